@@ -1,0 +1,89 @@
+package trace
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Event is one thing that happened in a run. Its JSON is the public form:
+// step_type, label, detail, status and timestamp are the Python demo's keys.
+type Event struct {
+	RunID  string
+	Seq    int64     // 1, 2, 3 … within the run; the SSE event ID
+	Time   time.Time // when the step was finished
+	Status Status
+	Label  string // one line for people
+	Spans  []Span // where the time went, for the waterfall
+	Step   Step   // what happened, one Go type per step
+}
+
+// Span is a stretch of time that a step spent in one place.
+type Span struct {
+	Lane  Lane          `json:"lane"`
+	Start time.Time     `json:"start"`
+	Took  time.Duration `json:"took_ns"` // nanoseconds
+	Name  string        `json:"name"`    // what was done, such as "validate"
+}
+
+// Lane is a row of the waterfall.
+type Lane string
+
+// The lanes, in the order in which a call passes them.
+const (
+	LaneModel   Lane = "model"
+	LaneBroker  Lane = "broker"
+	LaneGate    Lane = "gate"
+	LaneRecords Lane = "records"
+)
+
+// Status is how a step came out.
+type Status string
+
+// The statuses of a step.
+const (
+	StatusInfo    Status = "info"
+	StatusSuccess Status = "success"
+	StatusDenied  Status = "denied"
+	StatusWarning Status = "warning"
+	StatusError   Status = "error"
+)
+
+// eventJSON is the form of an [Event] on the wire and in the store.
+type eventJSON struct {
+	RunID     string          `json:"run_id"`
+	Seq       int64           `json:"seq"`
+	StepType  Type            `json:"step_type"`
+	Label     string          `json:"label"`
+	Detail    json.RawMessage `json:"detail"`
+	Status    Status          `json:"status"`
+	Timestamp time.Time       `json:"timestamp"`
+	Spans     []Span          `json:"spans,omitempty"`
+}
+
+// MarshalJSON writes the public form.
+func (e Event) MarshalJSON() ([]byte, error) {
+	detail, err := json.Marshal(e.Step)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(eventJSON{
+		RunID: e.RunID, Seq: e.Seq, StepType: e.Step.Type(), Label: e.Label,
+		Detail: detail, Status: e.Status, Timestamp: e.Time, Spans: e.Spans,
+	})
+}
+
+// UnmarshalJSON reads the public form back into the Go type of its step. An
+// unknown step type is an error.
+func (e *Event) UnmarshalJSON(b []byte) error {
+	var j eventJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return err
+	}
+	step, err := decodeStep(j.StepType, j.Detail)
+	if err != nil {
+		return err
+	}
+	*e = Event{RunID: j.RunID, Seq: j.Seq, Time: j.Timestamp, Status: j.Status,
+		Label: j.Label, Spans: j.Spans, Step: step}
+	return nil
+}
