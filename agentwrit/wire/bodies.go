@@ -30,14 +30,22 @@ const (
 	ScopeAppAuditRead      = "app:audit:read"
 )
 
+// What a broker's health can be.
+const (
+	HealthOK          = "ok"
+	HealthDegraded    = "degraded"    // serving, but its stored trail is not the one it wrote
+	HealthUnavailable = "unavailable" // storage fails: nothing is issued; answered with 503
+)
+
 // Health is the answer of GET /v1/health. Status is "ok" unless something
-// that a credential depends on is broken.
+// that a credential depends on is broken; Problems then says what.
 type Health struct {
-	Status           string `json:"status"`
-	Version          string `json:"version"`
-	Uptime           int64  `json:"uptime"` // seconds
-	DBConnected      bool   `json:"db_connected"`
-	AuditEventsCount int64  `json:"audit_events_count"`
+	Status           string   `json:"status"`
+	Version          string   `json:"version"`
+	Uptime           int64    `json:"uptime"` // seconds
+	DBConnected      bool     `json:"db_connected"`
+	AuditEventsCount int64    `json:"audit_events_count"`
+	Problems         []string `json:"problems,omitempty"`
 }
 
 // Challenge is the answer of GET /v1/challenge.
