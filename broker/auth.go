@@ -1,0 +1,100 @@
+package broker
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/devonartis/medassist-go/agentwrit/wire"
+)
+
+// access is what an endpoint asks of its caller.
+type access struct {
+	bearer bool
+	scope  string // with bearer: a scope the token must hold; "" for any token
+}
+
+var (
+	open             = access{}
+	anyToken         = access{bearer: true}
+	needLaunchTokens = access{true, wire.ScopeAdminLaunchTokens}
+	needRevoke       = access{true, wire.ScopeAdminRevoke}
+	needAudit        = access{true, wire.ScopeAdminAudit}
+	needAppTokens    = access{true, wire.ScopeAppLaunchTokens}
+)
+
+// authorize is the door: it fills in r.claims, or refuses and records that it
+// did. A token that may be revoked while the request is on its way is looked at
+// again by act.
+func (b *Broker) authorize(r *request, header http.Header, need access) error {
+	if !need.bearer {
+		return nil
+	}
+	value := header.Get("Authorization")
+	if value == "" {
+		return b.refuseBearer(r, refuse(wire.CodeUnauthorized, "missing authorization header"))
+	}
+	scheme, raw, _ := strings.Cut(value, " ")
+	if !strings.EqualFold(scheme, tokenType) || raw == "" {
+		return b.refuseBearer(r, refuse(wire.CodeUnauthorized, "invalid authorization scheme"))
+	}
+	claims, err := b.signer.Verify(raw)
+	if err != nil {
+		return b.refuseBearer(r, errToken)
+	}
+	r.claims = claims
+	if !b.alive(claims) {
+		// act finds the same, and records it.
+		return b.act(r, func(*change) error { return errToken })
+	}
+	if need.scope != "" && !wire.Covered([]string{need.scope}, claims.Scope) {
+		return b.act(r, func(c *change) error {
+			e := tokenEvent(wire.EventScopeViolation, claims, "token lacks required scope: %s", need.scope)
+			e.Resource = r.path
+			return c.deny(refuse(wire.CodeInsufficientScope, "token lacks required scope: %s", need.scope), e)
+		})
+	}
+	return nil
+}
+
+// refuseBearer refuses a caller of whom nothing is known.
+func (b *Broker) refuseBearer(r *request, why *refusal) error {
+	return b.write(r, func(c *change) error {
+		return c.deny(why, wire.AuditEvent{EventType: wire.EventTokenAuthFailed, Resource: r.path})
+	})
+}
+
+// act runs an operation on the authority of r's token, if the token is alive
+// when the operation's turn comes: a revocation or a renewal that was quicker
+// counts.
+func (b *Broker) act(r *request, do func(*change) error) error {
+	return b.write(r, func(c *change) error {
+		if c.alive(r.claims) {
+			return do(c)
+		}
+		event := wire.EventTokenAuthFailed
+		if c.isRevoked(r.claims) {
+			event = wire.EventTokenRevokedAccess
+		}
+		e := tokenEvent(event, r.claims, "token verification failed jti=%s", r.claims.ID)
+		e.Resource = r.path
+		return c.deny(errToken, e)
+	})
+}
+
+// alive is [Broker.alive], with the effects of this batch.
+func (c *change) alive(claims *wire.Claims) bool {
+	if !inTime(claims, c.now) || c.isRevoked(claims) {
+		return false
+	}
+	id, isApp := strings.CutPrefix(claims.Subject, appSubject)
+	if !isApp {
+		return true
+	}
+	_, active := c.app(id)
+	return active
+}
+
+// write runs an operation in the writer.
+func (b *Broker) write(r *request, do func(*change) error) error {
+	return b.writer.write(r.ctx, do)
+}

@@ -1,0 +1,157 @@
+package broker
+
+import (
+	"time"
+
+	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/broker/internal/nonce"
+	"github.com/devonartis/medassist-go/broker/internal/revocation"
+	"github.com/devonartis/medassist-go/broker/internal/store"
+)
+
+type revocationKind = revocation.Kind
+
+// change is one batch in the making: a transaction, and beside it what is to
+// become visible in memory when the transaction is on disk. Operations of a
+// batch see each other's effects through it; nobody else does until publish.
+//
+// An operation decides before it changes anything: what it does and then
+// refuses would be committed.
+type change struct {
+	b  *Broker
+	tx *store.Tx
+
+	now time.Time // of the operation at hand
+	at  time.Time // the same, never before an earlier event's: the trail's time
+
+	chain   wire.Chain
+	events  []wire.AuditEvent
+	revoked revocation.List
+	spent   map[nonce.Nonce]struct{}
+	apps    map[string]*store.App
+	after   []func() // counters
+}
+
+func newChange(b *Broker, tx *store.Tx) *change {
+	return &change{
+		b:     b,
+		tx:    tx,
+		at:    b.trail.lastAt,
+		chain: b.trail.chain,
+		spent: make(map[nonce.Nonce]struct{}),
+		apps:  make(map[string]*store.App),
+	}
+}
+
+func (c *change) run(do func(*change) error) error {
+	c.now = c.b.now()
+	if c.now.After(c.at) {
+		c.at = c.now
+	}
+	return do(c)
+}
+
+// record appends an event to the audit trail.
+func (c *change) record(e wire.AuditEvent) {
+	e = auditSafe(e)
+	e.ID = store.EventID(c.chain.Size + 1)
+	e.Timestamp = c.at
+	e.PrevHash = c.chain.Head
+	e.Hash = e.ComputeHash()
+	c.chain = wire.Chain{Size: c.chain.Size + 1, Head: e.Hash}
+	c.events = append(c.events, e)
+}
+
+// deny records the event of a refusal, and returns the refusal.
+func (c *change) deny(r *refusal, e wire.AuditEvent) error {
+	e.Outcome = wire.OutcomeDenied
+	if e.Detail == "" {
+		e.Detail = r.detail
+	}
+	c.record(e)
+	return r
+}
+
+// flush writes the batch's events.
+func (c *change) flush() error {
+	if len(c.events) == 0 {
+		return nil
+	}
+	seq := c.chain.Size - int64(len(c.events))
+	for _, e := range c.events {
+		seq++
+		if err := c.tx.AppendEvent(seq, e); err != nil {
+			return err
+		}
+	}
+	return c.tx.SetHead(c.chain)
+}
+
+// publish makes visible in memory what is now on disk.
+func (c *change) publish() {
+	c.b.revoked.Merge(&c.revoked)
+	for n := range c.spent {
+		c.b.nonces.Spend(n)
+	}
+	for _, a := range c.apps {
+		c.b.apps.put(a)
+	}
+	for _, e := range c.events {
+		c.b.metrics.event(e)
+	}
+	for _, f := range c.after {
+		f()
+	}
+	c.b.trail.advance(c.chain, c.at)
+}
+
+// then has f called once the batch is on disk.
+func (c *change) then(f func()) { c.after = append(c.after, f) }
+
+// revoke puts an entry on the revocation list, kept until nothing it kills can
+// be alive any more.
+func (c *change) revoke(kind revocation.Kind, target string, cutoff int64, until time.Time) error {
+	c.revoked.Add(revocation.Entry{Kind: kind, Target: target, Cutoff: cutoff})
+	return c.tx.Revoke(store.Revocation{
+		Kind: string(kind), Target: target, Cutoff: cutoff,
+		KeepUntil: until.Add(time.Minute), // clocks are read more than once on the way
+	})
+}
+
+// isRevoked: on disk, or by an earlier operation of this batch.
+func (c *change) isRevoked(claims *wire.Claims) bool {
+	return c.b.revoked.Revoked(claims) || c.revoked.Revoked(claims)
+}
+
+func (c *change) forbids(kind revocation.Kind, target string) bool {
+	return c.b.revoked.Forbids(kind, target) || c.revoked.Forbids(kind, target)
+}
+
+// app finds an active app.
+func (c *change) app(id string) (*store.App, bool) {
+	if a, ok := c.apps[id]; ok {
+		return a, a.DeregisteredAt.IsZero()
+	}
+	return c.b.apps.get(id)
+}
+
+func (c *change) putApp(a *store.App) error {
+	c.apps[a.ID] = a
+	return c.tx.PutApp(*a)
+}
+
+// nonceValid: made here, unexpired, and not spent, not even in this batch.
+func (c *change) nonceValid(n nonce.Nonce) bool {
+	_, spent := c.spent[n]
+	return !spent && c.b.nonces.Valid(n, c.now)
+}
+
+// underCeiling reports whether an app, if it is one that the scopes come from,
+// is active and may still grant them.
+func (c *change) underCeiling(appID string, scopes []string) bool {
+	if appID == "" {
+		return true // from the admin, who has no ceiling
+	}
+	a, active := c.app(appID)
+	return active && wire.Covered(scopes, a.Scopes)
+}

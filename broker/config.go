@@ -1,0 +1,128 @@
+package broker
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/devonartis/medassist-go/agentwrit/wire"
+)
+
+// Config is what a broker is started with. The zero value is a broker in
+// memory with a generated admin secret.
+type Config struct {
+	// Dir is the data folder, created if missing; one process at a time may
+	// have it. Empty keeps everything in memory, for the life of the Broker.
+	Dir string
+
+	// AdminSecret authenticates the admin; at least MinAdminSecret characters.
+	// Empty means the one stored in Dir, and if there is none a new one, stored
+	// there with mode 0600.
+	AdminSecret string
+
+	// TrustDomain is the SPIFFE trust domain of agent IDs; empty means
+	// agentwrit.local.
+	TrustDomain string
+
+	Issuer   string   // the tokens' iss claim; may be empty
+	Audience []string // the tokens' aud claim; omitted when empty
+
+	// Lives of what is issued, where the request or the app doesn't say; zero
+	// means the protocol's default. At most 24 hours, at least a second.
+	AdminTokenTTL  time.Duration // 5 minutes
+	AgentTTL       time.Duration // 5 minutes: a launch token's max_ttl
+	LaunchTokenTTL time.Duration // 30 seconds
+	DelegationTTL  time.Duration // 1 minute
+
+	// TrustedProxies are the proxies whose X-Forwarded-For is believed. Empty
+	// means nobody's is: the client is whoever opened the connection.
+	TrustedProxies []netip.Prefix
+
+	TLS     *tls.Config      // for Serve; nil serves plain HTTP
+	Clock   func() time.Time // nil means time.Now
+	Logger  *slog.Logger     // nil discards
+	Version string           // for GET /v1/health; empty means "dev"
+}
+
+// MinAdminSecret is the least length of an admin secret, in bytes.
+const MinAdminSecret = 16
+
+// ErrWeakSecret is wrapped by the error of [Open] for an admin secret that is
+// short, or easily guessed.
+var ErrWeakSecret = errors.New("weak admin secret")
+
+// withDefaults checks the configuration and fills in what was left out, but
+// for the admin secret, which may have to be read from the data folder.
+func (c Config) withDefaults() (Config, error) {
+	if c.TrustDomain == "" {
+		c.TrustDomain = wire.DefaultTrustDomain
+	}
+	if _, err := spiffeid.TrustDomainFromString(c.TrustDomain); err != nil || strings.Contains(c.TrustDomain, "/") {
+		return c, fmt.Errorf("trust domain %q: want a name like %s", c.TrustDomain, wire.DefaultTrustDomain)
+	}
+	for _, ttl := range []struct {
+		name    string
+		value   *time.Duration
+		seconds int
+	}{
+		{"admin token", &c.AdminTokenTTL, wire.AdminTokenTTL},
+		{"agent", &c.AgentTTL, wire.DefaultAgentTTL},
+		{"launch token", &c.LaunchTokenTTL, wire.DefaultLaunchTokenTTL},
+		{"delegation", &c.DelegationTTL, wire.DefaultDelegationTTL},
+	} {
+		if *ttl.value == 0 {
+			*ttl.value = time.Duration(ttl.seconds) * time.Second
+		}
+		if *ttl.value < time.Second || *ttl.value > maxTTL {
+			return c, fmt.Errorf("%s TTL %v: want 1s to 24h", ttl.name, *ttl.value)
+		}
+	}
+	if c.AdminSecret != "" {
+		if err := checkSecret(c.AdminSecret); err != nil {
+			return c, err
+		}
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Version == "" {
+		c.Version = "dev"
+	}
+	return c, nil
+}
+
+const maxTTL = wire.MaxTTL * time.Second
+
+// placeholders are words that stand in examples, not in secrets.
+var placeholders = []string{"change", "secret-here", "your-", "placeholder", "example", "password", "12345678"}
+
+// checkSecret refuses what can be guessed: short ones, a few characters
+// repeated, and the placeholders of copied configuration files.
+func checkSecret(secret string) error {
+	if len(secret) < MinAdminSecret {
+		return fmt.Errorf("%w: %d characters, want at least %d; `openssl rand -hex 32` makes one",
+			ErrWeakSecret, len(secret), MinAdminSecret)
+	}
+	distinct := make(map[rune]struct{})
+	for _, r := range secret {
+		distinct[r] = struct{}{}
+	}
+	if len(distinct) < 6 {
+		return fmt.Errorf("%w: too few different characters", ErrWeakSecret)
+	}
+	for _, p := range placeholders {
+		if strings.Contains(strings.ToLower(secret), p) {
+			return fmt.Errorf("%w: it looks like a placeholder (%q)", ErrWeakSecret, p)
+		}
+	}
+	return nil
+}

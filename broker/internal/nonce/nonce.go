@@ -1,0 +1,117 @@
+// Package nonce makes the challenges that an agent signs when it registers, and
+// sees to it that each is used once.
+//
+// A nonce carries its own expiry and is authenticated with a key that lives as
+// long as the process, so handing one out costs no memory, however many are
+// asked for and never used. Only those that were spent are remembered, until
+// they would have expired. After a restart no earlier nonce is known.
+package nonce
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"sync"
+	"time"
+)
+
+// Size is the length of a nonce in bytes; on the wire it is hex.
+const Size = 32
+
+// Layout: expiry (Unix nanoseconds), random bytes, tag over both.
+const (
+	randomAt = 8
+	tagAt    = 16
+)
+
+// Nonce is a challenge, decoded.
+type Nonce [Size]byte
+
+// Source makes and checks nonces. Safe for concurrent use.
+type Source struct {
+	ttl time.Duration
+	key [32]byte
+
+	mu    sync.Mutex
+	spent map[Nonce]struct{}
+}
+
+// NewSource returns a source whose nonces live for ttl.
+func NewSource(ttl time.Duration) *Source {
+	s := &Source{ttl: ttl, spent: make(map[Nonce]struct{})}
+	rand.Read(s.key[:])
+	return s
+}
+
+// New makes a nonce, in hex.
+func (s *Source) New(now time.Time) string {
+	var n Nonce
+	binary.BigEndian.PutUint64(n[:], uint64(now.Add(s.ttl).UnixNano()))
+	rand.Read(n[randomAt:tagAt])
+	copy(n[tagAt:], s.tag(n))
+	return hex.EncodeToString(n[:])
+}
+
+// Parse reads a nonce from its one spelling, 64 lower-case hex digits.
+func Parse(text string) (n Nonce, ok bool) {
+	if len(text) != hex.EncodedLen(Size) {
+		return Nonce{}, false
+	}
+	for i := range len(text) {
+		if c := text[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return Nonce{}, false
+		}
+	}
+	hex.Decode(n[:], []byte(text))
+	return n, true
+}
+
+// Valid reports whether n was made here, has not expired and is unspent.
+func (s *Source) Valid(n Nonce, now time.Time) bool {
+	if !hmac.Equal(n[tagAt:], s.tag(n)) || !now.Before(n.expiry()) {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, spent := s.spent[n]
+	return !spent
+}
+
+// Spend marks nonces as used.
+func (s *Source) Spend(ns ...Nonce) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range ns {
+		s.spent[n] = struct{}{}
+	}
+}
+
+// Sweep forgets the spent nonces that have expired.
+func (s *Source) Sweep(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n := range s.spent {
+		if !now.Before(n.expiry()) {
+			delete(s.spent, n)
+		}
+	}
+}
+
+// Len is the number of spent nonces that are remembered.
+func (s *Source) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.spent)
+}
+
+func (n Nonce) expiry() time.Time {
+	return time.Unix(0, int64(binary.BigEndian.Uint64(n[:])))
+}
+
+func (s *Source) tag(n Nonce) []byte {
+	mac := hmac.New(sha256.New, s.key[:])
+	mac.Write(n[:tagAt])
+	return mac.Sum(nil)[:Size-tagAt]
+}

@@ -1,0 +1,148 @@
+package store
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/devonartis/medassist-go/agentwrit/wire"
+)
+
+const eventColumns = `seq, at, event_type, agent_id, task_id, orch_id, detail, resource, outcome,
+	deleg_depth, deleg_chain_hash, bytes, hash, prev_hash`
+
+// EventID is the ID of the event at a position in the trail, 1 for the first.
+func EventID(seq int64) string { return fmt.Sprintf("evt-%06d", seq) }
+
+// AppendEvent stores the event at position seq of the trail.
+func (t *Tx) AppendEvent(seq int64, e wire.AuditEvent) error {
+	hash, err := hex.DecodeString(e.Hash)
+	if err != nil {
+		return fmt.Errorf("event hash: %w", err)
+	}
+	prev, err := hex.DecodeString(e.PrevHash)
+	if err != nil {
+		return fmt.Errorf("event prev_hash: %w", err)
+	}
+	_, err = t.exec(`INSERT INTO audit_events (`+eventColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+		seq, e.Timestamp.UnixNano(), string(e.EventType), e.AgentID, e.TaskID, e.OrchID, e.Detail, e.Resource,
+		string(e.Outcome), e.DelegDepth, e.DelegChainHash, e.BytesTransferred, hash, prev)
+	return err
+}
+
+// SetHead stores the trail's size and the hash of its last event, so that a
+// trail that was cut shows at the next start.
+func (t *Tx) SetHead(c wire.Chain) error {
+	hash, err := hex.DecodeString(c.Head)
+	if err != nil {
+		return fmt.Errorf("head hash: %w", err)
+	}
+	_, err = t.exec(`UPDATE audit_head SET size = ?, hash = ? WHERE id = 1`, c.Size, hash)
+	return err
+}
+
+// Head reads what [Tx.SetHead] stored.
+func (s *Store) Head(ctx context.Context) (wire.Chain, error) {
+	var c wire.Chain
+	var hash []byte
+	err := s.read.QueryRowContext(ctx, `SELECT size, hash FROM audit_head WHERE id = 1`).Scan(&c.Size, &hash)
+	c.Head = hex.EncodeToString(hash)
+	return c, err
+}
+
+func scanEvent(scan func(...any) error) (e wire.AuditEvent, seq int64, err error) {
+	var at int64
+	var hash, prev []byte
+	err = scan(&seq, &at, &e.EventType, &e.AgentID, &e.TaskID, &e.OrchID, &e.Detail, &e.Resource, &e.Outcome,
+		&e.DelegDepth, &e.DelegChainHash, &e.BytesTransferred, &hash, &prev)
+	e.ID = EventID(seq)
+	e.Timestamp = time.Unix(0, at).UTC()
+	e.Hash, e.PrevHash = hex.EncodeToString(hash), hex.EncodeToString(prev)
+	return e, seq, err
+}
+
+// EachEvent calls fn with every event in order, until it fails.
+func (s *Store) EachEvent(ctx context.Context, fn func(seq int64, e wire.AuditEvent) error) error {
+	rows, err := s.read.QueryContext(ctx, `SELECT `+eventColumns+` FROM audit_events ORDER BY seq`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		e, seq, err := scanEvent(rows.Scan)
+		if err != nil {
+			return err
+		}
+		if err := fn(seq, e); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// EventFilter selects audit events; an empty field selects all.
+type EventFilter struct {
+	AgentID, TaskID, EventType, Outcome string
+	Since, Until                        time.Time // both inclusive
+	Limit, Offset                       int
+}
+
+// Events returns one page of the matching events, oldest first, and how many
+// match in all.
+func (s *Store) Events(ctx context.Context, f EventFilter) ([]wire.AuditEvent, int, error) {
+	var where []string
+	var args []any
+	add := func(condition string, arg any) {
+		where, args = append(where, condition), append(args, arg)
+	}
+	if f.AgentID != "" {
+		add("agent_id <> '' AND agent_id = ?", f.AgentID) // in the words of the partial index
+	}
+	if f.TaskID != "" {
+		add("task_id <> '' AND task_id = ?", f.TaskID)
+	}
+	if f.EventType != "" {
+		add("event_type = ?", f.EventType)
+	}
+	if f.Outcome != "" {
+		add("outcome = ?", f.Outcome)
+	}
+	if !f.Since.IsZero() {
+		add("at >= ?", f.Since.UnixNano())
+	}
+	if !f.Until.IsZero() {
+		add("at <= ?", f.Until.UnixNano())
+	}
+	from := ` FROM audit_events`
+	if len(where) > 0 {
+		from += ` WHERE ` + strings.Join(where, " AND ")
+	}
+
+	// Both in one transaction, so that count and page are of one moment.
+	tx, err := s.read.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer tx.Rollback() // read only
+	var total int
+	if err := tx.QueryRowContext(ctx, `SELECT count(*)`+from, args...).Scan(&total); err != nil {
+		return nil, 0, err
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT `+eventColumns+from+` ORDER BY seq LIMIT ? OFFSET ?`,
+		append(args, f.Limit, f.Offset)...)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer rows.Close()
+	events := []wire.AuditEvent{}
+	for rows.Next() {
+		e, _, err := scanEvent(rows.Scan)
+		if err != nil {
+			return nil, 0, err
+		}
+		events = append(events, e)
+	}
+	return events, total, rows.Err()
+}

@@ -1,0 +1,37 @@
+package store
+
+import "time"
+
+// Expire deletes at most limit rows of each table that have expired by now. It
+// returns the revocations it dropped, and whether rows may be left.
+//
+// A revocation is dropped when nothing that it kills can still be alive. One
+// that forbids an agent to delegate stays as long as the agent does.
+func (t *Tx) Expire(now time.Time, limit int) (dropped []Revocation, more bool, err error) {
+	at := nanos(now)
+	for _, query := range []string{
+		`DELETE FROM launch_tokens WHERE hash IN (SELECT hash FROM launch_tokens WHERE expires_at <= ? LIMIT ?)`,
+		`DELETE FROM tokens WHERE jti IN (SELECT jti FROM tokens WHERE expires_at <= ? LIMIT ?)`,
+		`DELETE FROM agents WHERE agent_id IN (SELECT agent_id FROM agents WHERE expires_at <= ? LIMIT ?)`,
+	} {
+		n, err := t.exec(query, at, limit)
+		if err != nil {
+			return nil, false, err
+		}
+		more = more || n == int64(limit)
+	}
+	rows, err := t.query(`SELECT kind, target, cutoff, keep_until FROM revocations
+		WHERE keep_until <= ? AND NOT (kind = 'chain' AND target IN (SELECT agent_id FROM agents)) LIMIT ?`, at, limit)
+	if err != nil {
+		return nil, false, err
+	}
+	if dropped, err = scanRevocations(rows); err != nil {
+		return nil, false, err
+	}
+	for _, r := range dropped {
+		if _, err := t.exec(`DELETE FROM revocations WHERE kind = ? AND target = ?`, r.Kind, r.Target); err != nil {
+			return nil, false, err
+		}
+	}
+	return dropped, more || len(dropped) == limit, nil
+}

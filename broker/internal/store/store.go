@@ -1,0 +1,222 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	_ "modernc.org/sqlite" // the "sqlite" driver
+)
+
+// Files in the data folder.
+const (
+	databaseFile = "broker.db"
+	lockFile     = "broker.lock"
+)
+
+// busyTimeout is how long a commit waits for someone else's lock on the file
+// (a backup, a shell) before it fails.
+const busyTimeout = 2 * time.Second
+
+const readers = 4
+
+// ErrLocked says that another process holds the data folder.
+var ErrLocked = errors.New("another broker is running on this data folder")
+
+// Store is an open database. Update is for one goroutine; all else is safe for
+// concurrent use.
+type Store struct {
+	write *sql.DB // one connection
+	read  *sql.DB // a pool; in memory, the same connection as write
+	lock  *sql.DB // holds the lock file; nil in memory
+
+	// Statements on write by SQL text, nil while only asked for. Update's own.
+	prepared map[string]*sql.Stmt
+}
+
+// Open opens or creates the database in dir, or one in memory when dir is
+// empty. It fails with ErrLocked when another process has it.
+func Open(ctx context.Context, dir string) (_ *Store, err error) {
+	s := &Store{prepared: make(map[string]*sql.Stmt)}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	if dir == "" {
+		if s.write, err = openDB(":memory:", url.Values{}); err != nil {
+			return nil, err
+		}
+		// Every further connection would be another, empty database.
+		s.write.SetMaxOpenConns(1)
+		s.read = s.write
+		return s, migrate(ctx, s.write)
+	}
+
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	if s.lock, err = lockFolder(ctx, dir); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, databaseFile)
+	// SQLite gives its side files the mode of the main one.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	f.Close()
+
+	durable := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)"}, "_txlock": {"immediate"}}
+	if s.write, err = openDB(path, durable); err != nil {
+		return nil, err
+	}
+	s.write.SetMaxOpenConns(1)
+	if err := migrate(ctx, s.write); err != nil {
+		return nil, err
+	}
+	if s.read, err = openDB(path, url.Values{"_pragma": {"query_only(1)"}}); err != nil {
+		return nil, err
+	}
+	s.read.SetMaxOpenConns(readers)
+	s.read.SetMaxIdleConns(readers)
+	return s, nil
+}
+
+func openDB(path string, params url.Values) (*sql.DB, error) {
+	params.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()))
+	dsn := path
+	if path != ":memory:" {
+		dsn = (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()}).String()
+	}
+	db, err := sql.Open("sqlite", dsn+"?"+params.Encode())
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	return db, nil
+}
+
+// lockFolder takes a lock that ends with the process, however it ends: an
+// exclusive transaction on an empty SQLite file, which works alike on every
+// system that SQLite runs on.
+func lockFolder(ctx context.Context, dir string) (*sql.DB, error) {
+	path := filepath.Join(dir, lockFile)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock data folder: %w", err)
+	}
+	f.Close()
+	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()}).String())
+	if err != nil {
+		return nil, fmt.Errorf("lock data folder: %w", err)
+	}
+	db.SetMaxOpenConns(1)
+	if _, err := db.ExecContext(ctx, "BEGIN EXCLUSIVE"); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("%w: %s", ErrLocked, dir)
+	}
+	return db, nil
+}
+
+// Close closes the database and gives the folder free.
+func (s *Store) Close() error {
+	var errs []error
+	if s.read != nil && s.read != s.write {
+		errs = append(errs, s.read.Close())
+	}
+	if s.write != nil {
+		errs = append(errs, s.write.Close())
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Tx is a write transaction.
+type Tx struct {
+	s  *Store
+	tx *sql.Tx
+}
+
+// Update runs fn in one transaction and commits it. When fn or the commit
+// fails nothing of it is kept. Not for concurrent use.
+func (s *Store) Update(fn func(*Tx) error) error {
+	if err := s.prepareWanted(); err != nil {
+		return err
+	}
+	tx, err := s.write.Begin()
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	if err := fn(&Tx{s, tx}); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// statement gives query as a statement of this transaction. One that is new is
+// prepared for it alone: the transaction has the only connection, so preparing
+// it for good has to wait for the next [Store.Update].
+func (t *Tx) statement(query string) (*sql.Stmt, error) {
+	if st := t.s.prepared[query]; st != nil {
+		return t.tx.Stmt(st), nil
+	}
+	t.s.prepared[query] = nil
+	return t.tx.Prepare(query)
+}
+
+func (s *Store) prepareWanted() error {
+	for query, st := range s.prepared {
+		if st != nil {
+			continue
+		}
+		st, err := s.write.Prepare(query)
+		if err != nil {
+			return fmt.Errorf("prepare: %w", err)
+		}
+		s.prepared[query] = st
+	}
+	return nil
+}
+
+func (t *Tx) exec(query string, args ...any) (rows int64, err error) {
+	st, err := t.statement(query)
+	if err != nil {
+		return 0, err
+	}
+	res, err := st.Exec(args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+func (t *Tx) query(query string, args ...any) (*sql.Rows, error) {
+	st, err := t.statement(query)
+	if err != nil {
+		return nil, err
+	}
+	return st.Query(args...)
+}
+
+// get scans the first row into dest; false when there is none.
+func (t *Tx) get(query string, args []any, dest ...any) (bool, error) {
+	st, err := t.statement(query)
+	if err != nil {
+		return false, err
+	}
+	err = st.QueryRow(args...).Scan(dest...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -1,0 +1,143 @@
+package broker
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/broker/internal/store"
+)
+
+const (
+	launchTokenBytes = 32
+	maxAgentName     = 512 // bytes
+)
+
+// adminLaunchToken is POST /v1/admin/launch-tokens.
+func (b *Broker) adminLaunchToken(r *request, in *wire.LaunchTokenRequest) (*wire.LaunchTokenResponse, error) {
+	if err := checkLaunchToken(in); err != nil {
+		return nil, err
+	}
+	if err := refuseReserved(in.AllowedScope); err != nil {
+		return nil, err
+	}
+	return b.launchToken(r, in, "")
+}
+
+// appLaunchToken is POST /v1/app/launch-tokens. A reserved scope needs no check
+// of its own: no ceiling can hold one.
+func (b *Broker) appLaunchToken(r *request, in *wire.LaunchTokenRequest) (*wire.LaunchTokenResponse, error) {
+	appID, isApp := strings.CutPrefix(r.claims.Subject, appSubject)
+	if !isApp {
+		return nil, refuse(wire.CodeForbidden, "only an app's own token mints launch tokens within its ceiling")
+	}
+	if err := checkLaunchToken(in); err != nil {
+		return nil, err
+	}
+	return b.launchToken(r, in, appID)
+}
+
+func checkLaunchToken(in *wire.LaunchTokenRequest) error {
+	if in.AgentName == "" {
+		return refuse(wire.CodeInvalidRequest, "agent_name is required")
+	}
+	if len(in.AgentName) > maxAgentName {
+		return refuse(wire.CodeInvalidRequest, "agent_name is longer than %d bytes", maxAgentName)
+	}
+	if len(in.AllowedScope) == 0 {
+		return refuse(wire.CodeInvalidRequest, "allowed_scope must not be empty")
+	}
+	if err := parseScopes(in.AllowedScope); err != nil {
+		return err
+	}
+	if err := checkTTL("max_ttl", in.MaxTTL); err != nil {
+		return err
+	}
+	return checkTTL("ttl", in.TTL)
+}
+
+func checkTTL(field string, seconds *int) error {
+	if seconds != nil && (*seconds < 0 || *seconds > wire.MaxTTL) {
+		return refuse(wire.CodeInvalidRequest, "%s must be between 0 and %d seconds, got %d", field, wire.MaxTTL, *seconds)
+	}
+	return nil
+}
+
+// orDefault is a requested time in seconds; none and zero mean the default.
+func orDefault(seconds *int, fallback time.Duration) time.Duration {
+	if seconds == nil || *seconds == 0 {
+		return fallback
+	}
+	return time.Duration(*seconds) * time.Second
+}
+
+// launchToken mints for an app, or for the admin when appID is empty.
+func (b *Broker) launchToken(r *request, in *wire.LaunchTokenRequest, appID string) (*wire.LaunchTokenResponse, error) {
+	secret := randomHex(launchTokenBytes)
+	l := store.LaunchToken{
+		Hash:      hashLaunchToken(secret),
+		AppID:     appID,
+		AgentName: in.AgentName,
+		Scope:     in.AllowedScope,
+		MaxTTL:    orDefault(in.MaxTTL, b.cfg.AgentTTL),
+		SingleUse: in.SingleUse == nil || *in.SingleUse,
+	}
+	err := b.act(r, func(c *change) error {
+		if !c.underCeiling(appID, l.Scope) {
+			app, _ := c.app(appID)
+			return c.deny(
+				refuse(wire.CodeForbidden, "requested scopes exceed app ceiling; allowed: %s", list(app.Scopes)),
+				wire.AuditEvent{EventType: wire.EventScopeCeilingExceeded, AgentID: r.claims.Subject,
+					Detail: fmt.Sprintf("launch token for %s: requested %s exceeds ceiling %s", l.AgentName, list(l.Scope), list(app.Scopes))})
+		}
+		l.ExpiresAt = c.now.Add(orDefault(in.TTL, b.cfg.LaunchTokenTTL))
+		c.record(wire.AuditEvent{EventType: wire.EventLaunchTokenIssued, AgentID: r.claims.Subject, Outcome: wire.OutcomeSuccess,
+			Detail: fmt.Sprintf("launch token for %s allowed=%s max_ttl=%d single_use=%t",
+				l.AgentName, list(l.Scope), int(l.MaxTTL/time.Second), l.SingleUse)})
+		c.then(b.metrics.launchTokens.Inc)
+		return c.tx.InsertLaunchToken(l)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &wire.LaunchTokenResponse{
+		LaunchToken: secret,
+		ExpiresAt:   l.ExpiresAt,
+		Policy:      wire.LaunchTokenPolicy{AllowedScope: l.Scope, MaxTTL: int(l.MaxTTL / time.Second)},
+	}, nil
+}
+
+// hashLaunchToken is what is stored of a launch token: it is random enough to
+// need no salt, and the hash opens nothing.
+func hashLaunchToken(secret string) [sha256.Size]byte {
+	raw, err := hex.DecodeString(secret)
+	if err != nil || len(raw) != launchTokenBytes || hex.EncodeToString(raw) != secret {
+		return [sha256.Size]byte{} // no launch token's hash
+	}
+	return sha256.Sum256(raw)
+}
+
+// findLaunchToken returns a launch token that may be used now. The error is a
+// refusal when it may not.
+func (c *change) findLaunchToken(secret string) (store.LaunchToken, error) {
+	l, found, err := c.tx.LaunchToken(hashLaunchToken(secret))
+	switch {
+	case err != nil:
+		return l, err
+	case !found:
+		return l, refuse(wire.CodeUnauthorized, "launch token: launch token not found")
+	case l.Spent:
+		return l, refuse(wire.CodeUnauthorized, "launch token: launch token already consumed")
+	case !c.now.Before(l.ExpiresAt):
+		return l, refuse(wire.CodeUnauthorized, "launch token: launch token expired")
+	}
+	if l.AppID != "" {
+		if _, active := c.app(l.AppID); !active {
+			return l, refuse(wire.CodeUnauthorized, "launch token: its app is not registered any more")
+		}
+	}
+	return l, nil
+}

@@ -1,0 +1,165 @@
+package broker
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"runtime"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/broker/internal/limit"
+	"github.com/devonartis/medassist-go/broker/internal/store"
+)
+
+// adminSubject is the sub claim of the admin's tokens.
+const adminSubject = "admin"
+
+var (
+	adminScopes = []string{wire.ScopeAdminLaunchTokens, wire.ScopeAdminRevoke, wire.ScopeAdminAudit}
+	appScopes   = []string{wire.ScopeAppLaunchTokens, wire.ScopeAppAgents, wire.ScopeAppAuditRead}
+)
+
+const tokenType = "Bearer"
+
+// maxClientID bounds a client ID in bytes; ours are shorter.
+const maxClientID = 128
+
+// bcryptCost is 60 ms on a small machine, once per login.
+const bcryptCost = 10
+
+// logins bounds how many processors are busy with bcrypt, and makes a client
+// that does not exist take the same time as one that does.
+type logins struct {
+	slots chan struct{}
+	dummy []byte // hash of a secret that nobody knows
+}
+
+func newLogins() *logins {
+	dummy, err := bcrypt.GenerateFromPassword([]byte(randomHex(32)), bcryptCost)
+	if err != nil {
+		panic("broker: bcrypt of 64 bytes: " + err.Error())
+	}
+	return &logins{make(chan struct{}, runtime.NumCPU()), dummy}
+}
+
+// do runs a bcrypt computation when there is a processor for it.
+func (l *logins) do(ctx context.Context, f func()) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	select {
+	case l.slots <- struct{}{}:
+	case <-ctx.Done():
+		return &refusal{wire.CodeUnavailable, "too many logins at once", time.Second}
+	}
+	defer func() { <-l.slots }()
+	f()
+	return nil
+}
+
+// check compares a secret with an app's; a, which may be nil, is the app.
+func (l *logins) check(ctx context.Context, a *store.App, secret string) (ok bool, err error) {
+	hash := l.dummy
+	if a != nil {
+		hash = a.SecretHash
+	}
+	if len(secret) > clientSecretBytes*2 { // bcrypt sees 72 bytes only
+		hash, secret = l.dummy, ""
+	}
+	err = l.do(ctx, func() { ok = bcrypt.CompareHashAndPassword(hash, []byte(secret)) == nil })
+	return ok && a != nil, err
+}
+
+// adminAuth is POST /v1/admin/auth.
+func (b *Broker) adminAuth(r *request, in *wire.AdminAuthRequest) (*wire.AuthResponse, error) {
+	if in.Secret == "" {
+		return nil, refuse(wire.CodeInvalidRequest, "secret is required")
+	}
+	if ok, first := b.limits.admin.Allow(byAddr(r.addr), b.now()); !ok {
+		limited := rateLimited(adminRetryAfter)
+		if !first {
+			return nil, limited
+		}
+		return nil, b.write(r, func(c *change) error {
+			return c.deny(limited, wire.AuditEvent{EventType: wire.EventAdminAuthFailed, Detail: "admin logins rate limited for " + r.addr.String()})
+		})
+	}
+	given := sha256.Sum256([]byte(in.Secret))
+	if subtle.ConstantTimeCompare(given[:], b.adminDigest[:]) != 1 {
+		b.metrics.adminAuth.WithLabelValues(failure).Inc()
+		return nil, b.write(r, func(c *change) error {
+			return c.deny(refuse(wire.CodeUnauthorized, "invalid credentials"),
+				wire.AuditEvent{EventType: wire.EventAdminAuthFailed, Detail: "invalid admin secret from " + r.addr.String()})
+		})
+	}
+	var claims *wire.Claims
+	err := b.write(r, func(c *change) (err error) {
+		claims, err = c.issue(grant{subject: adminSubject, scope: adminScopes, ttl: b.cfg.AdminTokenTTL, kind: kindAdmin})
+		c.record(wire.AuditEvent{EventType: wire.EventAdminAuth, AgentID: adminSubject, Outcome: wire.OutcomeSuccess,
+			Detail: "admin authenticated from " + r.addr.String()})
+		c.then(b.metrics.adminAuth.WithLabelValues(success).Inc)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	raw, err := b.signer.Sign(claims)
+	return &wire.AuthResponse{AccessToken: raw, ExpiresIn: lifetime(claims), TokenType: tokenType}, err
+}
+
+// appAuth is POST /v1/app/auth.
+func (b *Broker) appAuth(r *request, in *wire.AppAuthRequest) (*wire.AuthResponse, error) {
+	key := limit.Key{Addr: r.addr}
+	if len(in.ClientID) <= maxClientID {
+		key.Client = in.ClientID
+	}
+	ok, first := b.limits.app.Allow(key, b.now())
+	if !ok || b.limits.failures.Exhausted(byAddr(r.addr), b.now()) {
+		limited := rateLimited(appRetryAfter)
+		if !first {
+			return nil, limited
+		}
+		return nil, b.write(r, func(c *change) error {
+			return c.deny(limited, wire.AuditEvent{EventType: wire.EventAppRateLimited,
+				Detail: "app logins rate limited for client " + key.Client + " from " + r.addr.String()})
+		})
+	}
+	if in.ClientID == "" || in.ClientSecret == "" {
+		return nil, refuse(wire.CodeInvalidRequest, "client_id and client_secret are required")
+	}
+
+	app, _ := b.apps.client(key.Client)
+	matches, err := b.logins.check(r.ctx, app, in.ClientSecret)
+	if err != nil {
+		return nil, err
+	}
+	if !matches {
+		b.limits.failures.Allow(byAddr(r.addr), b.now())
+		return nil, b.write(r, func(c *change) error { return c.denyLogin(key) })
+	}
+	var claims *wire.Claims
+	err = b.write(r, func(c *change) error {
+		current, active := c.app(app.ID)
+		if !active {
+			return c.denyLogin(key)
+		}
+		subject := appSubject + app.ID
+		var err error
+		claims, err = c.issue(grant{subject: subject, scope: appScopes, ttl: current.TokenTTL, kind: kindApp})
+		c.record(wire.AuditEvent{EventType: wire.EventAppAuthenticated, AgentID: subject, Outcome: wire.OutcomeSuccess,
+			Detail: "app " + app.Name + " authenticated from " + r.addr.String()})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	raw, err := b.signer.Sign(claims)
+	return &wire.AuthResponse{AccessToken: raw, ExpiresIn: lifetime(claims), TokenType: tokenType, Scopes: appScopes}, err
+}
+
+func (c *change) denyLogin(key limit.Key) error {
+	return c.deny(refuse(wire.CodeUnauthorized, "Authentication failed"),
+		wire.AuditEvent{EventType: wire.EventAppAuthFailed, Detail: "app login failed for client " + key.Client + " from " + key.Addr.String()})
+}

@@ -1,0 +1,127 @@
+package broker
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+)
+
+// Headers of every answer.
+const (
+	headerRequestID = "X-Request-ID"
+	maxRequestID    = 128
+)
+
+type requestIDKey struct{}
+
+func requestID(r *http.Request) string {
+	id, _ := r.Context().Value(requestIDKey{}).(string)
+	return id
+}
+
+// clientAddress tells who is asking: whoever opened the connection, or, if that
+// is a proxy we trust, whoever it says.
+func (b *Broker) clientAddress() func(http.Handler) http.Handler {
+	if len(b.cfg.TrustedProxies) == 0 {
+		return middleware.ClientIPFromRemoteAddr
+	}
+	var trusted []string
+	for _, p := range b.cfg.TrustedProxies {
+		trusted = append(trusted, p.String())
+	}
+	return middleware.ClientIPFromXFF(trusted...)
+}
+
+// observe gives the request its ID and the answer its headers, and logs and
+// measures both.
+func (b *Broker) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		id := r.Header.Get(headerRequestID)
+		if !acceptableID(id) {
+			id = randomHex(8)
+		}
+		h := w.Header()
+		h.Set(headerRequestID, id)
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+
+		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+		r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id))
+		next.ServeHTTP(rec, r)
+
+		route := chi.RouteContext(r.Context()).RoutePattern()
+		took := time.Since(began)
+		b.metrics.request(route, rec.status, took)
+		level := slog.LevelDebug
+		switch {
+		case rec.status >= 500:
+			level = slog.LevelError
+		case rec.status >= 400:
+			level = slog.LevelInfo
+		}
+		if b.log.Enabled(r.Context(), level) {
+			b.log.Log(r.Context(), level, "request", "request_id", id, "method", cut(r.Method), "path", cut(r.URL.Path),
+				"status", rec.status, "took", took, "client", middleware.GetClientIP(r.Context()))
+		}
+	})
+}
+
+// acceptableID: at most 128 printable characters.
+func acceptableID(id string) bool {
+	if id == "" || len(id) > maxRequestID {
+		return false
+	}
+	for i := range len(id) {
+		if id[i] < ' ' || id[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// recover answers 500 for a handler that panicked, if it has not answered yet.
+func (b *Broker) recover(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			cause := recover()
+			if cause == nil {
+				return
+			}
+			if cause == http.ErrAbortHandler {
+				panic(cause)
+			}
+			b.log.Error("panic", "request_id", requestID(r), "cause", cause, "stack", string(debug.Stack()))
+			if rec, ok := w.(*recorder); !ok || !rec.wrote {
+				b.problem(w, r, errInternal)
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// recorder remembers an answer's status.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	wrote  bool
+}
+
+func (r *recorder) WriteHeader(status int) {
+	r.status, r.wrote = status, true
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	r.wrote = true
+	return r.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -1,0 +1,117 @@
+package broker
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/broker/internal/revocation"
+	"github.com/devonartis/medassist-go/broker/internal/store"
+)
+
+// renew is POST /v1/token/renew: the same subject, scope and life under a new
+// jti. Of callers with one token one succeeds; what the agent delegated lives on.
+func (b *Broker) renew(r *request, _ *none) (*wire.RenewResponse, error) {
+	if !isAgent(r.claims) {
+		return nil, b.refuseNonAgent(r)
+	}
+	old := r.claims
+	var claims *wire.Claims
+	err := b.act(r, func(c *change) error {
+		tok, agent, err := c.held(old)
+		if err != nil {
+			return err
+		}
+		if !c.underCeiling(tok.AppID, old.Scope) || !c.underCeiling(agent.AppID, nil) {
+			return c.deny(refuse(wire.CodeScopeViolation, "scope exceeds the app's ceiling of now"),
+				tokenEvent(wire.EventTokenRenewalFailed, old, "renewal refused: %s is beyond the app's ceiling of now", list(old.Scope)))
+		}
+		if err := c.revoke(revocation.Token, old.ID, 0, expiry(old)); err != nil {
+			return err
+		}
+		claims, err = c.issue(grant{kind: kindRenewed, subject: old.Subject, scope: old.Scope,
+			ttl: time.Duration(lifetime(old)) * time.Second, renewUntil: tok.RenewUntil,
+			appID: tok.AppID, taskID: old.TaskID, orchID: old.OrchID, chain: old.DelegationChain})
+		if err != nil {
+			return err
+		}
+		c.record(tokenEvent(wire.EventTokenRenewed, claims, "token renewed jti=%s from=%s ttl=%d", claims.ID, old.ID, lifetime(claims)))
+		return c.extend(agent, expiry(claims))
+	})
+	if err != nil {
+		return nil, err
+	}
+	raw, err := b.signer.Sign(claims)
+	return &wire.RenewResponse{AccessToken: raw, ExpiresIn: lifetime(claims)}, err
+}
+
+// release is POST /v1/token/release: the token is dead, and with it all that its
+// agent delegated up to now.
+func (b *Broker) release(r *request, _ *none) (*none, error) {
+	return nil, b.act(r, func(c *change) error {
+		c.record(tokenEvent(wire.EventTokenReleased, r.claims, "token released jti=%s", r.claims.ID))
+		c.then(b.metrics.revoked.WithLabelValues(kindReleased).Inc)
+		return c.kill(r.claims.ID, r.claims.Subject, expiry(r.claims))
+	})
+}
+
+// kill revokes one token for good: unlike a renewal, it takes what the subject
+// delegated until now along.
+func (c *change) kill(jti, subject string, expires time.Time) error {
+	if err := c.revoke(revocation.Token, jti, 0, expires); err != nil {
+		return err
+	}
+	agent, found, err := c.tx.Agent(subject)
+	if err != nil || !found || !agent.Delegated {
+		return err
+	}
+	return c.revoke(revocation.Chain, subject, c.at.UnixNano(), agent.ExpiresAt)
+}
+
+// held finds the records behind an agent's live token.
+func (c *change) held(claims *wire.Claims) (store.Token, store.Agent, error) {
+	tok, found, err := c.tx.Token(claims.ID)
+	if err != nil {
+		return tok, store.Agent{}, err
+	}
+	agent, registered, err := c.tx.Agent(claims.Subject)
+	if err != nil {
+		return tok, agent, err
+	}
+	if !found || !registered {
+		return tok, agent, c.deny(errToken, tokenEvent(wire.EventTokenAuthFailed, claims, "no record of token or agent"))
+	}
+	return tok, agent, nil
+}
+
+// extend makes sure that an agent is remembered as long as it has tokens.
+func (c *change) extend(agent store.Agent, expires time.Time) error {
+	if !expires.After(agent.ExpiresAt) {
+		return nil
+	}
+	agent.ExpiresAt = expires
+	return c.tx.UpdateAgent(agent)
+}
+
+// isAgent: whatever is neither the admin nor an app is an agent.
+func isAgent(c *wire.Claims) bool {
+	return strings.HasPrefix(c.Subject, "spiffe://")
+}
+
+// refuseNonAgent keeps an app's or the admin's own authority from being handed
+// to an agent, which would so escape its ceiling.
+func (b *Broker) refuseNonAgent(r *request) error {
+	return b.act(r, func(c *change) error {
+		return c.deny(errNotAnAgent, wire.AuditEvent{EventType: wire.EventScopeViolation, AgentID: r.claims.Subject, Resource: r.path})
+	})
+}
+
+// tokenEvent is an event about a token, successful unless denied.
+func tokenEvent(t wire.EventType, c *wire.Claims, detail string, args ...any) wire.AuditEvent {
+	return wire.AuditEvent{
+		EventType: t, AgentID: c.Subject, TaskID: c.TaskID, OrchID: c.OrchID, Outcome: wire.OutcomeSuccess,
+		Detail:     fmt.Sprintf(detail, args...),
+		DelegDepth: len(c.DelegationChain), DelegChainHash: c.ChainHash,
+	}
+}

@@ -1,0 +1,35 @@
+package broker
+
+import "encoding/hex"
+
+// smallOrder are the encodings of the points of order 1, 2, 4 and 8 on
+// Curve25519's Edwards form, the sign bit left out: five points, and two that
+// are also encoded with a y beyond the field's prime. Under such a key a
+// signature can be made without any private key (RFC 8032 section 8.4 leaves
+// their refusal to the protocol).
+var smallOrder = func() map[[32]byte]struct{} {
+	set := make(map[[32]byte]struct{})
+	for _, y := range []string{
+		"0100000000000000000000000000000000000000000000000000000000000000", // 1: order 1
+		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // -1: order 2
+		"0000000000000000000000000000000000000000000000000000000000000000", // 0: order 4
+		"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05", // order 8
+		"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a", // order 8
+		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // p, that is 0
+		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // p+1, that is 1
+	} {
+		var point [32]byte
+		hex.Decode(point[:], []byte(y))
+		set[point] = struct{}{}
+	}
+	return set
+}()
+
+// isSmallOrder reports whether a 32-byte public key is one of them, under
+// either sign.
+func isSmallOrder(key []byte) bool {
+	point := [32]byte(key)
+	point[31] &= 0x7f
+	_, found := smallOrder[point]
+	return found
+}
