@@ -1,0 +1,180 @@
+package agentwrit_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/agentwrit/brokertest"
+)
+
+func spawn(t *testing.T, app *agentwrit.App, scope ...string) *agentwrit.Agent {
+	t.Helper()
+	agent, err := app.CreateAgent(t.Context(), agentwrit.AgentRequest{OrchID: "clinic", TaskID: "visit", Scope: scope})
+	if err != nil {
+		t.Fatalf("create agent: %v", err)
+	}
+	return agent
+}
+
+func assertDead(t *testing.T, app *agentwrit.App, token, why string) {
+	t.Helper()
+	if _, err := app.Validate(t.Context(), token); !errors.Is(err, agentwrit.ErrTokenInvalid) {
+		t.Errorf("%s: validate = %v, want ErrTokenInvalid", why, err)
+	}
+}
+
+func assertAlive(t *testing.T, app *agentwrit.App, token, why string) *agentwrit.Claims {
+	t.Helper()
+	claims, err := app.Validate(t.Context(), token)
+	if err != nil {
+		t.Fatalf("%s: %v", why, err)
+	}
+	return claims
+}
+
+func TestAgentLife(t *testing.T) {
+	app := brokertest.Start(t).App(t, "read:data:*", "write:data:*")
+	agent := spawn(t, app, "read:data:a", "write:data:a")
+
+	claims := assertAlive(t, app, agent.AccessToken(), "after registration")
+	if claims.Subject != agent.ID() || claims.TaskID != "visit" || claims.OrchID != "clinic" {
+		t.Errorf("claims are of %s, task %s, orchestration %s", claims.Subject, claims.TaskID, claims.OrchID)
+	}
+	if !slices.Equal(claims.Scope, []string{"read:data:a", "write:data:a"}) {
+		t.Errorf("scope = %v", claims.Scope)
+	}
+
+	first := agent.AccessToken()
+	if err := agent.Renew(t.Context()); err != nil {
+		t.Fatalf("renew: %v", err)
+	}
+	assertDead(t, app, first, "the token before a renewal")
+	assertAlive(t, app, agent.AccessToken(), "the successor")
+
+	for range 2 { // releasing again does nothing
+		if err := agent.Release(t.Context()); err != nil {
+			t.Fatalf("release: %v", err)
+		}
+	}
+	assertDead(t, app, agent.AccessToken(), "a released token")
+	if err := agent.Renew(t.Context()); !errors.Is(err, agentwrit.ErrReleased) {
+		t.Errorf("renew after release = %v, want ErrReleased", err)
+	}
+	if _, err := agent.Delegate(t.Context(), agent.ID(), []string{"read:data:a"}, 0); !errors.Is(err, agentwrit.ErrReleased) {
+		t.Errorf("delegate after release = %v, want ErrReleased", err)
+	}
+}
+
+func TestDelegation(t *testing.T) {
+	app := brokertest.Start(t).App(t, "read:data:*", "write:data:*")
+	from := spawn(t, app, "read:data:a", "write:data:a")
+	to := spawn(t, app, "read:data:a")
+
+	delegated, err := from.Delegate(t.Context(), to.ID(), []string{"write:data:a"}, time.Minute)
+	if err != nil {
+		t.Fatalf("delegate: %v", err)
+	}
+	claims := assertAlive(t, app, delegated.AccessToken(), "a delegated token")
+	if claims.Subject != to.ID() || !slices.Equal(claims.Scope, []string{"write:data:a"}) {
+		t.Errorf("delegated token: %s holds %v", claims.Subject, claims.Scope)
+	}
+	if chain := delegated.DelegationChain(); len(chain) != 1 || chain[0].Agent != from.ID() {
+		t.Errorf("chain = %v, want %s alone", chain, from.ID())
+	}
+	if err := delegated.Renew(t.Context()); err != nil {
+		t.Errorf("renew a delegated token: %v", err)
+	}
+	further, err := delegated.Delegate(t.Context(), from.ID(), []string{"write:data:a"}, 0)
+	if err != nil {
+		t.Fatalf("delegate further: %v", err)
+	}
+
+	denied := []struct {
+		name  string
+		to    string
+		scope []string
+		want  error
+	}{
+		{"more than is held", to.ID(), []string{"write:data:b"}, agentwrit.ErrAuthorization},
+		{"a wildcard over a name", to.ID(), []string{"write:data:*"}, agentwrit.ErrAuthorization},
+		{"another resource", to.ID(), []string{"write:other:a"}, agentwrit.ErrAuthorization},
+		{"an unknown agent", "spiffe://agentwrit.local/agent/x/y/0123456789abcdef", []string{"write:data:a"}, agentwrit.ErrNotFound},
+		{"a malformed scope", to.ID(), []string{"write:data"}, agentwrit.ErrInvalidRequest},
+		{"no scope", to.ID(), nil, agentwrit.ErrInvalidRequest},
+	}
+	for _, d := range denied {
+		if _, err := from.Delegate(t.Context(), d.to, d.scope, 0); !errors.Is(err, d.want) {
+			t.Errorf("delegate %s = %v, want %v", d.name, err, d.want)
+		}
+	}
+
+	if err := from.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	assertDead(t, app, delegated.AccessToken(), "what a released agent delegated")
+	assertDead(t, app, further.AccessToken(), "what was delegated from that")
+	assertAlive(t, app, to.AccessToken(), "the delegate's own token")
+}
+
+func TestCeiling(t *testing.T) {
+	app := brokertest.Start(t).App(t, "read:data:*")
+	_, err := app.CreateAgent(t.Context(), agentwrit.AgentRequest{OrchID: "o", TaskID: "t", Scope: []string{"write:data:a"}})
+	if !errors.Is(err, agentwrit.ErrAuthorization) {
+		t.Errorf("an agent above the ceiling: %v, want ErrAuthorization", err)
+	}
+}
+
+func TestOneLoginForAll(t *testing.T) {
+	b := brokertest.Start(t)
+	app := b.App(t, "read:data:*")
+	var wg sync.WaitGroup
+	for i := range 100 {
+		wg.Go(func() {
+			agent, err := app.CreateAgent(t.Context(), agentwrit.AgentRequest{
+				OrchID: "o", TaskID: fmt.Sprintf("t%d", i), Scope: []string{"read:data:a"}})
+			if err != nil {
+				t.Errorf("agent %d: %v", i, err)
+				return
+			}
+			if err := agent.Release(t.Context()); err != nil {
+				t.Errorf("release %d: %v", i, err)
+			}
+		})
+	}
+	wg.Wait()
+	logins := 0
+	for e, err := range b.Admin(t).AuditEvents(t.Context(), agentwrit.AuditFilter{EventType: "app_authenticated"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		logins++
+		_ = e
+	}
+	if logins != 1 {
+		t.Errorf("%d logins for 100 callers, want 1", logins)
+	}
+}
+
+func TestSecretsAreNotPrinted(t *testing.T) {
+	b := brokertest.Start(t)
+	rec := b.Register(t, "read:data:*")
+	app, err := agentwrit.NewApp(b.URL, rec.ClientID, rec.ClientSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	agent := spawn(t, app, "read:data:a")
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		text := fmt.Sprintf(strings.Repeat(verb+" ", 3), app, agent, b.Admin(t))
+		for _, secret := range []string{rec.ClientSecret, agent.AccessToken(), b.AdminSecret} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s prints a secret", verb)
+			}
+		}
+	}
+}
