@@ -1,0 +1,106 @@
+package broker_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/devonartis/medassist-go/broker"
+)
+
+// childFolder tells this test binary, started once more, to be a broker.
+const childFolder = "MEDASSIST_TEST_BROKER_FOLDER"
+
+const childSecret = "the secret of a broker in a test"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childFolder); dir != "" {
+		if err := serveChild(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// serveChild runs a broker until its standard input closes, that is until its
+// parent is gone.
+func serveChild(dir string) error {
+	signal.Ignore(syscall.SIGXFSZ) // a file that may not grow is an error, not the end
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	b, err := broker.Open(ctx, broker.Config{Dir: dir, AdminSecret: childSecret,
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))})
+	if err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Printf("http://%s\n", ln.Addr())
+	go func() {
+		bufio.NewReader(os.Stdin).ReadByte()
+		cancel()
+	}()
+	if err := b.Serve(ctx, ln); err != nil {
+		return err
+	}
+	return b.Close()
+}
+
+// child is a broker in a process of its own.
+type child struct {
+	*harness
+	cmd *exec.Cmd
+	log *strings.Builder
+}
+
+// startChild starts a broker process on a folder, and waits until it serves.
+func startChild(t testing.TB, dir string) *child {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &child{cmd: exec.Command(exe), log: new(strings.Builder)}
+	c.cmd.Env = append(os.Environ(), childFolder+"="+dir)
+	c.cmd.Stderr = c.log
+	if _, err := c.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := c.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	url, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		c.cmd.Wait()
+		t.Fatalf("the broker process did not start: %v\n%s", err, c.log)
+	}
+	c.harness = &harness{t: t, url: strings.TrimSpace(url),
+		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 20 * time.Second}}
+	t.Cleanup(c.kill)
+	return c
+}
+
+// kill ends the process as a power cut would, as far as a program can tell.
+func (c *child) kill() {
+	c.cmd.Process.Kill() // SIGKILL; fails when it has ended
+	c.cmd.Wait()
+	c.http.CloseIdleConnections()
+}
