@@ -1,0 +1,69 @@
+// Package sqlitedb opens the small databases of the app, the records' and the
+// runs', the one way that was found to hold: no cgo, a single connection, so
+// that writers never meet SQLITE_BUSY, and a schema that grows by numbered
+// steps. The broker has its own store, which must promise more.
+package sqlitedb
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	_ "modernc.org/sqlite" // the "sqlite" driver
+)
+
+// Open opens or creates the database at path, or one in memory when path is
+// empty, and brings its schema up to date. Each step of migrations is run
+// once, in order; PRAGMA user_version counts those that were.
+func Open(ctx context.Context, path string, migrations []string) (*sql.DB, error) {
+	dsn := ":memory:"
+	if path != "" {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("open database: %w", err)
+		}
+		f.Close()
+		dsn = "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()
+	}
+	// NORMAL: a power cut may take the last moments of a demo's history with
+	// it, never the database.
+	params := url.Values{"_txlock": {"immediate"}, "_pragma": {
+		"journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(5000)", "foreign_keys(1)"}}
+	db, err := sql.Open("sqlite", dsn+"?"+params.Encode())
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	db.SetMaxOpenConns(1)
+	if err := migrate(ctx, db, migrations); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+func migrate(ctx context.Context, db *sql.DB, migrations []string) error {
+	var version int
+	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return fmt.Errorf("read the database's version: %w", err)
+	}
+	if version > len(migrations) {
+		return fmt.Errorf("the database was written by a newer version: it is at step %d, this program knows %d", version, len(migrations))
+	}
+	for i := version; i < len(migrations); i++ {
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return fmt.Errorf("migrate: %w", err)
+		}
+		if _, err := tx.ExecContext(ctx, migrations[i]+fmt.Sprintf(";PRAGMA user_version = %d", i+1)); err != nil {
+			tx.Rollback()
+			return fmt.Errorf("migrate to step %d: %w", i+1, err)
+		}
+		if err := tx.Commit(); err != nil {
+			return fmt.Errorf("migrate to step %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
