@@ -1,0 +1,208 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var (
+	ctx = context.Background()
+	now = time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC)
+)
+
+func open(t *testing.T, dir string) *Store {
+	t.Helper()
+	s, err := Open(ctx, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func (s *Store) count(t *testing.T, table string) (n int) {
+	t.Helper()
+	if err := s.read.QueryRow(`SELECT count(*) FROM ` + table).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func agent(id string) Agent {
+	return Agent{ID: id, PublicKey: make([]byte, 32), ExpiresAt: now.Add(time.Hour)}
+}
+
+func TestOneProcessAtATime(t *testing.T) {
+	dir := t.TempDir()
+	first := open(t, dir)
+	if _, err := Open(ctx, dir); !errors.Is(err, ErrLocked) {
+		t.Fatalf("a second store on the folder: %v", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	open(t, dir)
+}
+
+func TestAFolderWithAwkwardCharacters(t *testing.T) {
+	dir := t.TempDir() + "/a b%20c?d#e&f"
+	s := open(t, dir)
+	if err := s.Update(func(tx *Tx) error { return tx.InsertAgent(agent("a")) }); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if n := open(t, dir).count(t, "agents"); n != 1 {
+		t.Errorf("%d agents after reopening, want 1", n)
+	}
+}
+
+func TestANewerDatabaseIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	if _, err := s.write.Exec(fmt.Sprintf("PRAGMA user_version = %d", len(migrations)+1)); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if _, err := Open(ctx, dir); err == nil || !strings.Contains(err.Error(), "newer") {
+		t.Errorf("err = %v", err)
+	}
+}
+
+func TestDurability(t *testing.T) {
+	s := open(t, t.TempDir())
+	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2"} {
+		var got string
+		if err := s.write.QueryRow("PRAGMA " + pragma).Scan(&got); err != nil || got != want {
+			t.Errorf("%s = %s, %v; want %s", pragma, got, err, want)
+		}
+	}
+	if _, err := s.read.Exec(`DELETE FROM agents`); err == nil {
+		t.Error("a reader's connection can write")
+	}
+}
+
+// Update keeps all of a transaction or nothing, whatever fails it, and works
+// again when the fault is gone.
+func TestAFailedUpdateKeepsNothing(t *testing.T) {
+	stop := errors.New("stop")
+	for name, fault := range map[string]struct {
+		begin, end string
+		inTx       error
+	}{
+		"the caller's error": {inTx: stop},
+		"read-only":          {begin: "PRAGMA query_only = 1", end: "PRAGMA query_only = 0"},
+		"full":               {begin: "PRAGMA max_page_count = 1", end: "PRAGMA max_page_count = 1000000"},
+	} {
+		for place, dir := range map[string]string{"on disk": t.TempDir(), "in memory": ""} {
+			t.Run(name+" "+place, func(t *testing.T) {
+				s := open(t, dir)
+				insert := func(prefix string, then error) error {
+					return s.Update(func(tx *Tx) error {
+						for i := range 500 {
+							if err := tx.InsertAgent(agent(fmt.Sprint(prefix, i))); err != nil {
+								return err
+							}
+						}
+						return then
+					})
+				}
+				exec := func(pragma string) {
+					t.Helper()
+					if pragma == "" {
+						return
+					}
+					if _, err := s.write.Exec(pragma); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := insert("before", nil); err != nil {
+					t.Fatal(err)
+				}
+				exec(fault.begin)
+				for range 2 {
+					if err := insert("during", fault.inTx); err == nil {
+						t.Error("it succeeds")
+					} else if fault.inTx != nil && !errors.Is(err, fault.inTx) {
+						t.Errorf("err = %v", err)
+					}
+				}
+				exec(fault.end)
+				if n := s.count(t, "agents"); n != 500 {
+					t.Errorf("%d agents, want the 500 from before", n)
+				}
+				if err := insert("after", nil); err != nil {
+					t.Errorf("after the fault: %v", err)
+				}
+			})
+		}
+	}
+}
+
+func TestExpire(t *testing.T) {
+	s := open(t, "")
+	at := func(d time.Duration) time.Time { return now.Add(d) }
+	err := s.Update(func(tx *Tx) error {
+		var errs []error
+		for i, expires := range []time.Time{at(-time.Hour), at(0), at(1), at(time.Hour)} {
+			a := agent(fmt.Sprint("agent", i))
+			a.ExpiresAt = expires
+			errs = append(errs,
+				tx.InsertAgent(a),
+				tx.InsertLaunchToken(LaunchToken{Hash: [32]byte{byte(i)}, ExpiresAt: expires}),
+				tx.InsertToken(Token{ID: fmt.Sprint("jti", i), ExpiresAt: expires}),
+				tx.Revoke(Revocation{Kind: "token", Target: fmt.Sprint("jti", i), KeepUntil: expires}))
+		}
+		return errors.Join(append(errs,
+			tx.Revoke(Revocation{Kind: "chain", Target: "agent0", KeepUntil: at(0)}),
+			tx.Revoke(Revocation{Kind: "chain", Target: "agent3", KeepUntil: at(0)}))...)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var gone []string
+	for more := true; more; {
+		err := s.Update(func(tx *Tx) error {
+			dropped, left, err := tx.Expire(now, 1)
+			for _, r := range dropped {
+				gone = append(gone, r.Kind+" "+r.Target)
+			}
+			more = left
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	slices.Sort(gone)
+	// agent3 still lives: what forbids it to delegate must live too.
+	if want := []string{"chain agent0", "token jti0", "token jti1"}; !slices.Equal(gone, want) {
+		t.Errorf("dropped %v, want %v", gone, want)
+	}
+	for table, want := range map[string]int{"agents": 2, "launch_tokens": 2, "tokens": 2, "revocations": 3} {
+		if got := s.count(t, table); got != want {
+			t.Errorf("%d rows left in %s, want %d", got, table, want)
+		}
+	}
+}
+
+func TestTheWiderRevocationHolds(t *testing.T) {
+	s := open(t, "")
+	err := s.Update(func(tx *Tx) error {
+		return errors.Join(
+			tx.Revoke(Revocation{Kind: "chain", Target: "a", Cutoff: 9, KeepUntil: now}),
+			tx.Revoke(Revocation{Kind: "chain", Target: "a", Cutoff: 5, KeepUntil: now.Add(time.Hour)}))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Revocations(ctx)
+	if err != nil || len(got) != 1 || got[0].Cutoff != 9 || !got[0].KeepUntil.Equal(now.Add(time.Hour)) {
+		t.Errorf("revocations = %+v, %v", got, err)
+	}
+}
