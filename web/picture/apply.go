@@ -1,0 +1,174 @@
+package picture
+
+import (
+	"time"
+
+	"github.com/devonartis/medassist-go/trace"
+)
+
+// Apply takes in the next event and reports whether the picture has changed by
+// it. Steps that are not about authority, such as a model's turn or a tool
+// that failed for another reason, leave it as it is.
+func (p *Picture) Apply(e trace.Event) (changed bool) {
+	p.Now, p.Seq = e.Time, e.Seq
+	switch s := e.Step.(type) {
+	case trace.Validation:
+		p.Patient.ID = s.PatientID
+	case trace.PatientLookup:
+		p.Patient = Patient{ID: s.PatientID, Unknown: !s.Found}
+	case trace.BrokerHealth:
+		p.Broker = s.Error
+	case trace.AgentCreated:
+		return p.issue(s.Credential, Credential{
+			AgentID: s.AgentID, SPIFFEID: s.SPIFFEID, Scope: s.Scope,
+			Expires: e.Time.Add(seconds(s.ExpiresIn)),
+		})
+	case trace.AgentError:
+		return p.change(s.Credential, func(c *Credential) {
+			*c = Credential{State: Failed, Scope: s.Scope, Trouble: s.Error}
+			if s.ErrorCode != "" {
+				c.State = Denied // the broker answered, and said no
+			}
+		})
+	case trace.Delegation:
+		return p.issue(s.Credential, Credential{
+			AgentID: s.DelegateID, SPIFFEID: s.DelegateID, Scope: s.DelegatedScope,
+			From: p.category(s.DelegatorID), Expires: e.Time.Add(seconds(s.ExpiresIn)),
+		})
+	case trace.DelegationDenied:
+		p.Refused = append(p.Refused, RefusedDelegation{
+			Seq: e.Seq, From: p.category(s.DelegatorID), To: p.category(s.DelegateID),
+			Scope: s.RequestedScope, By: s.RefusedBy, Reason: s.Reason,
+		})
+	case trace.TokenValidated:
+		return p.change(s.Credential, func(c *Credential) { c.validated(s, e.Time) })
+	case trace.ToolCall:
+		return p.call(s.Credential, Call{
+			Tool: s.Tool, PatientID: s.PatientID, Required: s.RequiredScope,
+		})
+	case trace.ScopeDenied:
+		return p.call(s.Credential, Call{
+			Tool: s.Tool, PatientID: s.PatientID, Required: s.RequiredScope,
+			Missing: s.MissingScope, RefusedBy: s.RefusedBy, Reason: s.Reason,
+		})
+	case trace.TokenRejected:
+		p.change(s.Credential, func(c *Credential) { c.foundDead(e.Time) })
+		return p.call(s.Credential, Call{
+			Tool: s.Tool, PatientID: s.PatientID, Required: s.RequiredScope,
+			RefusedBy: s.RefusedBy, DeadToken: true, Reason: s.Reason,
+		})
+	case trace.TokenRenewed:
+		return p.change(s.Credential, func(c *Credential) {
+			c.Renewals++
+			c.Issued, c.Expires = e.Time, e.Time.Add(seconds(s.NewExpiresIn))
+		})
+	case trace.TokenReleased:
+		return p.change(s.Credential, func(c *Credential) { c.State = Released })
+	case trace.ReleaseError:
+		return p.change(s.Credential, func(c *Credential) { c.Trouble = s.Stage + " failed" })
+	case trace.PostReleaseValidation:
+		return p.change(s.Credential, func(c *Credential) { c.proved(s, e.Time) })
+	case trace.Cancelled:
+		p.Stopped = "cancelled by " + s.By
+	case trace.RunError:
+		p.Stopped = "stopped: " + s.Stage + " failed"
+	case trace.Complete:
+		p.Ended = &s
+	default:
+		return false
+	}
+	return true
+}
+
+// issue puts a new token in its place. A lane that is issued a second one
+// shows the second; its calls stay.
+func (p *Picture) issue(id trace.Credential, born Credential) bool {
+	return p.change(id, func(c *Credential) {
+		*c = born
+		c.State, c.Issued = Alive, p.Now
+	})
+}
+
+// change alters the credential that id names, and marks it as changed by this
+// event. A category that the frame has no lane for is left out.
+func (p *Picture) change(id trace.Credential, alter func(*Credential)) bool {
+	l := p.lane(id.Category)
+	if l == nil {
+		return false
+	}
+	c := &l.Agent
+	if id.Delegated {
+		c = &l.Lent
+	}
+	alter(c)
+	c.Seq = p.Seq
+	return true
+}
+
+func (p *Picture) call(id trace.Credential, c Call) bool {
+	l := p.lane(id.Category)
+	if l == nil {
+		return false
+	}
+	c.Seq, c.Lent = p.Seq, id.Delegated
+	l.Calls = append(l.Calls, c)
+	return true
+}
+
+func (p *Picture) lane(category string) *Lane {
+	for i := range p.Lanes {
+		if p.Lanes[i].Category == category {
+			return &p.Lanes[i]
+		}
+	}
+	return nil
+}
+
+// category finds whose agent ID that is; delegations name agents, not lanes.
+func (p *Picture) category(agentID string) string {
+	for _, l := range p.Lanes {
+		if a := l.Agent; agentID != "" && (a.AgentID == agentID || a.SPIFFEID == agentID) {
+			return l.Category
+		}
+	}
+	return ""
+}
+
+// validated takes over the claims: the token's own times and scopes are truer
+// than what was asked for.
+func (c *Credential) validated(s trace.TokenValidated, now time.Time) {
+	if !s.Valid {
+		c.foundDead(now)
+		return
+	}
+	c.Scope = s.Scope
+	if s.IssuedAt > 0 && s.ExpiresAt > s.IssuedAt {
+		c.Issued, c.Expires = time.Unix(s.IssuedAt, 0), time.Unix(s.ExpiresAt, 0)
+	}
+}
+
+// foundDead records that the broker refused a token. It does not say why, so
+// the reason is what is left: not given back, and not past its time.
+func (c *Credential) foundDead(now time.Time) {
+	if c.State != Alive {
+		return
+	}
+	c.State = Revoked
+	if !now.Before(c.Expires) {
+		c.State = Expired
+	}
+}
+
+// proved takes in the broker's answer after a renewal, on the token before it,
+// or after the release.
+func (c *Credential) proved(s trace.PostReleaseValidation, now time.Time) {
+	switch {
+	case s.Valid:
+		c.Proof = StillValid
+	case s.Token == "released":
+		c.foundDead(now)
+		c.Proof = ProvenDead
+	}
+}
+
+func seconds(n int) time.Duration { return time.Duration(n) * time.Second }

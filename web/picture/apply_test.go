@@ -1,0 +1,184 @@
+package picture_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/devonartis/medassist-go/trace"
+	"github.com/devonartis/medassist-go/web/picture"
+	"github.com/devonartis/medassist-go/web/picture/sample"
+	"github.com/google/go-cmp/cmp"
+)
+
+var (
+	start    = time.Date(2026, 11, 12, 9, 0, 0, 0, time.UTC)
+	clinical = trace.Credential{Category: "clinical"}
+	loan     = trace.Credential{Category: "prescription", Delegated: true}
+	scope    = []string{"read:records:P-1042", "write:prescriptions:P-1042"}
+	born     = trace.AgentCreated{Credential: clinical, AgentID: "a-1", SPIFFEID: "spiffe://t/a-1", Scope: scope, ExpiresIn: 300}
+	called   = trace.ToolCall{Credential: clinical, Tool: "get_patient_records", RequiredScope: scope[:1]}
+	rejected = trace.TokenRejected{Credential: clinical, Tool: "get_patient_records", RefusedBy: trace.RefusedByGate}
+	released = trace.TokenReleased{Credential: clinical}
+	dead     = trace.PostReleaseValidation{Credential: clinical, Token: "released"}
+)
+
+// at is a step that happens so many seconds into the run.
+type at struct {
+	second int
+	step   trace.Step
+}
+
+func drawn(t *testing.T, steps ...at) *picture.Picture {
+	t.Helper()
+	p := picture.New(picture.Encounter("", "medassist"))
+	for i, s := range steps {
+		p.Apply(trace.Event{Seq: int64(i + 1), Time: start.Add(time.Duration(s.second) * time.Second), Step: s.step})
+	}
+	return p
+}
+
+// A credential's state follows from the events, and from nothing else.
+func TestCredentialStates(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		steps []at
+		state picture.State
+		proof picture.Proof
+	}{
+		"nothing happened":                   {nil, picture.Absent, ""},
+		"issued":                             {[]at{{0, born}}, picture.Alive, ""},
+		"could not be issued":                {[]at{{0, trace.AgentError{Credential: clinical, Error: "timeout"}}}, picture.Failed, ""},
+		"was not allowed to be issued":       {[]at{{0, trace.AgentError{Credential: clinical, ErrorCode: "scope_violation"}}}, picture.Denied, ""},
+		"found not valid at birth":           {[]at{{0, born}, {0, trace.TokenValidated{Credential: clinical}}}, picture.Revoked, ""},
+		"past its time, nobody asked":        {[]at{{0, born}, {300, trace.LLMStart{}}}, picture.Expired, ""},
+		"one second before its time":         {[]at{{0, born}, {299, trace.LLMStart{}}}, picture.Alive, ""},
+		"rejected within its time":           {[]at{{0, born}, {299, rejected}}, picture.Revoked, ""},
+		"rejected after its time":            {[]at{{0, born}, {300, rejected}}, picture.Expired, ""},
+		"claims say it ends sooner":          {[]at{{0, born}, {1, validated(start.Add(5 * time.Second))}, {6, trace.LLMStart{}}}, picture.Expired, ""},
+		"renewed in time":                    {[]at{{0, born}, {290, trace.TokenRenewed{Credential: clinical, NewExpiresIn: 300}}, {400, trace.LLMStart{}}}, picture.Alive, ""},
+		"old token proven dead":              {[]at{{0, born}, {1, trace.PostReleaseValidation{Credential: clinical, Token: "renewed"}}}, picture.Alive, ""},
+		"old token still valid":              {[]at{{0, born}, {1, trace.PostReleaseValidation{Credential: clinical, Token: "renewed", Valid: true}}}, picture.Alive, picture.StillValid},
+		"released":                           {[]at{{0, born}, {1, released}}, picture.Released, ""},
+		"released and proven dead":           {[]at{{0, born}, {1, released}, {2, dead}}, picture.Released, picture.ProvenDead},
+		"released and still valid":           {[]at{{0, born}, {1, released}, {2, trace.PostReleaseValidation{Credential: clinical, Token: "released", Valid: true}}}, picture.Released, picture.StillValid},
+		"release failed, yet dead":           {[]at{{0, born}, {1, trace.ReleaseError{Credential: clinical, Stage: "release"}}, {2, dead}}, picture.Revoked, picture.ProvenDead},
+		"rejected after its release":         {[]at{{0, born}, {1, released}, {2, rejected}}, picture.Released, ""},
+		"another's release":                  {[]at{{0, born}, {1, trace.TokenReleased{Credential: loan}}}, picture.Alive, ""},
+		"a call refused is no death":         {[]at{{0, born}, {1, trace.ScopeDenied{Credential: clinical, RefusedBy: trace.RefusedByGate}}}, picture.Alive, ""},
+		"issued again after it was released": {[]at{{0, born}, {1, released}, {2, dead}, {3, born}}, picture.Alive, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := drawn(t, tt.steps...)
+			c := p.Lanes[0].Agent
+			if got := c.StateAt(p.Now); got != tt.state || c.Proof != tt.proof {
+				t.Errorf("state %q, proof %q; want %q, %q", got, c.Proof, tt.state, tt.proof)
+			}
+		})
+	}
+}
+
+func validated(expires time.Time) trace.TokenValidated {
+	return trace.TokenValidated{Credential: clinical, Valid: true, Scope: scope, IssuedAt: start.Unix(), ExpiresAt: expires.Unix()}
+}
+
+// Apply says whether there is something new to draw.
+func TestApplyReportsChange(t *testing.T) {
+	t.Parallel()
+	elsewhere := trace.Credential{Category: "radiology"}
+	for name, tt := range map[string]struct {
+		step trace.Step
+		want bool
+	}{
+		"an agent":                        {born, true},
+		"a call":                          {called, true},
+		"a refusal":                       {trace.ScopeDenied{Credential: clinical}, true},
+		"a refused delegation":            {trace.DelegationDenied{}, true},
+		"the end":                         {trace.Complete{}, true},
+		"a model's turn":                  {trace.LLMStart{}, false},
+		"a piece of the answer":           {trace.LLMDelta{}, false},
+		"a tool that failed":              {trace.ToolError{Category: "clinical"}, false},
+		"an agent that has no lane":       {trace.AgentCreated{Credential: elsewhere}, false},
+		"a call that has no lane":         {trace.ToolCall{Credential: elsewhere}, false},
+		"a release that has no lane":      {trace.TokenReleased{Credential: elsewhere}, false},
+		"a credential without a category": {trace.TokenRenewed{}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := picture.New(picture.Encounter("", "medassist")).Apply(trace.Event{Seq: 1, Time: start, Step: tt.step}); got != tt.want {
+				t.Errorf("changed = %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// A delegation names agents; the picture knows their lanes.
+func TestDelegation(t *testing.T) {
+	t.Parallel()
+	given := trace.Delegation{Credential: loan, DelegatorID: "spiffe://t/a-1", DelegatorScope: scope, DelegatedScope: scope[1:], ExpiresIn: 60}
+	p := drawn(t, at{0, born}, at{1, given})
+	got := p.Lanes[1].Lent
+	want := picture.Credential{State: picture.Alive, Scope: scope[1:], From: "clinical",
+		Issued: start.Add(time.Second), Expires: start.Add(61 * time.Second), Seq: 2}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("lent credential (-want +got):\n%s", diff)
+	}
+	if p.Lanes[1].Agent.State != picture.Absent {
+		t.Error("a delegation must not stand for the delegate's own token")
+	}
+
+	p = drawn(t, at{0, born}, at{1, trace.DelegationDenied{DelegatorID: "a-1", DelegateID: "nobody", RequestedScope: scope[:1], RefusedBy: trace.RefusedByBroker}})
+	if len(p.Refused) != 1 || p.Refused[0].From != "clinical" || p.Refused[0].To != "" {
+		t.Errorf("refused delegations: %+v", p.Refused)
+	}
+	if p.Lanes[1].Lent.State != picture.Absent {
+		t.Error("a refused delegation must lend nothing")
+	}
+}
+
+// The legend's numbers for the prepared runs.
+func TestCounts(t *testing.T) {
+	t.Parallel()
+	want := map[string]picture.Counts{
+		"empty":           {},
+		"spawning":        {Alive: 1},
+		"midway":          {Allowed: 4, Delegated: 1, Alive: 4},
+		"full":            {Allowed: 7, Delegated: 1, Ended: 4},
+		"cross-patient":   {Allowed: 2, Denied: 2, Alive: 2},
+		"over-reach":      {Allowed: 1, Denied: 2, Alive: 2},
+		"kill-switch":     {Allowed: 4, Denied: 2, Delegated: 1, Alive: 2, Ended: 2},
+		"stopped":         {Allowed: 2, Ended: 2},
+		"unknown-patient": {Allowed: 1, Ended: 1},
+		"no-broker":       {},
+		"not-issued":      {Allowed: 1, Denied: 1, Alive: 1},
+		"records-refuse":  {Allowed: 1, Denied: 1, Alive: 1},
+		"short-life":      {Allowed: 1, Denied: 1, Alive: 1, Ended: 1},
+		"hostile":         {Allowed: 1, Denied: 4, Alive: 1},
+		"step-by-step":    {Allowed: 1, Denied: 1, Ended: 1},
+	}
+	for _, h := range sample.Histories() {
+		p := picture.New(picture.Encounter("", "medassist"))
+		for _, e := range h.Events {
+			p.Apply(e)
+		}
+		if diff := cmp.Diff(want[h.Name], p.Counts()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", h.Name, diff)
+		}
+	}
+}
+
+// The lanes of an encounter share out the whole ceiling, each scope to one.
+func TestEncounterFrame(t *testing.T) {
+	t.Parallel()
+	f := picture.Encounter("", "medassist")
+	var planned []string
+	for _, l := range f.Lanes {
+		for _, s := range l.Scopes {
+			planned = append(planned, s[:strings.LastIndex(s, ":")]+":*")
+		}
+	}
+	slices.Sort(planned)
+	if diff := cmp.Diff(slices.Sorted(slices.Values(f.Ceiling)), planned); diff != "" {
+		t.Errorf("strands (-ceiling +lanes):\n%s", diff)
+	}
+}

@@ -1,0 +1,21 @@
+package picture
+
+import (
+	"github.com/devonartis/medassist-go/patient"
+	"github.com/devonartis/medassist-go/tools"
+)
+
+// Encounter is the frame of an encounter: the catalogue's ceiling and, for each
+// category of tools, the scopes that its agent is spawned with or may be lent.
+func Encounter(id, app string) Frame {
+	anyone := patient.MustParseID("anyone") // strands are told apart by resource
+	f := Frame{ID: id, App: app, Ceiling: tools.Ceiling()}
+	for _, c := range tools.Categories() {
+		plan := Plan{Category: string(c), Scopes: tools.AgentScopes(c, anyone)}
+		if c == tools.Prescription {
+			plan.Lent = []string{tools.DelegatedScope(anyone)}
+		}
+		f.Lanes = append(f.Lanes, plan)
+	}
+	return f
+}

@@ -1,0 +1,176 @@
+package picture
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/trace"
+)
+
+// A lane is shown as rows, one for each scope that it may come to hold. A row
+// says what there is to see and not where: both layouts draw the same rows.
+
+// look is how a strand is drawn; it is also its class in the stylesheet.
+type look string
+
+const (
+	ghost   look = "ghost"  // reserved, not issued
+	alive   look = "alive"  // issued and living
+	ended   look = "ended"  // released or expired: faded and crossed out
+	severed look = "cut"    // revoked: cut at the agent's edge
+	failed  look = "failed" // asked for and refused by the broker
+)
+
+type row struct {
+	label string
+	wild  bool // the identifier stays "*", so the strand does not taper
+	lent  bool
+	look  look
+	pass  *pass
+	stops [2]stop // at the gate, at the records
+	key   string
+	seq   int64 // of the event that last changed the strand
+	dies  int64 // when an alive one expires, Unix milliseconds
+}
+
+// pass is what went through the gate on a strand.
+type pass struct {
+	tool string // the last one; empty on a strand that a call needed besides its first
+	more string // "×2", "+1" or nothing
+	n    int
+	seq  int64
+}
+
+// stop is what was refused on a strand, at one place.
+type stop struct {
+	by   trace.RefusedBy
+	text string // what the last one ran into
+	n    int
+	seq  int64
+}
+
+// The places of a row's stops. What a broker refuses is stopped at the gate.
+const (
+	atGate = iota
+	atRecords
+)
+
+// rows lays out a lane: what is lent first, since it comes from the lane above.
+func (l Lane) rows(p *Picture) []row {
+	var rows []row
+	for _, scope := range l.Plan.Lent {
+		rows = append(rows, strand(scope, l.Lent, true, p))
+	}
+	for _, scope := range l.Scopes {
+		rows = append(rows, strand(scope, l.Agent, false, p))
+	}
+	for _, c := range l.Calls {
+		if c.Allowed() {
+			letPass(rows, c)
+		} else {
+			stopAt(rows, l, c, p)
+		}
+	}
+	return rows
+}
+
+// strand is the row for a planned scope, filled by what the credential holds.
+func strand(plan string, c Credential, lent bool, p *Picture) row {
+	r := row{key: resource(plan), label: resource(plan), lent: lent, look: ghost,
+		wild: identifier(plan) == wire.Wildcard, seq: c.Seq}
+	if r.wild {
+		r.label = plan
+	}
+	if c.State == Denied || c.State == Failed {
+		r.look = failed
+	}
+	held := slices.IndexFunc(c.Scope, func(s string) bool { return resource(s) == r.key })
+	if held < 0 || r.look == failed {
+		return r
+	}
+	r.label = brief(c.Scope[held], p.Patient.ID)
+	r.wild = identifier(c.Scope[held]) == wire.Wildcard
+	switch c.StateAt(p.Now) {
+	case Alive:
+		r.look, r.dies = alive, c.Expires.UnixMilli()
+	case Released, Expired:
+		r.look = ended
+	case Revoked:
+		r.look = severed
+	}
+	return r
+}
+
+// letPass puts an allowed call on every strand that it needed, and its name on
+// the first.
+func letPass(rows []row, c Call) {
+	tool := c.Tool
+	for _, need := range c.Required {
+		i := find(rows, need, c.Lent)
+		if i < 0 {
+			continue
+		}
+		now := pass{tool: tool, n: 1, seq: c.Seq}
+		if before := rows[i].pass; before != nil {
+			now.add(*before)
+		}
+		rows[i].pass = &now
+		tool = ""
+	}
+}
+
+// add counts in what passed on the strand before.
+func (p *pass) add(before pass) {
+	p.n += before.n
+	switch {
+	case p.tool == "":
+		p.tool, p.more = before.tool, before.more
+	case before.tool == "":
+	case before.tool == p.tool && before.more[:min(1, len(before.more))] != "+":
+		p.more = "×" + strconv.Itoa(p.n)
+	default:
+		p.more = "+" + strconv.Itoa(p.n-1)
+	}
+}
+
+// stopAt puts a refused call on the strand that it would have needed.
+func stopAt(rows []row, l Lane, c Call, p *Picture) {
+	i := -1
+	for _, need := range slices.Concat(c.Missing, c.Required) {
+		if i = find(rows, need, c.Lent); i >= 0 {
+			break
+		}
+	}
+	if i < 0 {
+		i = len(rows) - 1 // nothing like it is planned for this lane
+	}
+	if i < 0 {
+		return
+	}
+	token := l.Agent
+	if c.Lent {
+		token = l.Lent
+	}
+	place := atGate
+	if c.RefusedBy == trace.RefusedByRecords {
+		place = atRecords
+	}
+	rows[i].stops[place] = stop{by: c.RefusedBy, n: rows[i].stops[place].n + 1, seq: c.Seq,
+		text: c.obstacle(token.StateAt(p.Now), p.Patient.ID)}
+}
+
+// find is the row of a scope's resource, held in the way asked for if there is
+// one.
+func find(rows []row, scope string, lent bool) int {
+	match := -1
+	for i, r := range rows {
+		if r.key != resource(scope) {
+			continue
+		}
+		if match < 0 || r.lent == lent {
+			match = i
+		}
+	}
+	return match
+}

@@ -1,0 +1,205 @@
+package picture
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// A scene is a picture with coordinates: flat lists of simple things, painted
+// in this order. Units are those of the viewBox, one CSS pixel at the size
+// that the layout is made for.
+type scene struct {
+	p           *Picture
+	id          string // unique on the page
+	class       string
+	title, desc string
+	w, h        float64
+	fades       []fade
+	shapes      []shape
+	labels      []label
+	rings       []ring
+	marks       []mark
+
+	lanes []placed
+	end   float64 // bottom of the lowest lane
+}
+
+// fade is a horizontal gradient from the app's colour to a category's.
+type fade struct {
+	id       string
+	from, to string // classes of its stops
+	x0, x1   float64
+}
+
+// shape is a filled or stroked path.
+type shape struct {
+	path    string
+	class   string
+	fill    string // ID of a fade, or empty
+	hint    string // what a pointer reads
+	expires int64  // Unix milliseconds, if it fades when a token expires
+}
+
+// label is a line of text.
+type label struct {
+	x, y   float64
+	text   string
+	class  string
+	anchor string // start, middle or end
+	more   []word
+}
+
+// word goes on in a label, in a style of its own.
+type word struct {
+	text  string
+	class string
+	ttl   *ttl   // set when the text is about a time to live
+	then  string // what it says when that is over
+}
+
+// ring is a token's time to live as a circle that runs down.
+type ring struct {
+	x, y, r float64
+	class   string
+	ttl     ttl
+	hint    string
+}
+
+// ttl is a stretch of life, for the page's script to let run down.
+type ttl struct {
+	issued, expires int64 // Unix milliseconds
+	left            float64
+}
+
+// mark is one of the five signs.
+type mark struct {
+	x, y  float64
+	sign  sign
+	class string
+	hint  string
+}
+
+// sign is a meaning; it is also its class in the stylesheet.
+type sign string
+
+const (
+	signAllowed   sign = "allowed"
+	signDenied    sign = "denied"
+	signDelegated sign = "delegated"
+	signAlive     sign = "alive"
+	signEnded     sign = "ended"
+)
+
+func (s *scene) shape(class, hint, path string) {
+	s.shapes = append(s.shapes, shape{path: path, class: class, hint: hint})
+}
+
+func (s *scene) text(x, y float64, class, text string) {
+	if text == "" {
+		return
+	}
+	s.labels = append(s.labels, label{x: x, y: y, class: class, text: text, anchor: "start"})
+}
+
+func (s *scene) textEnd(x, y float64, class, text string) {
+	if text == "" {
+		return
+	}
+	s.labels = append(s.labels, label{x: x, y: y, class: class, text: text, anchor: "end"})
+}
+
+// living adds shapes that fade by themselves when the credential expires.
+func (s *scene) living(expires int64, shapes ...shape) {
+	for _, x := range shapes {
+		x.expires = expires
+		s.shapes = append(s.shapes, x)
+	}
+}
+
+func (s *scene) textMid(x, y float64, class, text string) {
+	s.labels = append(s.labels, label{x: x, y: y, class: class, text: text, anchor: "middle"})
+}
+
+func (s *scene) mark(x, y float64, is sign, class, hint string) {
+	s.marks = append(s.marks, mark{x: x, y: y, sign: is, class: class, hint: hint})
+}
+
+// num writes a coordinate with at most one decimal.
+func num(f float64) string {
+	return strconv.FormatFloat(math.Round(f*10)/10, 'f', -1, 64)
+}
+
+// path writes SVG path data; its arguments are commands and coordinates.
+func path(parts ...any) string {
+	var b strings.Builder
+	bare := true // no space is needed before a number
+	for _, p := range parts {
+		var n string
+		switch p := p.(type) {
+		case string:
+			b.WriteString(p)
+			bare = true
+			continue
+		case float64:
+			n = num(p)
+		case int:
+			n = strconv.Itoa(p)
+		default:
+			panic(fmt.Sprintf("picture: %T in a path", p))
+		}
+		if !bare && n[0] != '-' {
+			b.WriteByte(' ')
+		}
+		b.WriteString(n)
+		bare = false
+	}
+	return b.String()
+}
+
+// ribbon flows from x0 to x1; at each end it is centred on y and h thick.
+func ribbon(x0, y0, h0, x1, y1, h1 float64) string {
+	m := (x0 + x1) / 2
+	return path("M", x0, y0-h0/2, "C", m, y0-h0/2, m, y1-h1/2, x1, y1-h1/2,
+		"V", y1+h1/2, "C", m, y1+h1/2, m, y0+h0/2, x0, y0+h0/2, "Z")
+}
+
+// bar is a rectangle, its corners rounded by r.
+func bar(x, y, w, h, r float64) string {
+	if r == 0 {
+		return path("M", x, y, "h", w, "v", h, "h", -w, "Z")
+	}
+	return path("M", x+r, y, "h", w-2*r, "a", r, r, 0, 0, 1, r, r, "v", h-2*r, "a", r, r, 0, 0, 1, -r, r,
+		"h", 2*r-w, "a", r, r, 0, 0, 1, -r, -r, "v", 2*r-h, "a", r, r, 0, 0, 1, r, -r, "Z")
+}
+
+// dash is the offset that hides the share of a circle that is gone; the
+// circle's pathLength is 100.
+func (t ttl) dash() string { return num(100 * (1 - t.left)) }
+
+func circle(x, y, r float64) string {
+	return path("M", x-r, y, "a", r, r, 0, 1, 1, 2*r, 0.0, "a", r, r, 0, 1, 1, -2*r, 0.0, "Z")
+}
+
+// slash crosses out a circle of radius r around the origin.
+func slash(r float64) string { return path("M", -r, r, "L", r, -r) }
+
+// monoWidth is the room that text takes at 12 px in a monospaced face.
+func monoWidth(s string) float64 { return 7.25 * float64(len([]rune(s))) }
+
+func at(x, y float64) string { return "translate(" + num(x) + " " + num(y) + ")" }
+
+// textWidth is the room that text takes at 12 px in the page's own face.
+func textWidth(s string) float64 { return 6.6 * float64(len([]rune(s))) }
+
+// classes joins class names, leaving out the empty ones.
+func classes(names ...string) string {
+	var kept []string
+	for _, n := range names {
+		if n != "" {
+			kept = append(kept, n)
+		}
+	}
+	return strings.Join(kept, " ")
+}
