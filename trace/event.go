@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 )
@@ -15,6 +16,17 @@ type Event struct {
 	Label  string // one line for people
 	Spans  []Span // where the time went, for the waterfall
 	Step   Step   // what happened, one Go type per step
+
+	encoded []byte // the public form, made once, when the event is logged
+}
+
+// JSON is the public form on one line. For an event that came out of a [Log]
+// it was made once and is shared by all readers: it must not be changed.
+func (e Event) JSON() ([]byte, error) {
+	if e.encoded != nil {
+		return e.encoded, nil
+	}
+	return e.encode()
 }
 
 // Span is a stretch of time that a step spent in one place.
@@ -61,15 +73,29 @@ type eventJSON struct {
 }
 
 // MarshalJSON writes the public form.
-func (e Event) MarshalJSON() ([]byte, error) {
-	detail, err := json.Marshal(e.Step)
+func (e Event) MarshalJSON() ([]byte, error) { return e.JSON() }
+
+// encode keeps "<" as it is, so that a tool's output reads the same live and
+// replayed. Whoever puts it into a page escapes it there.
+func (e Event) encode() ([]byte, error) {
+	detail, err := marshal(e.Step)
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(eventJSON{
+	return marshal(eventJSON{
 		RunID: e.RunID, Seq: e.Seq, StepType: e.Step.Type(), Label: e.Label,
 		Detail: detail, Status: e.Status, Timestamp: e.Time, Spans: e.Spans,
 	})
+}
+
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 // UnmarshalJSON reads the public form back into the Go type of its step. An

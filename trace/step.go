@@ -106,7 +106,8 @@ type AgentCreated struct {
 	Trigger      string   `json:"trigger"` // the tool call that made it necessary
 }
 
-// AgentError is an agent that could not be spawned.
+// AgentError is an agent that could not be spawned; with a delegated
+// credential, a delegation that failed without being refused.
 type AgentError struct {
 	Credential
 	Scope     []string `json:"scope"`
@@ -114,6 +115,9 @@ type AgentError struct {
 	Error     string   `json:"error"`
 	ErrorCode string   `json:"error_code,omitempty"`
 	RequestID string   `json:"request_id,omitempty"`
+	// AnswerLost says that the broker's answer did not arrive, so that a
+	// token may live that nobody holds.
+	AnswerLost bool `json:"answer_lost,omitempty"`
 }
 
 // TokenValidated is the broker's answer about a token: its claims, or that it
@@ -211,6 +215,9 @@ type Delegation struct {
 
 // DelegationDenied is a delegation that the broker refused.
 type DelegationDenied struct {
+	Tool           string    `json:"tool"` // the call that needed it, which was therefore not made
+	CallID         string    `json:"call_id"`
+	PatientID      string    `json:"patient_id"`
 	DelegatorID    string    `json:"delegator_id"`
 	DelegatorScope []string  `json:"delegator_scope"`
 	DelegateID     string    `json:"delegate_id"`
@@ -270,10 +277,19 @@ type ReleaseError struct {
 	AgentID string `json:"agent_id"`
 	Stage   string `json:"stage"`
 	Error   string `json:"error"`
+	// AnswerLost says that a renewal's answer did not arrive: the token may
+	// have a successor that nobody holds.
+	AnswerLost bool `json:"answer_lost,omitempty"`
 }
 
-// PostReleaseValidation asks the broker whether a token is dead. Token says
-// which: "renewed" (the one before a renewal) or "released".
+// What a [PostReleaseValidation] is about.
+const (
+	TokenOfRenewal = "renewed"  // the token before its renewal
+	TokenOfRelease = "released" // the last token, after its release
+)
+
+// PostReleaseValidation is the broker's answer whether a token is dead. Token
+// says which: [TokenOfRenewal] or [TokenOfRelease].
 type PostReleaseValidation struct {
 	Credential
 	AgentID string `json:"agent_id"`
@@ -303,13 +319,14 @@ type Complete struct {
 	AgentsCount  int      `json:"agents_count"`
 	Allowed      int      `json:"allowed"`
 	Denied       int      `json:"denied"` // refused by gate, broker or records
-	Errors       int      `json:"errors"` // tool errors
+	Errors       int      `json:"errors"` // calls that failed, or could not be made, for other reasons
 	Delegations  int      `json:"delegations"`
 	Tokens       int      `json:"tokens"` // issued: agents and delegations
 	Released     int      `json:"released"`
 	ProvenDead   int      `json:"proven_dead"`
-	AllDead      bool     `json:"all_tokens_dead"` // the broker said so of each, and there was one
-	Outcome      string   `json:"outcome"`         // "answered", "cancelled" or "failed"
+	Unaccounted  int      `json:"unaccounted,omitempty"` // answers lost that may have held a token
+	AllDead      bool     `json:"all_tokens_dead"`       // the broker said so of each, and there was one
+	Outcome      Outcome  `json:"outcome"`
 	Milliseconds int64    `json:"duration_ms"`
 }
 

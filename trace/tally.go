@@ -1,0 +1,78 @@
+package trace
+
+import "time"
+
+// Tally counts what a run's steps show, so that its summary says nothing that
+// was not on the screen. The zero Tally is that of a run without steps.
+type Tally struct {
+	agents      []string
+	issued      map[Credential]bool // true once the broker called it dead
+	allowed     int
+	denied      int
+	errors      int
+	delegations int
+	released    int
+	answersLost int
+}
+
+// Add counts one step.
+func (t *Tally) Add(s Step) {
+	switch s := s.(type) {
+	case AgentCreated:
+		t.agents = append(t.agents, s.Category)
+		t.issue(s.Credential)
+	case Delegation:
+		t.delegations++
+		t.issue(s.Credential)
+	case ToolCall:
+		t.allowed++
+	case ScopeDenied, TokenRejected, DelegationDenied:
+		t.denied++
+	case ToolError:
+		t.errors++
+	case AgentError:
+		t.errors++
+		if s.AnswerLost {
+			t.answersLost++
+		}
+	case TokenReleased:
+		t.released++
+	case ReleaseError:
+		if s.AnswerLost {
+			t.answersLost++
+		}
+	case PostReleaseValidation:
+		if _, ok := t.issued[s.Credential]; ok && s.Token == TokenOfRelease {
+			t.issued[s.Credential] = !s.Valid
+		}
+	}
+}
+
+func (t *Tally) issue(c Credential) {
+	if t.issued == nil {
+		t.issued = make(map[Credential]bool)
+	}
+	t.issued[c] = false
+}
+
+// Complete is the summary so far. All tokens are dead only if there was one,
+// the broker called each of them dead, and no answer was lost that may have
+// held another.
+func (t *Tally) Complete(patientID string, outcome Outcome, took time.Duration) Complete {
+	c := Complete{
+		PatientID: patientID, Agents: t.agents, AgentsCount: len(t.agents),
+		Allowed: t.allowed, Denied: t.denied, Errors: t.errors,
+		Delegations: t.delegations, Tokens: len(t.issued), Released: t.released,
+		Unaccounted: t.answersLost, Outcome: outcome, Milliseconds: took.Milliseconds(),
+	}
+	if c.Agents == nil {
+		c.Agents = []string{}
+	}
+	for _, dead := range t.issued {
+		if dead {
+			c.ProvenDead++
+		}
+	}
+	c.AllDead = c.Tokens > 0 && c.ProvenDead == c.Tokens && c.Unaccounted == 0
+	return c
+}

@@ -1,0 +1,70 @@
+package trace_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/devonartis/medassist-go/trace"
+)
+
+func dead(c trace.Credential) trace.Step {
+	return trace.PostReleaseValidation{Credential: c, Token: trace.TokenOfRelease}
+}
+
+func TestAllTokensAreDeadOnlyIfTheBrokerSaidSoOfEach(t *testing.T) {
+	spawned := trace.AgentCreated{Credential: clinical}
+	handedOn := trace.Delegation{Credential: delegated}
+	tests := []struct {
+		name  string
+		steps []trace.Step
+		dead  int
+		all   bool
+	}{
+		{"one, released and proven", []trace.Step{spawned, trace.TokenReleased{Credential: clinical}, dead(clinical)}, 1, true},
+		{"two, both proven", []trace.Step{spawned, handedOn, dead(delegated), dead(clinical)}, 2, true},
+		{"one revoked, so never released, but proven", []trace.Step{spawned, trace.ReleaseError{Credential: clinical, Stage: "renew"}, dead(clinical)}, 1, true},
+		{"none issued", nil, 0, false},
+		{"released but not proven", []trace.Step{spawned, trace.TokenReleased{Credential: clinical}}, 0, false},
+		{"two, one proven", []trace.Step{spawned, handedOn, dead(delegated)}, 1, false},
+		{"still valid after its release", []trace.Step{spawned,
+			trace.PostReleaseValidation{Credential: clinical, Token: trace.TokenOfRelease, Valid: true}}, 0, false},
+		{"only the renewed one's predecessor is proven", []trace.Step{spawned,
+			trace.PostReleaseValidation{Credential: clinical, Token: trace.TokenOfRenewal}}, 0, false},
+		{"proof of a token that was never issued", []trace.Step{spawned, dead(delegated)}, 0, false},
+		{"a registration's answer was lost", []trace.Step{spawned, trace.AgentError{AnswerLost: true}, dead(clinical)}, 1, false},
+		{"a renewal's answer was lost", []trace.Step{spawned,
+			trace.ReleaseError{Credential: clinical, Stage: "renew", AnswerLost: true}, dead(clinical)}, 1, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var tally trace.Tally
+			for _, s := range tt.steps {
+				tally.Add(s)
+			}
+			c := tally.Complete("P-1042", trace.OutcomeAnswered, 0)
+			if c.AllDead != tt.all || c.ProvenDead != tt.dead {
+				t.Errorf("all dead = %v with %d of %d proven, want %v with %d", c.AllDead, c.ProvenDead, c.Tokens, tt.all, tt.dead)
+			}
+		})
+	}
+}
+
+func TestTallyCounts(t *testing.T) {
+	var tally trace.Tally
+	for _, s := range []trace.Step{
+		trace.Validation{}, trace.LLMStart{},
+		trace.AgentCreated{Credential: clinical}, trace.ToolCall{}, trace.ToolCall{},
+		trace.ScopeDenied{}, trace.TokenRejected{}, trace.DelegationDenied{},
+		trace.ToolError{}, trace.AgentError{}, trace.Delegation{Credential: delegated},
+		trace.TokenReleased{}, trace.TokenReleased{}, dead(delegated), dead(clinical),
+	} {
+		tally.Add(s)
+	}
+	want := trace.Complete{PatientID: "P-1042", Agents: []string{"clinical"}, AgentsCount: 1, Allowed: 2, Denied: 3, Errors: 2,
+		Delegations: 1, Tokens: 2, Released: 2, ProvenDead: 2, AllDead: true, Outcome: "answered", Milliseconds: 1500}
+	if diff := cmp.Diff(want, tally.Complete("P-1042", trace.OutcomeAnswered, 1500*time.Millisecond)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
