@@ -122,8 +122,9 @@ func (s *scene) legendItem(x, y float64, is sign, n int) {
 	if n == 0 {
 		none = "pic-none"
 	}
-	s.mark(x, y-4, is, classes("pic-mark", "pic-"+string(is), none), "")
-	s.text(x+13, y, classes("pic-key", none), string(is)+" "+strconv.Itoa(n))
+	s.mark(x, y-4, is, classes("pic-mark pic-in-key", "pic-"+string(is), none), "")
+	s.labels = append(s.labels, label{x: x + 13, y: y, anchor: "start", class: classes("pic-key", none),
+		text: string(is) + " " + strconv.Itoa(n), count: is})
 }
 
 // outcome is the run's end in a few words.
@@ -152,6 +153,14 @@ func (c Credential) look(now time.Time) look {
 		return failed
 	}
 	return ghost
+}
+
+// dies is when a living credential will end by itself, in Unix milliseconds.
+func (c Credential) dies(now time.Time) int64 {
+	if c.StateAt(now) != Alive {
+		return 0
+	}
+	return c.Expires.UnixMilli()
 }
 
 // past is the class of a sign whose credential has ended.

@@ -93,7 +93,7 @@ func strand(plan string, c Credential, lent bool, p *Picture) row {
 	r.wild = identifier(c.Scope[held]) == wire.Wildcard
 	switch c.StateAt(p.Now) {
 	case Alive:
-		r.look, r.dies = alive, c.Expires.UnixMilli()
+		r.look, r.dies = alive, c.dies(p.Now)
 	case Released, Expired:
 		r.look = ended
 	case Revoked:

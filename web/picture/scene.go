@@ -49,6 +49,9 @@ type label struct {
 	class  string
 	anchor string // start, middle or end
 	more   []word
+
+	expires int64 // as a shape's
+	count   sign  // set when the text ends in how often a sign is drawn
 }
 
 // word goes on in a label, in a style of its own.
@@ -108,6 +111,12 @@ func (s *scene) textEnd(x, y float64, class, text string) {
 		return
 	}
 	s.labels = append(s.labels, label{x: x, y: y, class: class, text: text, anchor: "end"})
+}
+
+// say adds a label that fades by itself when the credential expires.
+func (s *scene) say(expires int64, l label) {
+	l.expires = expires
+	s.labels = append(s.labels, l)
 }
 
 // living adds shapes that fade by themselves when the credential expires.
@@ -183,7 +192,7 @@ func circle(x, y, r float64) string {
 }
 
 // slash crosses out a circle of radius r around the origin.
-func slash(r float64) string { return path("M", -r, r, "L", r, -r) }
+func slash(r float64) string { return path("M", -.9*r, .9*r, "L", .9*r, -.9*r) }
 
 // monoWidth is the room that text takes at 12 px in a monospaced face.
 func monoWidth(s string) float64 { return 7.25 * float64(len([]rune(s))) }

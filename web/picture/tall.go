@@ -86,6 +86,8 @@ func (t phone) strand(l placed, r row, x, y float64) {
 	end := tallAgent
 	if r.look.stops() {
 		end -= 10
+	}
+	if r.look == severed {
 		t.shape(classes("pic-severed", t.fresh(r.seq)), "", path("M", end+1, y+6, "l", 4, -12, "m", 1, 12, "l", 4, -12))
 	}
 	trunk := shape{class: class + " pic-trunk", path: path("M", x, 70, "V", y-tallBend, "q", 0, tallBend, tallBend, tallBend, "H", end)}
@@ -100,18 +102,16 @@ func (t phone) strand(l placed, r row, x, y float64) {
 
 // agent is a lane's words, its upright and its part of the gate.
 func (t phone) agent(l placed) {
-	look := "pic-" + string(l.Agent.look(t.p.Now))
+	look, dies := "pic-"+string(l.Agent.look(t.p.Now)), l.Agent.dies(t.p.Now)
 	y := l.y + tallMetrics.head/2 + 3
 	t.life(tallAgent+9, y, 8, l.Agent)
-	t.text(tallAgent+26, y+5, classes("pic-name", look), capital(l.Category))
-	state := t.state(l.Agent)
-	t.labels = append(t.labels, label{x: tallWidth - tallTrunk, y: y + 5, anchor: "end",
-		text: state[0].text, class: state[0].class, more: state[1:]})
+	t.say(dies, label{x: tallAgent + 26, y: y + 5, anchor: "start", class: classes("pic-name", look), text: capital(l.Category)})
+	t.labels = append(t.labels, label{x: tallWidth - tallTrunk, y: y + 5, anchor: "end", more: t.state(l.Agent)})
 	if len(l.rows) == 0 {
 		return
 	}
 	top, height := l.mid[0]-10, float64(len(l.rows)-1)*tallMetrics.pitch+22
-	t.shape(classes("pic-agent", look, "pic-"+l.Category), l.Agent.SPIFFEID, bar(tallAgent, top, 4, height, 2))
+	t.living(dies, shape{class: classes("pic-agent", look, "pic-"+l.Category), hint: l.Agent.SPIFFEID, path: bar(tallAgent, top, 4, height, 2)})
 	t.shape("pic-gate", "", bar(tallGate, top, 6, height, 0))
 	t.shape("pic-records", "", bar(tallRecords, top, 6, height, 2))
 	for i, r := range l.rows {
@@ -120,7 +120,7 @@ func (t phone) agent(l placed) {
 			t.life(x+5, l.mid[i]-6, 5, l.Lent)
 			x, class = x+13, class+" pic-halo" // the loan passes behind it
 		}
-		t.text(x, l.mid[i]-2, class, cut(r.label, 19))
+		t.say(r.dies, label{x: x, y: l.mid[i] - 2, anchor: "start", class: class, text: cut(r.label, 19)})
 	}
 }
 
@@ -218,5 +218,5 @@ func short(tool, more string) string {
 	if more != "" {
 		return cut(strings.ReplaceAll(tool, "_", " "), 14) + " " + more
 	}
-	return cut(strings.ReplaceAll(tool, "_", " "), 19)
+	return cut(strings.ReplaceAll(tool, "_", " "), 18)
 }

@@ -114,19 +114,20 @@ func (w panel) uprights() {
 
 // agent is a lane's upright and its words.
 func (w panel) agent(l placed) {
-	look := "pic-" + string(l.Agent.look(w.p.Now))
-	w.shape(classes("pic-agent", look, "pic-"+l.Category, w.fresh(l.Agent.Seq)), l.Agent.SPIFFEID,
-		bar(colAgent, l.y+wideMetrics.head, upright, float64(len(l.rows))*wideMetrics.pitch-1, 2))
+	look, dies := "pic-"+string(l.Agent.look(w.p.Now)), l.Agent.dies(w.p.Now)
+	w.living(dies, shape{class: classes("pic-agent", look, "pic-"+l.Category, w.fresh(l.Agent.Seq)), hint: l.Agent.SPIFFEID,
+		path: bar(colAgent, l.y+wideMetrics.head, upright, float64(len(l.rows))*wideMetrics.pitch-1, 2)})
 	y := l.y + wideMetrics.head/2 + 1
 	w.life(colAgent+8, y, 7.5, l.Agent)
-	w.labels = append(w.labels, label{x: colAgent + 22, y: y + 4.5, anchor: "start",
+	w.say(dies, label{x: colAgent + 22, y: y + 4.5, anchor: "start",
 		class: classes("pic-name", look), text: capital(l.Category), more: w.state(l.Agent)})
 	for i, r := range l.rows {
 		x := colAgent + upright + 8
 		if r.lent {
 			x += 12
 		}
-		w.text(x, l.mid[i]+4.2, classes("pic-scope", "pic-"+string(r.look)), cut(r.label, 20))
+		w.say(r.dies, label{x: x, y: l.mid[i] + 4.2, anchor: "start",
+			class: classes("pic-scope", "pic-"+string(r.look)), text: cut(r.label, 20)})
 	}
 }
 

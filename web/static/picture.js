@@ -8,17 +8,32 @@
   let ahead = stated ? stated - Date.now() : 0;
 
   const minutes = (ms) => {
-    const s = Math.max(0, Math.ceil(ms / 1000));
+    const s = Math.ceil(ms / 1000);
     return Math.floor(s / 60) + ":" + String(s % 60).padStart(2, "0");
   };
 
-  const run = (el, now) => {
-    const { expires, issued, then } = el.dataset;
-    const left = expires - now;
-    if (left <= 0) {
-      el.classList.replace("pic-alive", "pic-ended");
-      if (then !== undefined) el.textContent = then;
+  const count = (svg, sign, by) => {
+    const text = svg.querySelector(`[data-count=${sign}]`);
+    if (!text) return;
+    const n = Number(text.textContent.match(/\d+/)) + by;
+    text.textContent = `${sign} ${n}`;
+    const mark = svg.querySelector(`.pic-in-key.pic-${sign}`);
+    for (const el of [text, mark]) el?.classList.toggle("pic-none", n === 0);
+  };
+
+  const expire = (el) => {
+    if (!el.classList.replace("pic-alive", "pic-ended")) return;
+    if (el.dataset.then !== undefined) el.textContent = el.dataset.then;
+    if (el.classList.contains("pic-ring")) {
+      count(el.ownerSVGElement, "alive", -1);
+      count(el.ownerSVGElement, "ended", 1);
     }
+  };
+
+  const run = (el, now) => {
+    const { expires, issued } = el.dataset;
+    const left = expires - now;
+    if (left <= 0) expire(el);
     if (issued === undefined) return;
     if (el.localName === "circle") {
       const gone = Math.min(1, Math.max(0, 1 - left / (expires - issued)));
@@ -38,4 +53,7 @@
 
   tick();
   setInterval(tick, 1000);
+  // A picture that has just come in was drawn a moment ago.
+  const arrived = (m) => [...m.addedNodes].some((n) => n.nodeType === 1 && (n.matches("[data-picture]") || n.querySelector("[data-picture]")));
+  new MutationObserver((all) => all.some(arrived) && tick()).observe(document, { childList: true, subtree: true });
 })();
