@@ -4,45 +4,32 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
-	_ "modernc.org/sqlite" // the "sqlite" driver
+	"github.com/devonartis/medassist-go/internal/sqlitedb"
 )
 
-// ErrInUse is what [OpenStore] returns for a file that another process has.
-var ErrInUse = errors.New("another process is using the runs database")
+// migrations are never edited once released, only appended to. Times are Unix
+// nanoseconds; open is 1 while the run is live.
+var migrations = []string{`
+	CREATE TABLE run (
+		id      TEXT PRIMARY KEY,
+		started INTEGER NOT NULL,
+		open    INTEGER NOT NULL,
+		json    TEXT NOT NULL
+	) STRICT, WITHOUT ROWID;
+	CREATE INDEX run_started ON run (started);
+	CREATE INDEX run_open ON run (open) WHERE open = 1;
 
-// schema is the database of version 1. A later version adds a migration and
-// raises user_version.
-const schema = `
-CREATE TABLE run (
-	id      TEXT PRIMARY KEY,
-	started INTEGER NOT NULL, -- Unix nanoseconds
-	open    INTEGER NOT NULL, -- 1 while the run is live
-	json    TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX run_started ON run (started);
-CREATE INDEX run_open ON run (open) WHERE open = 1;
-CREATE TABLE event (
-	run_id TEXT NOT NULL,
-	seq    INTEGER NOT NULL,
-	json   TEXT NOT NULL,
-	PRIMARY KEY (run_id, seq)
-) STRICT, WITHOUT ROWID;
-PRAGMA user_version = 1;
-`
+	CREATE TABLE event (
+		run_id TEXT NOT NULL,
+		seq    INTEGER NOT NULL,
+		json   TEXT NOT NULL,
+		PRIMARY KEY (run_id, seq)
+	) STRICT, WITHOUT ROWID`,
+}
 
-const schemaVersion = 1
-
-// database is the SQL beneath a [Store]. It uses one connection, which holds
-// the file's lock for the life of the process: live runs are read from memory,
-// so there is little to gain from more.
+// database is the SQL beneath a [Store].
 type database struct {
 	sql       *sql.DB
 	saveRun   *sql.Stmt
@@ -50,57 +37,19 @@ type database struct {
 }
 
 func openDatabase(ctx context.Context, path string) (_ *database, err error) {
-	dsn := ":memory:"
-	if path != "" {
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return nil, fmt.Errorf("data folder: %w", err)
-		}
-		// SQLite gives its side files the mode of the main one.
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-		if err != nil {
-			return nil, fmt.Errorf("open database: %w", err)
-		}
-		f.Close()
-		dsn = (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()}).String()
-	}
-	params := url.Values{"_pragma": {"busy_timeout(500)", "locking_mode(EXCLUSIVE)", "journal_mode(WAL)", "synchronous(NORMAL)"}}
 	db := &database{}
-	if db.sql, err = sql.Open("sqlite", dsn+"?"+params.Encode()); err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			db.Close()
-		}
-	}()
-	db.sql.SetMaxOpenConns(1)
-	if err := db.migrate(ctx); err != nil {
-		if strings.Contains(err.Error(), "SQLITE_BUSY") {
-			return nil, fmt.Errorf("%w: %s", ErrInUse, path)
-		}
-		return nil, fmt.Errorf("open database: %w", err)
-	}
-	if db.saveRun, err = db.sql.PrepareContext(ctx, `INSERT OR REPLACE INTO run (id, started, open, json) VALUES (?, ?, ?, ?)`); err != nil {
+	if db.sql, err = sqlitedb.Open(ctx, path, migrations); err != nil {
 		return nil, err
 	}
-	db.saveEvent, err = db.sql.PrepareContext(ctx, `INSERT OR REPLACE INTO event (run_id, seq, json) VALUES (?, ?, ?)`)
-	return db, err
-}
-
-func (db *database) migrate(ctx context.Context) error {
-	var version int
-	if err := db.sql.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
-		return err
+	db.saveRun, err = db.sql.PrepareContext(ctx, `INSERT OR REPLACE INTO run (id, started, open, json) VALUES (?, ?, ?, ?)`)
+	if err == nil {
+		db.saveEvent, err = db.sql.PrepareContext(ctx, `INSERT OR REPLACE INTO event (run_id, seq, json) VALUES (?, ?, ?)`)
 	}
-	switch version {
-	case schemaVersion:
-		return nil
-	case 0:
-		_, err := db.sql.ExecContext(ctx, "BEGIN IMMEDIATE;"+schema+"COMMIT;")
-		return err
-	default:
-		return fmt.Errorf("the file is of version %d, this program knows up to %d", version, schemaVersion)
+	if err != nil {
+		db.Close()
+		return nil, err
 	}
+	return db, nil
 }
 
 func (db *database) Close() error { return db.sql.Close() }

@@ -45,8 +45,9 @@ func (e *entry) info() Run {
 
 // OpenStore opens or creates the database file at path, or one in memory when
 // path is empty. Runs that a crash left open are closed as
-// [OutcomeInterrupted]. It fails with [ErrInUse] when another process has the
-// file. A nil logger discards; it hears of storage that fails.
+// [OutcomeInterrupted], which is why a file belongs to one process at a time:
+// it fails with sqlitedb.ErrInUse. A nil logger discards; it hears of storage
+// that fails.
 func OpenStore(ctx context.Context, path string, logger *slog.Logger) (*Store, error) {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)

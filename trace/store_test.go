@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/devonartis/medassist-go/internal/sqlitedb"
 	"github.com/devonartis/medassist-go/trace"
 )
 
@@ -227,7 +228,7 @@ func TestAReplayAfterARestartIsTheSame(t *testing.T) {
 func TestOneProcessHasTheFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "runs.db")
 	open(t, path)
-	if s, err := trace.OpenStore(t.Context(), path, nil); !errors.Is(err, trace.ErrInUse) {
+	if s, err := trace.OpenStore(t.Context(), path, nil); !errors.Is(err, sqlitedb.ErrInUse) {
 		t.Errorf("a second one opened it: %v, %v", s, err)
 	}
 }
