@@ -38,7 +38,7 @@ func (p *Picture) Apply(e trace.Event) (changed bool) {
 	case trace.DelegationDenied:
 		p.Refused = append(p.Refused, RefusedDelegation{
 			Seq: e.Seq, From: p.category(s.DelegatorID), To: p.category(s.DelegateID),
-			Scope: s.RequestedScope, By: s.RefusedBy, Reason: s.Reason,
+			Scope: s.RequestedScope, Tool: s.Tool, By: s.RefusedBy, Reason: s.Reason,
 		})
 	case trace.TokenValidated:
 		return p.change(s.Credential, func(c *Credential) { c.validated(s, e.Time) })
@@ -165,7 +165,7 @@ func (c *Credential) proved(s trace.PostReleaseValidation, now time.Time) {
 	switch {
 	case s.Valid:
 		c.Proof = StillValid
-	case s.Token == "released":
+	case s.Token == trace.TokenOfRelease:
 		c.foundDead(now)
 		c.Proof = ProvenDead
 	}

@@ -21,7 +21,7 @@ var (
 	called   = trace.ToolCall{Credential: clinical, Tool: "get_patient_records", RequiredScope: scope[:1]}
 	rejected = trace.TokenRejected{Credential: clinical, Tool: "get_patient_records", RefusedBy: trace.RefusedByGate}
 	released = trace.TokenReleased{Credential: clinical}
-	dead     = trace.PostReleaseValidation{Credential: clinical, Token: "released"}
+	dead     = trace.PostReleaseValidation{Credential: clinical, Token: trace.TokenOfRelease}
 )
 
 // at is a step that happens so many seconds into the run.
@@ -58,11 +58,11 @@ func TestCredentialStates(t *testing.T) {
 		"rejected after its time":            {[]at{{0, born}, {300, rejected}}, picture.Expired, ""},
 		"claims say it ends sooner":          {[]at{{0, born}, {1, validated(start.Add(5 * time.Second))}, {6, trace.LLMStart{}}}, picture.Expired, ""},
 		"renewed in time":                    {[]at{{0, born}, {290, trace.TokenRenewed{Credential: clinical, NewExpiresIn: 300}}, {400, trace.LLMStart{}}}, picture.Alive, ""},
-		"old token proven dead":              {[]at{{0, born}, {1, trace.PostReleaseValidation{Credential: clinical, Token: "renewed"}}}, picture.Alive, ""},
-		"old token still valid":              {[]at{{0, born}, {1, trace.PostReleaseValidation{Credential: clinical, Token: "renewed", Valid: true}}}, picture.Alive, picture.StillValid},
+		"old token proven dead":              {[]at{{0, born}, {1, trace.PostReleaseValidation{Credential: clinical, Token: trace.TokenOfRenewal}}}, picture.Alive, ""},
+		"old token still valid":              {[]at{{0, born}, {1, trace.PostReleaseValidation{Credential: clinical, Token: trace.TokenOfRenewal, Valid: true}}}, picture.Alive, picture.StillValid},
 		"released":                           {[]at{{0, born}, {1, released}}, picture.Released, ""},
 		"released and proven dead":           {[]at{{0, born}, {1, released}, {2, dead}}, picture.Released, picture.ProvenDead},
-		"released and still valid":           {[]at{{0, born}, {1, released}, {2, trace.PostReleaseValidation{Credential: clinical, Token: "released", Valid: true}}}, picture.Released, picture.StillValid},
+		"released and still valid":           {[]at{{0, born}, {1, released}, {2, trace.PostReleaseValidation{Credential: clinical, Token: trace.TokenOfRelease, Valid: true}}}, picture.Released, picture.StillValid},
 		"release failed, yet dead":           {[]at{{0, born}, {1, trace.ReleaseError{Credential: clinical, Stage: "release"}}, {2, dead}}, picture.Revoked, picture.ProvenDead},
 		"rejected after its release":         {[]at{{0, born}, {1, released}, {2, rejected}}, picture.Released, ""},
 		"another's release":                  {[]at{{0, born}, {1, trace.TokenReleased{Credential: loan}}}, picture.Alive, ""},
@@ -145,7 +145,7 @@ func TestCounts(t *testing.T) {
 		"midway":          {Allowed: 4, Delegated: 1, Alive: 4},
 		"full":            {Allowed: 7, Delegated: 1, Ended: 4},
 		"cross-patient":   {Allowed: 2, Denied: 2, Alive: 2},
-		"over-reach":      {Allowed: 1, Denied: 2, Alive: 2},
+		"over-reach":      {Allowed: 1, Denied: 1, Alive: 2},
 		"kill-switch":     {Allowed: 4, Denied: 2, Delegated: 1, Alive: 2, Ended: 2},
 		"stopped":         {Allowed: 2, Ended: 2},
 		"unknown-patient": {Allowed: 1, Ended: 1},

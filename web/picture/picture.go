@@ -113,6 +113,7 @@ type RefusedDelegation struct {
 	From   string // category; empty when the delegator is not in the picture
 	To     string
 	Scope  []string
+	Tool   string // the call that needed it, which was not made
 	By     trace.RefusedBy
 	Reason string
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/devonartis/medassist-go/trace"
 )
 
 // What both layouts share: lanes from top to bottom, and how a credential is
@@ -132,6 +134,10 @@ func (p *Picture) outcome() string {
 	switch {
 	case p.Stopped != "":
 		return cut(p.Stopped, 24)
+	case p.Ended != nil && p.Ended.Outcome == trace.OutcomeInterrupted:
+		return "interrupted"
+	case p.Ended != nil && p.Ended.Unaccounted > 0:
+		return fmt.Sprintf("%s unaccounted for", count(p.Ended.Unaccounted, "token"))
 	case p.Ended != nil && p.Ended.AllDead:
 		return "all tokens dead"
 	case p.Broker != "":

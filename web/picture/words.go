@@ -152,8 +152,12 @@ func (p *Picture) Lines() []string {
 		lines = append(lines, l.lines(p.Now)...)
 	}
 	for _, r := range p.Refused {
-		lines = append(lines, fmt.Sprintf("Denied by the %s: %s may not delegate %s to %s. %s",
-			r.By, nameOr(r.From, "an agent"), strings.Join(r.Scope, ", "), nameOr(r.To, "another agent"), r.Reason))
+		line := fmt.Sprintf("Denied by the %s: %s may not delegate %s to %s. %s",
+			r.By, nameOr(r.From, "an agent"), strings.Join(r.Scope, ", "), nameOr(r.To, "another agent"), r.Reason)
+		if r.Tool != "" {
+			line += " " + r.Tool + " was not called."
+		}
+		lines = append(lines, line)
 	}
 	if p.Ended != nil && p.Ended.AllDead {
 		lines = append(lines, fmt.Sprintf("All %s proven dead by the broker.", count(p.Ended.Tokens, "token")))

@@ -129,7 +129,7 @@ func (r *run) lend(scope string) {
 
 func (r *run) refuseLoan(scope ...string) {
 	r.span(trace.LaneBroker, 4*time.Millisecond, "delegate")
-	r.add(trace.StatusDenied, trace.DelegationDenied{DelegatorID: spiffe(clinical), DelegatorScope: scopes(clinical, r.patient),
+	r.add(trace.StatusDenied, trace.DelegationDenied{Tool: "write_prescription", PatientID: r.patient, DelegatorID: spiffe(clinical), DelegatorScope: scopes(clinical, r.patient),
 		DelegateID: spiffe(prescription), RequestedScope: scope, MissingScope: scope, RefusedBy: trace.RefusedByBroker,
 		Reason: "The delegator does not hold it.", ErrorCode: "scope_violation"})
 	r.done.Denied++
@@ -150,17 +150,17 @@ func (r *run) end(answered bool) {
 		r.span(trace.LaneBroker, 3*time.Millisecond, "renew")
 		r.add(trace.StatusSuccess, trace.TokenRenewed{Credential: cred, AgentID: spiffe(cred.Category), NewExpiresIn: r.ttl})
 		r.span(trace.LaneBroker, 2*time.Millisecond, "validate")
-		r.add(trace.StatusSuccess, trace.PostReleaseValidation{Credential: cred, AgentID: spiffe(cred.Category), Token: "renewed"})
+		r.add(trace.StatusSuccess, trace.PostReleaseValidation{Credential: cred, AgentID: spiffe(cred.Category), Token: trace.TokenOfRenewal})
 		r.span(trace.LaneBroker, 3*time.Millisecond, "release")
 		r.add(trace.StatusSuccess, trace.TokenReleased{Credential: cred, AgentID: spiffe(cred.Category)})
 		r.span(trace.LaneBroker, 2*time.Millisecond, "validate")
-		r.add(trace.StatusSuccess, trace.PostReleaseValidation{Credential: cred, AgentID: spiffe(cred.Category), Token: "released"})
+		r.add(trace.StatusSuccess, trace.PostReleaseValidation{Credential: cred, AgentID: spiffe(cred.Category), Token: trace.TokenOfRelease})
 	}
 	r.done.PatientID, r.done.AgentsCount = r.patient, len(r.done.Agents)
 	r.done.Released, r.done.ProvenDead, r.done.AllDead = r.done.Tokens, r.done.Tokens, r.done.Tokens > 0
-	r.done.Outcome = "failed"
+	r.done.Outcome = trace.OutcomeFailed
 	if answered {
-		r.done.Outcome = "answered"
+		r.done.Outcome = trace.OutcomeAnswered
 	}
 	r.add(trace.StatusSuccess, r.done)
 }

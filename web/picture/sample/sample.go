@@ -108,7 +108,6 @@ func overReach() []trace.Event {
 	r.spawn(prescription, "check_drug_interactions")
 	r.allow(prescription, "check_drug_interactions", maria, "read:formulary:*", "read:prescriptions:"+maria)
 	r.refuseLoan("write:billing:" + maria)
-	r.deny(prescription, "write_prescription", maria, trace.RefusedByGate, "write:prescriptions:"+maria)
 	return r.events
 }
 
