@@ -52,10 +52,11 @@ func (p *Picture) Apply(e trace.Event) (changed bool) {
 			Missing: s.MissingScope, RefusedBy: s.RefusedBy, Reason: s.Reason,
 		})
 	case trace.TokenRejected:
-		p.change(s.Credential, func(c *Credential) { c.foundDead(e.Time) })
+		dead := Revoked
+		p.change(s.Credential, func(c *Credential) { c.foundDead(e.Time); dead = c.State })
 		return p.call(s.Credential, Call{
 			Tool: s.Tool, PatientID: s.PatientID, Required: s.RequiredScope,
-			RefusedBy: s.RefusedBy, DeadToken: true, Reason: s.Reason,
+			RefusedBy: s.RefusedBy, Dead: dead, Reason: s.Reason,
 		})
 	case trace.TokenRenewed:
 		return p.change(s.Credential, func(c *Credential) {
@@ -63,7 +64,7 @@ func (p *Picture) Apply(e trace.Event) (changed bool) {
 			c.Issued, c.Expires = e.Time, e.Time.Add(seconds(s.NewExpiresIn))
 		})
 	case trace.TokenReleased:
-		return p.change(s.Credential, func(c *Credential) { c.State = Released })
+		return p.change(s.Credential, (*Credential).released)
 	case trace.ReleaseError:
 		return p.change(s.Credential, func(c *Credential) { c.Trouble = s.Stage + " failed" })
 	case trace.PostReleaseValidation:
@@ -159,10 +160,20 @@ func (c *Credential) foundDead(now time.Time) {
 	}
 }
 
+// released ends what lived. A token that was found dead before stays what it
+// was: its release ended nothing.
+func (c *Credential) released() {
+	if c.State == Alive {
+		c.State = Released
+	}
+}
+
 // proved takes in the broker's answer after a renewal, on the token before it,
 // or after the release.
 func (c *Credential) proved(s trace.PostReleaseValidation, now time.Time) {
 	switch {
+	case s.Valid && s.Token == trace.TokenOfRelease:
+		c.State, c.Proof = Alive, StillValid // whatever was believed of it
 	case s.Valid:
 		c.Proof = StillValid
 	case s.Token == trace.TokenOfRelease:

@@ -7,14 +7,14 @@
 // them into SVG on the server. The same events give the same bytes, so a run
 // looks the same twice.
 //
-// The drawing is made in three steps, a file or two for each:
+// The drawing is made in four steps, a file or two for each:
 //
-//	what is     picture.go, apply.go    events → credentials, calls, refusals
-//	             timeline.go             events → spans of time
-//	what shows  rows.go, words.go       which strand, sign and word stands for it
-//	where       wide.go, tall.go        coordinates, one layout for a panel and
-//	             axis.go, bars.go        one for a phone; a time axis
-//	how         *.templ                 elements and classes
+//	what is      picture.go, apply.go   events → credentials, calls, refusals
+//	             timeline.go            events → spans of time
+//	what shows   rows.go, words.go      which strand, sign and word stands for it
+//	where        wide*.go, tall.go      coordinates: a layout for a panel and one
+//	             axis.go, waterfall.go  for a phone; a time axis and its bars
+//	how          *.templ                elements and classes
 //
 // Authority flows from left to right and only narrows. Each scope is a strand:
 // nine leave the app, and a strand tapers where "*" becomes one patient. The

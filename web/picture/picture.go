@@ -99,7 +99,7 @@ type Call struct {
 	Required  []string
 	Missing   []string        // of a refused one, where scope was the reason
 	RefusedBy trace.RefusedBy // empty: it was allowed
-	DeadToken bool            // refused since its token is dead
+	Dead      State           // its token's state, where that was the reason
 	Reason    string
 }
 

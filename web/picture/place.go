@@ -88,10 +88,10 @@ func (s *scene) fresh(seq int64) string {
 
 // life is a credential's sign: a ring that runs down, or the sign of its end.
 func (s *scene) life(x, y, r float64, c Credential) {
-	new := s.fresh(c.Seq)
+	fresh := s.fresh(c.Seq)
 	switch c.look(s.p.Now) {
 	case alive:
-		s.rings = append(s.rings, ring{x: x, y: y, r: r, class: classes("pic-ring pic-alive", new),
+		s.rings = append(s.rings, ring{x: x, y: y, r: r, class: classes("pic-ring pic-alive", fresh),
 			ttl: c.ttl(s.p.Now), hint: c.sentence(s.p.Now)})
 	case ghost:
 		s.shape("pic-ring-ghost", "", circle(x, y, r))
@@ -100,16 +100,19 @@ func (s *scene) life(x, y, r float64, c Credential) {
 			s.shape("pic-ring-ghost", c.Trouble, circle(x, y, r))
 			return
 		}
-		s.mark(x, y, signDenied, classes("pic-mark pic-denied", new), c.Trouble)
+		s.mark(x, y, signDenied, classes("pic-mark pic-denied", fresh), c.Trouble)
 	default:
-		s.mark(x, y, signEnded, classes("pic-mark pic-ended", new), c.sentence(s.p.Now))
+		s.mark(x, y, signEnded, classes("pic-mark pic-ended", fresh), c.sentence(s.p.Now))
 	}
 }
 
 // state is how a credential is doing, in a word, with its time to live.
 func (s *scene) state(c Credential) []word {
-	look := "pic-" + string(c.look(s.p.Now))
-	status := word{text: c.status(s.p.Now), class: classes("pic-state", look, s.fresh(c.Seq))}
+	look := c.look(s.p.Now)
+	if c.Proof == StillValid {
+		look = failed // what was to be dead and is not, must be seen
+	}
+	status := word{text: c.status(s.p.Now), class: classes("pic-state", "pic-"+string(look), s.fresh(c.Seq))}
 	if c.StateAt(s.p.Now) != Alive {
 		return []word{status}
 	}

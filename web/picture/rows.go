@@ -3,6 +3,7 @@ package picture
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/trace"
@@ -69,7 +70,7 @@ func (l Lane) rows(p *Picture) []row {
 		if c.Allowed() {
 			letPass(rows, c)
 		} else {
-			stopAt(rows, l, c, p)
+			stopAt(rows, c, p)
 		}
 	}
 	return rows
@@ -127,7 +128,7 @@ func (p *pass) add(before pass) {
 	case p.tool == "":
 		p.tool, p.more = before.tool, before.more
 	case before.tool == "":
-	case before.tool == p.tool && before.more[:min(1, len(before.more))] != "+":
+	case before.tool == p.tool && !strings.HasPrefix(before.more, "+"):
 		p.more = "×" + strconv.Itoa(p.n)
 	default:
 		p.more = "+" + strconv.Itoa(p.n-1)
@@ -135,7 +136,7 @@ func (p *pass) add(before pass) {
 }
 
 // stopAt puts a refused call on the strand that it would have needed.
-func stopAt(rows []row, l Lane, c Call, p *Picture) {
+func stopAt(rows []row, c Call, p *Picture) {
 	i := -1
 	for _, need := range slices.Concat(c.Missing, c.Required) {
 		if i = find(rows, need, c.Lent); i >= 0 {
@@ -148,16 +149,12 @@ func stopAt(rows []row, l Lane, c Call, p *Picture) {
 	if i < 0 {
 		return
 	}
-	token := l.Agent
-	if c.Lent {
-		token = l.Lent
-	}
 	place := atGate
 	if c.RefusedBy == trace.RefusedByRecords {
 		place = atRecords
 	}
 	rows[i].stops[place] = stop{by: c.RefusedBy, n: rows[i].stops[place].n + 1, seq: c.Seq,
-		text: c.obstacle(token.StateAt(p.Now), p.Patient.ID)}
+		text: c.obstacle(p.Patient.ID)}
 }
 
 // find is the row of a scope's resource, held in the way asked for if there is

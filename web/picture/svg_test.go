@@ -230,7 +230,7 @@ func TestWords(t *testing.T) {
 	for run, want := range map[string][]string{
 		"empty":           {"The operator lets the app medassist hold at most 9 scopes", "Clinical agent: not spawned."},
 		"midway":          {"Delegated by the clinical agent to prescription: write:prescriptions:P-1042. Alive, 1:00 to live.", "Allowed: get_lab_results for P-1042, by read:labs:P-1042."},
-		"full":            {"proven dead, renewed 1 time", "All 4 tokens proven dead by the broker."},
+		"full":            {"released and proven dead, renewed 1 time", "All 4 tokens proven dead by the broker."},
 		"cross-patient":   {"Denied by the gate: get_patient_records for P-2187 needs read:records:P-2187."},
 		"over-reach":      {"Denied by the broker: the clinical agent may not delegate write:billing:P-1042 to the prescription agent. The delegator does not hold it. write_prescription was not called."},
 		"kill-switch":     {"Clinical agent spiffe://agentwrit.local/agent/medassist/r-7f3a/9f3c2a7b11d04e58: revoked."},

@@ -128,22 +128,22 @@ func (t phone) calls(l placed) {
 	for i, r := range l.rows {
 		y := l.mid[i] + tallLine
 		if r.pass != nil {
-			new := t.fresh(r.pass.seq)
-			t.shape(classes("pic-pass pic-pass-line", new), "", bar(tallGate+6, y-2, tallRecords-tallGate-6, 4, 0))
-			t.mark(tallGate+3, y, signAllowed, classes("pic-mark pic-allowed", new), "Allowed: "+r.pass.tool)
+			fresh := t.fresh(r.pass.seq)
+			t.shape(classes("pic-pass pic-pass-line", fresh), "", bar(tallGate+6, y-2, tallRecords-tallGate-6, 4, 0))
+			t.mark(tallGate+3, y, signAllowed, classes("pic-mark pic-allowed", fresh), "Allowed: "+r.pass.tool)
 			t.text(tallGate+13, l.mid[i]-2, "pic-short", short(r.pass.tool, r.pass.more))
 		}
-		for at, s := range r.stops {
+		for place, s := range r.stops {
 			if s.n > 0 {
-				t.stopped(at, y, r, s)
+				t.stopped(place, y, r, s)
 			}
 		}
 	}
 }
 
-func (t phone) stopped(at int, y float64, r row, s stop) {
-	wall, new := tallGate, t.fresh(s.seq)
-	if at == atRecords {
+func (t phone) stopped(place int, y float64, r row, s stop) {
+	wall, fresh := tallGate, t.fresh(s.seq)
+	if place == atRecords {
 		wall = tallRecords
 	} else if r.pass != nil {
 		wall -= 5
@@ -151,12 +151,12 @@ func (t phone) stopped(at int, y float64, r row, s stop) {
 	text := s.obstacles()
 	width := monoWidth(text) + 28
 	if s.by == trace.RefusedByRecords {
-		t.shape(classes("pic-stop", new), "", bar(tallGate+6, y-2, wall-width-tallGate-6, 4, 0))
+		t.shape(classes("pic-stop", fresh), "", bar(tallGate+6, y-2, wall-width-tallGate-6, 4, 0))
 	}
-	t.shape(classes("pic-stop", new), "", bar(wall-width, y-8, width-3, 16, 3))
-	t.shape(classes("pic-stop", new), "", bar(wall-2, y-10, 8, 20, 0))
-	t.mark(wall-10, y, signDenied, classes("pic-mark pic-denied", new), "")
-	t.text(wall-width+7, y+4.2, classes("pic-stopped", new), text)
+	t.shape(classes("pic-stop", fresh), "", bar(wall-width, y-8, width-3, 16, 3))
+	t.shape(classes("pic-stop", fresh), "", bar(wall-2, y-10, 8, 20, 0))
+	t.mark(wall-10, y, signDenied, classes("pic-mark pic-denied", fresh), "")
+	t.text(wall-width+7, y+4.2, classes("pic-stopped", fresh), text)
 }
 
 func (t phone) loan(l placed) {
@@ -166,16 +166,16 @@ func (t phone) loan(l placed) {
 			continue
 		}
 		stem, y := stem+tallLine, l.mid[i]+tallLine
-		look, new := "pic-"+string(r.look), t.fresh(r.seq)
+		look, fresh := "pic-"+string(r.look), t.fresh(r.seq)
 		const x = tallGate - 18
-		t.living(r.dies, shape{class: classes("pic-loan pic-loan-line", look, new),
+		t.living(r.dies, shape{class: classes("pic-loan pic-loan-line", look, fresh),
 			path: path("M", x-24, stem, "C", x+10, stem, x-10, y, x+14, y, "H", tallGate)})
 		if !l.Lent.issued() {
 			continue
 		}
-		t.mark(x-1, from.loan+4, signDelegated, classes("pic-mark pic-delegated", r.look.past(), new), "")
+		t.mark(x-1, from.loan+4, signDelegated, classes("pic-mark pic-delegated", r.look.past(), fresh), "")
 		if len(t.keptBack(from)) == 0 {
-			t.textEnd(x-12, from.loan+8, classes("pic-lends", look, new),
+			t.textEnd(x-12, from.loan+8, classes("pic-lends", look, fresh),
 				r.lends(l, from))
 		}
 	}
@@ -193,11 +193,11 @@ func (t phone) refusals(l placed) {
 	}
 	last, text := kept[len(kept)-1], t.obstacle(kept)
 	const x = tallAgent + 20
-	new := t.fresh(last.Seq)
-	t.shape(classes("pic-broken pic-broken-line", new), "", path("M", x-12, stem, "Q", x-10, y, x+6, y))
-	t.shape(classes("pic-stop", new), "", bar(x, y-8, monoWidth(text)+24, 16, 3))
-	t.mark(x+7, y, signDenied, classes("pic-mark pic-denied", new), last.Reason)
-	t.text(x+18, y+4.2, classes("pic-stopped", new), text)
+	fresh := t.fresh(last.Seq)
+	t.shape(classes("pic-broken pic-broken-line", fresh), "", path("M", x-12, stem, "Q", x-10, y, x+6, y))
+	t.shape(classes("pic-stop", fresh), "", bar(x, y-8, monoWidth(text)+24, 16, 3))
+	t.mark(x+7, y, signDenied, classes("pic-mark pic-denied", fresh), last.Reason)
+	t.text(x+18, y+4.2, classes("pic-stopped", fresh), text)
 }
 
 func (t phone) legend() {

@@ -72,20 +72,20 @@ func (w panel) strands(l placed, y float64) float64 {
 		if r.lent {
 			continue
 		}
-		h, look, new := r.thickness(), "pic-"+string(r.look), w.fresh(r.seq)
+		h, look, fresh := r.thickness(), "pic-"+string(r.look), w.fresh(r.seq)
 		x := colAgent
 		if r.look.stops() {
 			x -= 16
 		}
-		flow := shape{path: ribbon(colApp+8, y, strandApp-1, x, l.mid[i], h), class: classes("pic-strand", look, new)}
+		flow := shape{path: ribbon(colApp+8, y, strandApp-1, x, l.mid[i], h), class: classes("pic-strand", look, fresh)}
 		if r.look == alive || r.look == severed {
 			flow.fill = fill
 		}
-		band := shape{class: classes("pic-band", look, "pic-"+l.Category, new), hint: r.label,
+		band := shape{class: classes("pic-band", look, "pic-"+l.Category, fresh), hint: r.label,
 			path: bar(colAgent+upright, l.mid[i]-h/2, colGate-colAgent-upright, h, 0)}
 		w.living(r.dies, flow, band)
 		if r.look == severed {
-			w.shape(classes("pic-severed", new), "", path("M", x+2, l.mid[i]+8, "l", 5, -16, "m", 1, 16, "l", 5, -16))
+			w.shape(classes("pic-severed", fresh), "", path("M", x+2, l.mid[i]+8, "l", 5, -16, "m", 1, 16, "l", 5, -16))
 		}
 		y += strandApp
 	}

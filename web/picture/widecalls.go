@@ -16,12 +16,12 @@ func (w panel) calls(l placed) {
 		if r.pass != nil {
 			w.passed(l, i)
 		}
-		for at, s := range r.stops {
+		for place, s := range r.stops {
 			if s.n == 0 {
 				continue
 			}
 			wall := colGate
-			if at == atRecords {
+			if place == atRecords {
 				wall = colRecords
 			} else if r.pass != nil {
 				wall -= 5 // leave the sign of what passed in sight
@@ -35,28 +35,28 @@ func (w panel) calls(l placed) {
 // call needed together are joined.
 func (w panel) passed(l placed, i int) {
 	r, y, x := l.rows[i], l.mid[i], colGate+upright
-	new := w.fresh(r.pass.seq)
+	fresh := w.fresh(r.pass.seq)
 	top := y - passHeight/2
 	if r.pass.tool == "" && i > 0 && l.rows[i-1].pass != nil {
 		top -= wideMetrics.pitch - passHeight
 	}
-	w.shape(classes("pic-pass", new), "", bar(x, top, colRecords-x, y+passHeight/2-top, 0))
-	w.mark(x-upright/2, y, signAllowed, classes("pic-mark pic-allowed", new), "Allowed: "+r.pass.tool)
+	w.shape(classes("pic-pass", fresh), "", bar(x, top, colRecords-x, y+passHeight/2-top, 0))
+	w.mark(x-upright/2, y, signAllowed, classes("pic-mark pic-allowed", fresh), "Allowed: "+r.pass.tool)
 	w.text(x+12, y+4.2, "pic-tool", cut(r.pass.tool, 23))
 	w.textEnd(colRecords-4, y+4.2, "pic-more", r.pass.more)
 }
 
 // stopped draws a refused call: a bolt that ends at whoever refused it.
 func (w panel) stopped(wall, y float64, s stop) {
-	text, new := s.obstacles(), w.fresh(s.seq)
+	text, fresh := s.obstacles(), w.fresh(s.seq)
 	width := monoWidth(text) + 28
 	if s.by == trace.RefusedByRecords {
-		w.shape(classes("pic-stop", new), "", bar(colGate+upright, y-2, wall-width-colGate-upright, 4, 0))
+		w.shape(classes("pic-stop", fresh), "", bar(colGate+upright, y-2, wall-width-colGate-upright, 4, 0))
 	}
-	w.shape(classes("pic-stop", new), "Denied by the "+string(s.by), bar(wall-width, y-8, width-3, 16, 3))
-	w.shape(classes("pic-stop", new), "", bar(wall-2, y-9.5, upright+2, 19, 0))
-	w.mark(wall-10, y, signDenied, classes("pic-mark pic-denied", new), "")
-	w.text(wall-width+7, y+4.2, classes("pic-stopped", new), text)
+	w.shape(classes("pic-stop", fresh), "Denied by the "+string(s.by), bar(wall-width, y-8, width-3, 16, 3))
+	w.shape(classes("pic-stop", fresh), "", bar(wall-2, y-9.5, upright+2, 19, 0))
+	w.mark(wall-10, y, signDenied, classes("pic-mark pic-denied", fresh), "")
+	w.text(wall-width+7, y+4.2, classes("pic-stopped", fresh), text)
 }
 
 // loan draws the branch by which a lane holds what another lane lent it.
@@ -66,17 +66,17 @@ func (w panel) loan(l placed) {
 		if !r.lent || !ok {
 			continue
 		}
-		y, look, new := l.mid[i], "pic-"+string(r.look), w.fresh(r.seq)
+		y, look, fresh := l.mid[i], "pic-"+string(r.look), w.fresh(r.seq)
 		x := (forkAt + landsAt) / 2
-		w.living(r.dies, shape{class: classes("pic-loan", look, new), path: path("M", forkAt-10, stem, "H", forkAt,
+		w.living(r.dies, shape{class: classes("pic-loan", look, fresh), path: path("M", forkAt-10, stem, "H", forkAt,
 			"C", x, stem, x, y, landsAt, y, "H", colGate)})
 		if !l.Lent.issued() {
 			continue
 		}
 		w.life(colAgent+upright+9, y, 5.5, l.Lent)
-		w.mark(x-8, from.loan, signDelegated, classes("pic-mark pic-delegated", r.look.past(), new), l.Lent.sentence(w.p.Now))
+		w.mark(x-8, from.loan, signDelegated, classes("pic-mark pic-delegated", r.look.past(), fresh), l.Lent.sentence(w.p.Now))
 		if len(w.keptBack(from)) == 0 {
-			w.textEnd(x-20, from.loan+4, classes("pic-lends", look, new),
+			w.textEnd(x-20, from.loan+4, classes("pic-lends", look, fresh),
 				r.lends(l, from))
 		}
 	}
@@ -96,9 +96,9 @@ func (w panel) refusals(l placed) {
 	}
 	last, text := kept[len(kept)-1], w.obstacle(kept)
 	const x = colAgent + 36
-	new := w.fresh(last.Seq)
-	w.shape(classes("pic-broken", new), "", path("M", x-18, stem+3, "Q", x-16, y, x+6, y))
-	w.shape(classes("pic-stop", new), "Denied by the "+string(last.By), bar(x, y-8, monoWidth(text)+24, 16, 3))
-	w.mark(x+7, y, signDenied, classes("pic-mark pic-denied", new), last.Reason)
-	w.text(x+18, y+4.2, classes("pic-stopped", new), text)
+	fresh := w.fresh(last.Seq)
+	w.shape(classes("pic-broken", fresh), "", path("M", x-18, stem+3, "Q", x-16, y, x+6, y))
+	w.shape(classes("pic-stop", fresh), "Denied by the "+string(last.By), bar(x, y-8, monoWidth(text)+24, 16, 3))
+	w.mark(x+7, y, signDenied, classes("pic-mark pic-denied", fresh), last.Reason)
+	w.text(x+18, y+4.2, classes("pic-stopped", fresh), text)
 }

@@ -65,6 +65,8 @@ func (c Credential) status(now time.Time) string {
 		return "renewed"
 	case state == Released && c.Proof == ProvenDead:
 		return "proven dead"
+	case c.Proof == ProvenDead:
+		return string(state) + ", dead"
 	case state == Denied:
 		return "not issued"
 	case state == Failed:
@@ -83,9 +85,9 @@ func clock(d time.Duration) string {
 
 // obstacle says what a refused call ran into, in the words of its mark: the
 // other patient it asked for, the state of its token, or a scope not held.
-func (c Call) obstacle(state State, patient string) string {
-	if c.DeadToken {
-		return string(state)
+func (c Call) obstacle(patient string) string {
+	if c.Dead != Absent {
+		return string(c.Dead)
 	}
 	for _, scope := range c.Missing {
 		switch id := identifier(scope); id {
@@ -199,14 +201,14 @@ func (l Lane) callLines() []string {
 // sentence is a credential's state with the time that belongs to it.
 func (c Credential) sentence(now time.Time) string {
 	s := c.status(now)
+	if c.Proof == ProvenDead {
+		s = string(c.StateAt(now)) + " and proven dead"
+	}
 	if c.StateAt(now) == Alive {
 		s += ", " + clock(c.Expires.Sub(now)) + " to live"
 	}
 	if c.Renewals > 0 {
 		s += ", renewed " + count(c.Renewals, "time")
-	}
-	if c.Proof == ProvenDead && s != string(ProvenDead) {
-		s += ", proven dead by the broker"
 	}
 	return s
 }

@@ -17,6 +17,7 @@ type run struct {
 	spans   []trace.Span // of the event to come
 	events  []trace.Event
 	live    []trace.Credential
+	killed  []trace.Credential
 	done    trace.Complete
 }
 
@@ -110,6 +111,7 @@ func (r *run) deny(category, tool, patient string, by trace.RefusedBy, required 
 }
 
 func (r *run) reject(category string, delegated bool, tool string, by trace.RefusedBy, required string) {
+	r.killed = append(r.killed, trace.Credential{Category: category, Delegated: delegated})
 	r.span(trace.LaneBroker, 2*time.Millisecond, "validate")
 	r.add(trace.StatusDenied, trace.TokenRejected{Credential: trace.Credential{Category: category, Delegated: delegated},
 		Tool: tool, PatientID: r.patient, RequiredScope: []string{required}, RefusedBy: by, AgentID: spiffe(category),
@@ -148,6 +150,12 @@ func (r *run) end(answered bool) {
 	})
 	for _, cred := range r.live {
 		r.span(trace.LaneBroker, 3*time.Millisecond, "renew")
+		if slices.Contains(r.killed, cred) {
+			r.add(trace.StatusWarning, trace.ReleaseError{Credential: cred, AgentID: spiffe(cred.Category), Stage: "renew", Error: "token verification failed"})
+			r.span(trace.LaneBroker, 2*time.Millisecond, "validate")
+			r.add(trace.StatusSuccess, trace.PostReleaseValidation{Credential: cred, AgentID: spiffe(cred.Category), Token: trace.TokenOfRelease})
+			continue
+		}
 		r.add(trace.StatusSuccess, trace.TokenRenewed{Credential: cred, AgentID: spiffe(cred.Category), NewExpiresIn: r.ttl})
 		r.span(trace.LaneBroker, 2*time.Millisecond, "validate")
 		r.add(trace.StatusSuccess, trace.PostReleaseValidation{Credential: cred, AgentID: spiffe(cred.Category), Token: trace.TokenOfRenewal})

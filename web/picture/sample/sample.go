@@ -26,7 +26,8 @@ func Histories() []History {
 		{"full", full()},
 		{"cross-patient", crossPatient()},
 		{"over-reach", overReach()},
-		{"kill-switch", killSwitch()},
+		{"kill-switch", killSwitch().events},
+		{"killed", killed()},
 		{"stopped", stopped()},
 		{"unknown-patient", unknownPatient()},
 		{"no-broker", noBroker()},
@@ -111,11 +112,18 @@ func overReach() []trace.Event {
 	return r.events
 }
 
-func killSwitch() []trace.Event {
+func killSwitch() *run {
 	r := encounter()
 	r.lend("write:prescriptions:" + maria)
 	r.reject(clinical, false, "write_clinical_notes", trace.RefusedByGate, "write:records:"+maria)
 	r.reject(prescription, true, "write_prescription", trace.RefusedByGate, "write:prescriptions:"+maria)
+	return r
+}
+
+func killed() []trace.Event {
+	r := killSwitch()
+	r.answer(1100*time.Millisecond, 2980, 96)
+	r.end(true)
 	return r.events
 }
 
