@@ -175,8 +175,7 @@ func (t phone) loan(l placed) {
 		}
 		t.mark(x-1, from.loan+4, signDelegated, classes("pic-mark pic-delegated", r.look.past(), fresh), "")
 		if len(t.keptBack(from)) == 0 {
-			t.textEnd(x-12, from.loan+8, classes("pic-lends", look, fresh),
-				r.lends(l, from))
+			t.say(r.dies, label{x: x - 12, y: from.loan + 8, anchor: "end", class: classes("pic-lends", look, fresh), text: r.lends(l, from)})
 		}
 	}
 }

@@ -76,8 +76,7 @@ func (w panel) loan(l placed) {
 		w.life(colAgent+upright+9, y, 5.5, l.Lent)
 		w.mark(x-8, from.loan, signDelegated, classes("pic-mark pic-delegated", r.look.past(), fresh), l.Lent.sentence(w.p.Now))
 		if len(w.keptBack(from)) == 0 {
-			w.textEnd(x-20, from.loan+4, classes("pic-lends", look, fresh),
-				r.lends(l, from))
+			w.say(r.dies, label{x: x - 20, y: from.loan + 4, anchor: "end", class: classes("pic-lends", look, fresh), text: r.lends(l, from)})
 		}
 	}
 }
