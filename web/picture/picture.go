@@ -27,6 +27,7 @@ type Plan struct {
 // It is not safe for concurrent use.
 type Picture struct {
 	Frame   Frame
+	Still   bool // set for a replay: its times are past, so nothing may run down
 	Patient Patient
 	Lanes   []Lane // one for each of the frame's
 	Refused []RefusedDelegation

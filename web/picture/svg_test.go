@@ -254,6 +254,22 @@ func TestWords(t *testing.T) {
 	}
 }
 
+// A replay's tokens lived in another hour; the script must leave them alone.
+func TestReplayStandsStill(t *testing.T) {
+	t.Parallel()
+	p := picture.New(picture.Encounter("", "medassist"))
+	for _, e := range history(t, "midway") {
+		p.Apply(e)
+	}
+	if strings.Contains(render(t, picture.Authority(p)), "data-clock") {
+		t.Error("a live run must run down")
+	}
+	p.Still = true
+	if !strings.Contains(render(t, picture.Authority(p)), `data-clock="still"`) {
+		t.Error("a replay must stand still")
+	}
+}
+
 // A motion is for what the last event changed, and for nothing else.
 func TestOnlyTheNewestIsNew(t *testing.T) {
 	t.Parallel()
