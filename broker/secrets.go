@@ -18,7 +18,7 @@ import (
 // Files in the data folder, beside the database, both of mode 0600. The key is
 // kept apart so that a copy of the database alone can't sign anything.
 const (
-	adminSecretFile = "admin-secret"
+	AdminSecretFile = "admin-secret" // a generated admin secret, and a line break
 	signingKeyFile  = "signing-key.pem"
 )
 
@@ -34,7 +34,7 @@ func (b *Broker) loadAdminSecret() (string, error) {
 	case b.cfg.Dir == "":
 		return randomHex(32), nil
 	}
-	path := filepath.Join(b.cfg.Dir, adminSecretFile)
+	path := filepath.Join(b.cfg.Dir, AdminSecretFile)
 	text, err := os.ReadFile(path)
 	if err == nil {
 		secret := strings.TrimSpace(string(text))
