@@ -1,0 +1,37 @@
+package conformance
+
+import (
+	"crypto/rand"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// TestPythonSDK drives the published Python SDK, where Python has it:
+// `pip install agentwrit==0.3.0`. AGENTWRIT_PYTHON names another interpreter
+// than python3, and then it must have it.
+func TestPythonSDK(t *testing.T) {
+	python, demanded := os.LookupEnv("AGENTWRIT_PYTHON")
+	if !demanded {
+		python = "python3"
+	}
+	if out, err := exec.Command(python, "-c", "import agentwrit").CombinedOutput(); err != nil {
+		if demanded {
+			t.Fatalf("%s has no agentwrit: %v\n%s", python, err, out)
+		}
+		t.Skip("no Python with agentwrit here")
+	}
+	s, _ := connect(t)
+	s.bearers["admin"] = s.need("POST", "/v1/admin/auth", "", map[string]any{"secret": s.secret}).text("access_token")
+	app := s.need("POST", "/v1/admin/apps", s.bearers["admin"],
+		map[string]any{"name": "python-" + strings.ToLower(rand.Text()[:8]), "scopes": []string{"read:data:*", "write:data:*"}})
+
+	cmd := exec.CommandContext(t.Context(), python, "testdata/sdk.py")
+	cmd.Env = append(os.Environ(), "BROKER_URL="+s.url,
+		"CLIENT_ID="+app.text("client_id"), "CLIENT_SECRET="+app.text("client_secret"))
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "all calls done") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
