@@ -198,3 +198,6 @@ func unique(s []string) []string {
 	}
 	return out
 }
+
+// ScopeTemplates is what a call requires, {patient_id} standing for the patient.
+func (t Tool) ScopeTemplates() []string { return slices.Clone(t.scopes) }

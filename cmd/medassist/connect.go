@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/broker"
+	"github.com/devonartis/medassist-go/setup"
+	"github.com/devonartis/medassist-go/tools"
+)
+
+// connection is the broker that the demo uses.
+type connection struct {
+	url      string
+	embedded bool
+	note     string
+	app      *agentwrit.App
+	admin    *agentwrit.Admin // nil without the admin secret
+}
+
+func (c connection) kind() string {
+	if c.embedded {
+		return "(embedded)"
+	}
+	return "(remote)"
+}
+
+// connect starts the embedded broker, or logs in to the one that is named.
+func connect(ctx context.Context, cfg Config, log *slog.Logger, closing *closers) (c connection, err error) {
+	c.url = cfg.BrokerURL
+	secret := cfg.AdminSecret
+	if c.url == "" {
+		if c, secret, err = embed(ctx, cfg, log, closing); err != nil {
+			return c, err
+		}
+	}
+	known := setup.Credentials{ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret}
+	if secret != "" {
+		if c.admin, err = agentwrit.NewAdmin(c.url, secret, agentwrit.WithClock(cfg.clock)); err != nil {
+			return c, err
+		}
+	}
+	if c.admin != nil && (c.embedded || known.ClientID == "") {
+		if known, err = enrol(ctx, c.admin, cfg); err != nil {
+			return c, err
+		}
+	}
+	c.app, err = agentwrit.NewApp(c.url, known.ClientID, known.ClientSecret, agentwrit.WithClock(cfg.clock))
+	return c, err
+}
+
+// embed starts a broker in this process, on a port of its own.
+func embed(ctx context.Context, cfg Config, log *slog.Logger, closing *closers) (connection, string, error) {
+	ln, note, err := listen(cfg.BrokerAddr, defaultBrokerAddr, "--broker-addr or MEDASSIST_BROKER_ADDR")
+	if err != nil {
+		return connection{}, "", err
+	}
+	b, err := broker.Open(ctx, broker.Config{Dir: cfg.file("broker"), AdminSecret: cfg.AdminSecret,
+		Clock: cfg.clock, Logger: log, Version: version()})
+	if err != nil {
+		ln.Close()
+		return connection{}, "", fmt.Errorf("the embedded broker can't start: %w", err)
+	}
+	closing.add(b.Close)
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	served := make(chan error, 1)
+	go func() { served <- b.Serve(serving, ln) }()
+	closing.add(func() error {
+		stop()
+		return <-served
+	})
+	return connection{url: reachable(ln.Addr()), embedded: true, note: note}, b.AdminSecret(), nil
+}
+
+// enrol finds or makes the app's credentials, and keeps them in the data
+// folder.
+func enrol(ctx context.Context, admin *agentwrit.Admin, cfg Config) (setup.Credentials, error) {
+	path := cfg.file("app.json")
+	var known setup.Credentials
+	if path != "" {
+		var err error
+		if known, err = setup.ReadFile(path); err != nil {
+			return known, err
+		}
+	}
+	r, err := setup.Register(ctx, admin, tools.Ceiling(), known, true)
+	if err != nil {
+		return known, err
+	}
+	if path != "" && r.Found == setup.FoundNothing {
+		if err := setup.WriteFile(path, r.Credentials); err != nil {
+			return known, fmt.Errorf("keep the app's credentials: %w", err)
+		}
+	}
+	return r.Credentials, nil
+}

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/agentwrit/wire"
+)
+
+// verifyCmd checks a trail: that each event follows from the one before it, and
+// that it still holds what signed checkpoints said it held.
+type verifyCmd struct {
+	BrokerURL   string   `help:"The broker." env:"AGENTWRIT_BROKER_URL" default:"http://127.0.0.1:8080" placeholder:"URL"`
+	AdminSecret string   `help:"Its admin secret, to read the trail; better set in the environment." env:"AGENTWRIT_ADMIN_SECRET" placeholder:"SECRET"`
+	Events      string   `help:"Read the trail from this file instead: audit pages, an array of events, or events one after the other; - for standard input." placeholder:"FILE"`
+	Keys        string   `help:"Trust this key set (an answer of /v1/keys kept from before) and not the one the broker shows now." placeholder:"FILE"`
+	Checkpoint  []string `help:"A checkpoint kept from before; may be given again." placeholder:"FILE"`
+	Save        string   `help:"Keep the broker's checkpoint of now in this file, for later." placeholder:"FILE"`
+}
+
+// Run reads, checks and reports. It returns errUnexpected when the trail is not
+// what it should be.
+func (c *verifyCmd) Run(ctx context.Context, io stdio) error {
+	key, err := c.key(ctx)
+	if err != nil {
+		return err
+	}
+	kept, err := c.checkpoints(ctx, key)
+	if err != nil {
+		if errors.Is(err, wire.ErrCheckpoint) {
+			fmt.Fprintf(io.out, "FAILED  %v\n", err)
+			return errUnexpected
+		}
+		return err
+	}
+	chain, err := follow(c.trail(ctx), kept)
+	var broken *wire.ChainError
+	switch {
+	case errors.As(err, &broken):
+		fmt.Fprintf(io.out, "FAILED  %v\n", broken)
+		if chain.Size > 0 {
+			fmt.Fprintf(io.out, "        the %d before it are as they were written\n", chain.Size)
+		}
+		return errUnexpected
+	case err != nil:
+		return err
+	}
+	fmt.Fprintf(io.out, "trail   %d events, each follows from the one before it\n", chain.Size)
+	for _, k := range kept {
+		fmt.Fprintf(io.out, "holds   %s: %d events, signed %s\n", k.name, k.Size, k.Time.Format(time.RFC3339))
+	}
+	if len(kept) == 0 {
+		fmt.Fprintln(io.out, "note    without a checkpoint a trail that was cut, or written anew as a whole, looks the same")
+	}
+	return nil
+}
+
+// heldTo is a checkpoint that the trail must agree with.
+type heldTo struct {
+	name string
+	wire.Checkpoint
+}
+
+// follow checks a trail link by link, and at each checkpoint's size its hash. The
+// error is a *wire.ChainError when the trail is to blame.
+func follow(trail iter.Seq2[wire.AuditEvent, error], kept []heldTo) (wire.Chain, error) {
+	chain := wire.Chain{Head: wire.GenesisHash}
+	for e, err := range trail {
+		if err != nil {
+			return chain, err
+		}
+		if err := chain.Add(e); err != nil {
+			return chain, err
+		}
+		for _, k := range kept {
+			if k.Size == chain.Size && k.Hash != chain.Head {
+				return chain, &wire.ChainError{Position: chain.Size, ID: e.ID,
+					Reason: fmt.Sprintf("the trail up to here is not the one that %s was signed for: it was written anew", k.name)}
+			}
+		}
+	}
+	for _, k := range kept {
+		if k.Size > chain.Size {
+			return chain, &wire.ChainError{Position: chain.Size + 1, ID: "missing",
+				Reason: fmt.Sprintf("the trail ends after %d events, %s was signed for %d: it was cut", chain.Size, k.name, k.Size)}
+		}
+	}
+	return chain, nil
+}
+
+// key is the broker's key, from the file that pins it or else from the broker.
+func (c *verifyCmd) key(ctx context.Context) (ed25519.PublicKey, error) {
+	text, err := c.read(ctx, c.Keys, "/v1/keys")
+	if err != nil {
+		return nil, fmt.Errorf("the broker's key: %w", err)
+	}
+	var set wire.JWKSet
+	if err := json.Unmarshal(text, &set); err != nil || len(set.Keys) != 1 {
+		return nil, fmt.Errorf("the broker's key: want a JWK set with one key")
+	}
+	key, err := set.Keys[0].PublicKey()
+	if err != nil {
+		return nil, fmt.Errorf("the broker's key: %w", err)
+	}
+	return key, nil
+}
+
+// checkpoints are those kept in files and, when the trail comes from the broker,
+// the one it signs now: read before the trail, which only grows.
+func (c *verifyCmd) checkpoints(ctx context.Context, key ed25519.PublicKey) ([]heldTo, error) {
+	var kept []heldTo
+	for _, name := range c.Checkpoint {
+		note, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("checkpoint: %w", err)
+		}
+		point, err := wire.OpenCheckpoint(note, key)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		kept = append(kept, heldTo{name, point})
+	}
+	if c.Events != "" {
+		return kept, nil
+	}
+	note, err := c.read(ctx, "", "/v1/audit/checkpoint")
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	point, err := wire.OpenCheckpoint(note, key)
+	if err != nil {
+		return nil, fmt.Errorf("the broker's checkpoint: %w", err)
+	}
+	if c.Save != "" {
+		if err := os.WriteFile(c.Save, note, 0o644); err != nil {
+			return nil, fmt.Errorf("keep the checkpoint: %w", err)
+		}
+	}
+	return append(kept, heldTo{"the broker's checkpoint", point}), nil
+}
+
+// trail is the events of the file, or of the broker.
+func (c *verifyCmd) trail(ctx context.Context) iter.Seq2[wire.AuditEvent, error] {
+	if c.Events != "" {
+		return c.exported()
+	}
+	return func(yield func(wire.AuditEvent, error) bool) {
+		if c.AdminSecret == "" {
+			yield(wire.AuditEvent{}, errors.New("the broker's admin secret is needed to read its trail: set AGENTWRIT_ADMIN_SECRET, or give an export with --events"))
+			return
+		}
+		admin, err := agentwrit.NewAdmin(c.BrokerURL, c.AdminSecret)
+		if err != nil {
+			yield(wire.AuditEvent{}, err)
+			return
+		}
+		for e, err := range admin.AuditEvents(ctx, agentwrit.AuditFilter{Limit: wire.MaxAuditPage}) {
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// exported reads the file's JSON values one after the other: an event each, an
+// array of events, or a page as the broker answers it.
+func (c *verifyCmd) exported() iter.Seq2[wire.AuditEvent, error] {
+	return func(yield func(wire.AuditEvent, error) bool) {
+		in := io.Reader(os.Stdin)
+		if c.Events != "-" {
+			f, err := os.Open(c.Events)
+			if err != nil {
+				yield(wire.AuditEvent{}, fmt.Errorf("trail: %w", err))
+				return
+			}
+			defer f.Close()
+			in = f
+		}
+		d := json.NewDecoder(in)
+		for {
+			var value json.RawMessage
+			err := d.Decode(&value)
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			var events []wire.AuditEvent
+			if err == nil {
+				events, err = eventsIn(value)
+			}
+			if err != nil {
+				yield(wire.AuditEvent{}, fmt.Errorf("trail: %w", err))
+				return
+			}
+			for _, e := range events {
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func eventsIn(value json.RawMessage) (events []wire.AuditEvent, err error) {
+	if bytes.HasPrefix(value, []byte("[")) {
+		err = json.Unmarshal(value, &events)
+		return events, err
+	}
+	var page struct {
+		Events []wire.AuditEvent `json:"events"`
+	}
+	if err := json.Unmarshal(value, &page); err != nil {
+		return nil, err
+	}
+	if page.Events != nil {
+		return page.Events, nil
+	}
+	var one wire.AuditEvent
+	if err := json.Unmarshal(value, &one); err != nil {
+		return nil, err
+	}
+	return []wire.AuditEvent{one}, nil
+}
+
+// maxDocument bounds a key set or a checkpoint, in bytes.
+const maxDocument = 64 << 10
+
+// read is the file if one is named, else the broker's answer.
+func (c *verifyCmd) read(ctx context.Context, file, path string) ([]byte, error) {
+	if file != "" {
+		return os.ReadFile(file)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(c.BrokerURL, "/")+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s answers %s; give one that was kept from before", req.URL, resp.Status)
+	}
+	return io.ReadAll(io.LimitReader(resp.Body, maxDocument))
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/agentwrit/wire"
+)
+
+// verify runs `medassist verify`.
+func verify(t *testing.T, c verifyCmd) (string, error) {
+	t.Helper()
+	var out strings.Builder
+	err := c.Run(t.Context(), stdio{&out, io.Discard})
+	return out.String(), err
+}
+
+func get(t *testing.T, url string) []byte {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func write(t *testing.T, path string, content []byte) string {
+	t.Helper()
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestVerifyARunningBroker(t *testing.T) {
+	url, _ := runBroker(t, brokerCmd{Ephemeral: true, AdminSecret: testSecret})
+	saved := filepath.Join(t.TempDir(), "checkpoint")
+	cmd := verifyCmd{BrokerURL: url, AdminSecret: testSecret, Save: saved}
+	if out, err := verify(t, cmd); err != nil || !strings.Contains(out, "1 events, each follows") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	cmd.Save, cmd.Checkpoint = "", []string{saved}
+	if out, err := verify(t, cmd); err != nil || !strings.Contains(out, "holds   "+saved) {
+		t.Errorf("%v\n%s", err, out)
+	}
+
+	// Another broker does not pass for this one: neither does its key.
+	other, _ := runBroker(t, brokerCmd{Ephemeral: true, AdminSecret: testSecret})
+	cmd.BrokerURL = other
+	if out, err := verify(t, cmd); !errors.Is(err, errUnexpected) || !strings.Contains(out, "not signed by this key") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	cmd.Keys = write(t, filepath.Join(t.TempDir(), "keys"), get(t, url+"/v1/keys"))
+	cmd.Checkpoint = nil
+	if out, err := verify(t, cmd); !errors.Is(err, errUnexpected) || !strings.Contains(out, "not signed by this key") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	cmd.AdminSecret = ""
+	cmd.BrokerURL = url
+	if _, err := verify(t, cmd); err == nil || errors.Is(err, errUnexpected) {
+		t.Errorf("without a secret: %v", err)
+	}
+}
+
+// An export is checked without the broker, and what was done to it is named.
+func TestVerifyAnExport(t *testing.T) {
+	url, _ := runBroker(t, brokerCmd{Ephemeral: true, AdminSecret: testSecret})
+	dir := t.TempDir()
+	keys := write(t, filepath.Join(dir, "keys"), get(t, url+"/v1/keys"))
+	admin, err := agentwrit.NewAdmin(url, testSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"one", "two", "three", "four", "five"} {
+		if _, err := admin.RegisterApp(t.Context(), agentwrit.CreateAppRequest{Name: name, Scopes: []string{"read:x:*"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	checkpoint := write(t, filepath.Join(dir, "checkpoint"), get(t, url+"/v1/audit/checkpoint"))
+	var events []wire.AuditEvent
+	for e, err := range admin.AuditEvents(t.Context(), agentwrit.AuditFilter{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		events = append(events, e)
+	}
+	relink := func(events []wire.AuditEvent) []wire.AuditEvent {
+		prev := wire.GenesisHash
+		for i := range events {
+			events[i].PrevHash = prev
+			events[i].Hash = events[i].ComputeHash()
+			prev = events[i].Hash
+		}
+		return events
+	}
+
+	for name, tt := range map[string]struct {
+		change func([]wire.AuditEvent) []wire.AuditEvent
+		want   string // "" when nothing is wrong
+	}{
+		"as it is":       {func(e []wire.AuditEvent) []wire.AuditEvent { return e }, ""},
+		"one edited":     {func(e []wire.AuditEvent) []wire.AuditEvent { e[2].Detail = "x"; return e }, "event 3 (evt-000003): hash does not fit"},
+		"two swapped":    {func(e []wire.AuditEvent) []wire.AuditEvent { e[2], e[3] = e[3], e[2]; return e }, "event 3 (evt-000004): prev_hash"},
+		"one deleted":    {func(e []wire.AuditEvent) []wire.AuditEvent { return slices.Delete(e, 2, 3) }, "event 3 (evt-000004): prev_hash"},
+		"cut":            {func(e []wire.AuditEvent) []wire.AuditEvent { return e[:4] }, "was cut"},
+		"written anew":   {func(e []wire.AuditEvent) []wire.AuditEvent { e[1].Detail = "x"; return relink(e) }, "written anew"},
+		"cut to nothing": {func(e []wire.AuditEvent) []wire.AuditEvent { return e[:0] }, "was cut"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			changed := tt.change(slices.Clone(events))
+			page, err := json.Marshal(wire.AuditPage{Events: changed})
+			if err != nil {
+				t.Fatal(err)
+			}
+			array, err := json.Marshal(changed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var lines []byte
+			for _, e := range changed {
+				line, err := json.Marshal(e)
+				if err != nil {
+					t.Fatal(err)
+				}
+				lines = append(append(lines, line...), '\n')
+			}
+			for form, text := range map[string][]byte{"page": page, "array": array, "lines": lines} {
+				out, err := verify(t, verifyCmd{Keys: keys, Checkpoint: []string{checkpoint},
+					Events: write(t, filepath.Join(dir, "events"), text)})
+				if tt.want == "" && err != nil {
+					t.Errorf("%s: %v\n%s", form, err, out)
+				}
+				if tt.want != "" && (!errors.Is(err, errUnexpected) || !strings.Contains(out, tt.want)) {
+					t.Errorf("%s: %v\n%s", form, err, out)
+				}
+			}
+		})
+	}
+	if _, err := verify(t, verifyCmd{Keys: keys, Events: write(t, filepath.Join(dir, "events"), []byte("nope"))}); err == nil || errors.Is(err, errUnexpected) {
+		t.Errorf("an export that is not JSON: %v", err)
+	}
+}

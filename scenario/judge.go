@@ -1,0 +1,126 @@
+package scenario
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/devonartis/medassist-go/trace"
+)
+
+// Verdict says whether a run showed what its scenario expects.
+type Verdict struct {
+	Seen      Seen
+	Surprises []string // one sentence each; none means it came as expected
+}
+
+// AsExpected reports whether there was no surprise.
+func (v Verdict) AsExpected() bool { return len(v.Surprises) == 0 }
+
+// Seen is what a trace shows, in the terms of [Expect].
+type Seen struct {
+	Spawned   []string
+	Allowed   []string
+	Denied    []Denial
+	Delegated int
+	Complete  *trace.Complete // nil while the run goes on
+}
+
+// Observe reads a trace.
+func Observe(events []trace.Event) Seen {
+	var s Seen
+	for _, e := range events {
+		switch step := e.Step.(type) {
+		case trace.AgentCreated:
+			s.Spawned = append(s.Spawned, step.Category)
+		case trace.ToolCall:
+			s.Allowed = append(s.Allowed, step.Tool)
+		case trace.ScopeDenied:
+			s.Denied = append(s.Denied, Denial{step.Tool, step.RefusedBy})
+		case trace.TokenRejected:
+			s.Denied = append(s.Denied, Denial{step.Tool, step.RefusedBy})
+		case trace.Delegation:
+			s.Delegated++
+		case trace.DelegationDenied:
+			s.Denied = append(s.Denied, Denial{Delegate, step.RefusedBy})
+		case trace.Complete:
+			s.Complete = &step
+		}
+	}
+	return s
+}
+
+// Judge compares a finished run with what is expected of it.
+func (x Expect) Judge(events []trace.Event) Verdict {
+	v := Verdict{Seen: Observe(events)}
+	surprise := func(format string, args ...any) {
+		v.Surprises = append(v.Surprises, fmt.Sprintf(format, args...))
+	}
+	if got, want := sorted(v.Seen.Spawned), sorted(x.Spawned); !slices.Equal(got, want) {
+		surprise("spawned %s, expected %s", list(got), list(want))
+	}
+	for _, tool := range x.Allowed {
+		if !slices.Contains(v.Seen.Allowed, tool) {
+			surprise("%s did not answer", tool)
+		}
+	}
+	for _, tool := range x.Never {
+		if slices.Contains(v.Seen.Allowed, tool) {
+			surprise("%s was let through", tool)
+		}
+	}
+	for _, d := range x.Denied {
+		if !slices.ContainsFunc(v.Seen.Denied, d.matches) {
+			surprise("%s was not refused", d)
+		}
+	}
+	if len(x.Denied) == 0 && len(v.Seen.Denied) > 0 {
+		surprise("%s was refused", v.Seen.Denied[0])
+	}
+	if v.Seen.Delegated != x.Delegated {
+		surprise("%d delegations, expected %d", v.Seen.Delegated, x.Delegated)
+	}
+	v.Surprises = append(v.Surprises, x.judgeEnd(v.Seen.Complete)...)
+	return v
+}
+
+// judgeEnd looks at how the run ended.
+func (x Expect) judgeEnd(c *trace.Complete) []string {
+	if c == nil {
+		return []string{"the run did not end"}
+	}
+	var out []string
+	want := x.Outcome
+	if want == "" {
+		want = "answered"
+	}
+	if c.Outcome != want {
+		out = append(out, fmt.Sprintf("the run %s, expected %s", c.Outcome, want))
+	}
+	if c.AllDead == x.NoTokens {
+		out = append(out, fmt.Sprintf("%d of %d tokens proven dead", c.ProvenDead, c.Tokens))
+	}
+	return out
+}
+
+// matches reports whether got is the expected denial.
+func (d Denial) matches(got Denial) bool {
+	return d.Tool == got.Tool && (d.RefusedBy == "" || d.RefusedBy == got.RefusedBy)
+}
+
+// String names the denial: "write_prescription by the broker".
+func (d Denial) String() string {
+	if d.RefusedBy == "" {
+		return d.Tool
+	}
+	return d.Tool + " by the " + string(d.RefusedBy)
+}
+
+func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
+
+func list(s []string) string {
+	if len(s) == 0 {
+		return "nothing"
+	}
+	return strings.Join(s, ", ")
+}

@@ -1,0 +1,34 @@
+package scenario
+
+import "github.com/devonartis/medassist-go/trace"
+
+// Scenario is one set piece.
+type Scenario struct {
+	ID      string // for URLs and the command line
+	Key     string // the key that starts it on the page
+	Title   string
+	Proves  string // one sentence
+	Patient string
+	Request string
+	Expect  Expect
+}
+
+// Expect is what a run must show. Allowed and Denied list what must be there
+// at the least; a model may ask for more, but for nothing in Never.
+type Expect struct {
+	Spawned   []string // categories, in any order; no others
+	Allowed   []string // tools that must have answered
+	Denied    []Denial // refusals that must have happened
+	Never     []string // tools that must not have been let through
+	Delegated int      // delegations, exactly
+	Outcome   string   // of trace.Complete; "" means "answered"
+	// NoTokens says that no agent is spawned, so nothing is there to be dead.
+	NoTokens bool
+}
+
+// Denial is a refusal: of which tool, by whom. For a delegation the tool is
+// "delegate".
+type Denial struct {
+	Tool      string
+	RefusedBy trace.RefusedBy // "" means any of the three
+}

@@ -1,0 +1,145 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/a-h/templ"
+
+	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/trace"
+	"github.com/devonartis/medassist-go/web/view"
+)
+
+const maxBody = 64 << 10 // bytes of a request
+
+// problem is an RFC 7807 problem document of this API.
+type problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	Field  string `json:"field,omitempty"` // which field of the input is meant
+}
+
+// inputError is bad input; its text says what to do.
+type inputError struct {
+	status int
+	field  string
+	detail string
+}
+
+func (e *inputError) Error() string { return e.detail }
+
+// decode reads a JSON body strictly: one object of at most maxBody bytes with
+// the fields of T and no others.
+func decode[T any](w http.ResponseWriter, r *http.Request) (T, error) {
+	var in T
+	if !jsonEnough(r.Header.Get("Content-Type")) {
+		return in, &inputError{http.StatusUnsupportedMediaType, "", "the body must be application/json"}
+	}
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(&in)
+	if err == nil && !errors.Is(dec.Decode(new(struct{})), io.EOF) {
+		return in, &inputError{http.StatusBadRequest, "", "the body must be one JSON object and nothing after it"}
+	}
+	var tooLarge *http.MaxBytesError
+	var wrongType *json.UnmarshalTypeError
+	switch {
+	case err == nil:
+		return in, nil
+	case errors.As(err, &tooLarge):
+		return in, &inputError{http.StatusRequestEntityTooLarge, "", fmt.Sprintf("the body is larger than %d bytes", maxBody)}
+	case errors.As(err, &wrongType):
+		return in, &inputError{http.StatusBadRequest, wrongType.Field, fmt.Sprintf("%s must be a %s", wrongType.Field, wrongType.Type)}
+	case strings.HasPrefix(err.Error(), "json: unknown field "):
+		name := strings.Trim(strings.TrimPrefix(err.Error(), "json: unknown field "), `"`)
+		return in, &inputError{http.StatusBadRequest, "", fmt.Sprintf("there is no field %q here", clip(name))}
+	default:
+		return in, &inputError{http.StatusBadRequest, "", "the body must be one JSON object"}
+	}
+}
+
+// jsonEnough accepts JSON, and what curl -d says when it is told nothing: that
+// no other site sends it is the guard's to see to.
+func jsonEnough(contentType string) bool {
+	if contentType == "" {
+		return true
+	}
+	kind, _, err := mime.ParseMediaType(contentType)
+	return err == nil && (kind == "application/json" || kind == "application/x-www-form-urlencoded")
+}
+
+func clip(s string) string {
+	if len(s) > 60 {
+		return s[:60] + "…"
+	}
+	return s
+}
+
+// reply writes JSON.
+func reply(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(v) // a client that is gone needs no answer
+}
+
+// refuse answers an error: the one table from errors to statuses.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	var input *inputError
+	var request *agents.InputError
+	var broker *agentwrit.Error
+	status, field, detail := http.StatusInternalServerError, "", "The server failed. Its log says why."
+	switch {
+	case errors.As(err, &input):
+		status, field, detail = input.status, input.field, input.detail
+	case errors.As(err, &request):
+		status, field, detail = http.StatusBadRequest, request.Field, request.Message
+	case errors.Is(err, trace.ErrNotFound):
+		status, detail = http.StatusNotFound, "There is no such run."
+	case errors.Is(err, agents.ErrNotLive), errors.Is(err, agents.ErrNotWaiting):
+		status, detail = http.StatusConflict, "The run has ended, or does not wait."
+	case errors.Is(err, agents.ErrBusy):
+		w.Header().Set("Retry-After", "2")
+		status, detail = http.StatusServiceUnavailable, "Too many runs are live. Wait for one to end."
+	case errors.Is(err, agents.ErrStopping):
+		status, detail = http.StatusServiceUnavailable, "The program is stopping."
+	case errors.As(err, &broker):
+		status, detail = http.StatusBadGateway, "The broker: "+broker.Detail
+	default:
+		s.cfg.Logger.ErrorContext(r.Context(), "request failed", "path", r.URL.Path, "error", err)
+	}
+	s.failField(w, r, status, field, detail)
+}
+
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, status int, detail string) {
+	s.failField(w, r, status, "", detail)
+}
+
+// failField answers a person with a page and a program with a problem document.
+func (s *Server) failField(w http.ResponseWriter, r *http.Request, status int, field, detail string) {
+	if strings.Contains(r.Header.Get("Accept"), "text/html") && !strings.HasPrefix(r.URL.Path, "/api/") {
+		s.render(w, r, status, view.ProblemPage(view.Problem{Page: s.page(r, "Problem", ""), Heading: http.StatusText(status), Message: detail}))
+		return
+	}
+	w.Header().Set("Content-Type", wire.ProblemContentType)
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(problem{"about:blank", http.StatusText(status), status, detail, field}) // likewise
+}
+
+// render writes a component as a page.
+func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, c templ.Component) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	if err := c.Render(r.Context(), w); err != nil && r.Context().Err() == nil {
+		s.cfg.Logger.ErrorContext(r.Context(), "render", "path", r.URL.Path, "error", err)
+	}
+}

@@ -1,0 +1,210 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"html"
+	"net/http"
+	"sync"
+
+	"github.com/a-h/templ"
+	"github.com/go-chi/chi/v5"
+
+	"github.com/devonartis/medassist-go/trace"
+	"github.com/devonartis/medassist-go/web/picture"
+	"github.com/devonartis/medassist-go/web/view"
+)
+
+// maxOldRuns is how many runs that are over keep their frames in memory; those
+// of an older one are made again from its trace if someone asks.
+const maxOldRuns = 16
+
+// frame is what one event changes on the page, rendered once for all watchers.
+type frame struct {
+	seq   int64 // of the last event it holds
+	event bool  // false for what is no event: a run that waits, or goes on
+	html  []byte
+}
+
+// live renders one run.
+type live struct {
+	frames *trace.Feed[frame]
+}
+
+// liveRun finds the run's renderer, or starts one.
+func (s *Server) liveRun(ctx context.Context, id string) (*live, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.live[id]; l != nil {
+		return l, nil
+	}
+	info, err := s.cfg.Log.Run(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	cursor, err := s.cfg.Log.Follow(ctx, id, 0)
+	if err != nil {
+		return nil, err
+	}
+	l := &live{frames: trace.NewFeed[frame]()}
+	s.live[id] = l
+	s.work.Go(func() {
+		defer s.retire(id)
+		defer l.frames.Close()
+		s.follow(l, info, cursor)
+	})
+	return l, nil
+}
+
+// retire keeps the frames of a run that is over for a while.
+func (s *Server) retire(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.old = append(s.old, id)
+	if len(s.old) > maxOldRuns {
+		delete(s.live, s.old[0])
+		s.old = s.old[1:]
+	}
+}
+
+// follow turns a run's events, and its waiting, into frames until its end.
+func (s *Server) follow(l *live, info trace.Run, cursor *trace.Cursor[trace.Event]) {
+	r := &renderer{run: view.NewRun(info), frames: l.frames}
+	ctx, cancel := context.WithCancel(s.ending)
+	defer cancel()
+	var waits sync.WaitGroup
+	defer waits.Wait()
+	defer cancel()
+	if states, err := s.cfg.Runs.Watch(info.ID); err == nil {
+		waits.Go(func() {
+			for {
+				news, err := states.Next(ctx)
+				if err != nil {
+					return
+				}
+				r.wait(news[len(news)-1].Waiting)
+			}
+		})
+	}
+	for {
+		events, err := cursor.Next(ctx)
+		if err != nil {
+			return
+		}
+		r.add(events)
+	}
+}
+
+// renderer makes frames. Two goroutines feed it, one at a time.
+type renderer struct {
+	frames *trace.Feed[frame]
+
+	mu  sync.Mutex
+	run *view.Run
+}
+
+// add renders events: a line of the trace for each, and with the last of them
+// whatever else they changed, since only its latest state matters.
+func (r *renderer) add(events []trace.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var changed view.Changed
+	for i, e := range events {
+		lines := len(r.run.Steps)
+		changed.Merge(r.run.Apply(e))
+		var b bytes.Buffer
+		if len(r.run.Steps) > lines {
+			step := r.run.Steps[lines]
+			partial(&b, "#trace", "beforeend", view.StepLine(step))
+			partial(&b, "#newest", "textContent", text(step.What))
+		}
+		if i == len(events)-1 {
+			r.state(&b, changed)
+		}
+		r.frames.Append(frame{seq: e.Seq, event: true, html: b.Bytes()})
+	}
+}
+
+// state renders the parts that show how the run stands.
+func (r *renderer) state(b *bytes.Buffer, c view.Changed) {
+	if c.Picture {
+		partial(b, "#authority", "innerHTML", picture.Authority(r.run.Picture))
+	}
+	if c.Timeline {
+		partial(b, "#waterfall", "innerHTML", picture.Waterfall(r.run.Timeline))
+	}
+	if c.Cards {
+		partial(b, "#cards", "innerMorph", view.Cards(r.run))
+	}
+	if c.Answer {
+		partial(b, "#answer", "innerHTML", view.Answer(r.run))
+	}
+	partial(b, "#status", "innerMorph", view.Status(r.run))
+}
+
+// wait renders that a run waits for the presenter, or goes on.
+func (r *renderer) wait(waiting string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.run.Waiting == waiting || r.run.Complete != nil {
+		return
+	}
+	r.run.Waiting = waiting
+	var b bytes.Buffer
+	partial(&b, "#status", "innerMorph", view.Status(r.run))
+	r.frames.Append(frame{seq: r.run.LastSeq, html: b.Bytes()})
+}
+
+// text is plain words as a component.
+func text(words string) templ.Component { return templ.Raw(html.EscapeString(words)) }
+
+// partial writes one part of the page and where it goes. What is rendered here
+// is in memory, so it can't fail but by a fault of ours.
+func partial(b *bytes.Buffer, target, swap string, c templ.Component) {
+	fmt.Fprintf(b, `<hx-partial hx-target="%s" hx-swap="%s">`, target, swap)
+	if err := c.Render(context.Background(), b); err != nil {
+		panic(fmt.Sprintf("web: render %s: %v", target, err))
+	}
+	b.WriteString("</hx-partial>")
+}
+
+// frames is GET /runs/{id}/frames: the page's own stream.
+func (s *Server) frames(w http.ResponseWriter, r *http.Request) {
+	after, err := resumeAfter(r)
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	l, err := s.liveRun(r.Context(), chi.URLParam(r, "id"))
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	ctx, done := s.untilStop(r.Context())
+	defer done()
+	stream, err := openStream(w)
+	if err != nil {
+		return
+	}
+	ended := follow(ctx, stream, l.frames.From(0), func(b []byte, f frame) ([]byte, error) {
+		if f.seq < after || f.seq == after && f.event {
+			return b, nil
+		}
+		return appendMessage(b, f), nil
+	})
+	if ended {
+		// A client that is gone needs no end.
+		_ = stream.write([]byte("event: close\ndata: end\n\n"))
+	}
+}
+
+// appendMessage writes a frame as an unnamed message, which htmx swaps in.
+func appendMessage(b []byte, f frame) []byte {
+	b = fmt.Appendf(b, "id: %d\n", f.seq)
+	for line := range bytes.Lines(f.html) {
+		b = append(append(b, "data: "...), bytes.TrimRight(line, "\r\n")...)
+		b = append(b, '\n')
+	}
+	return append(b, '\n')
+}
