@@ -46,7 +46,7 @@ func (p planned) finish() openai.FinishReason {
 
 var (
 	// The run's patient, as a system prompt names it.
-	promptPatient = regexp.MustCompile("(?i)patient(?:'s)?(?: id)?(?: is)?[\\s:=]+[\"'`(]?([A-Za-z0-9._-]*[0-9][A-Za-z0-9._-]*[A-Za-z0-9]|[0-9])")
+	promptPatient = regexp.MustCompile("(?i)patient id(?: is)?[\\s:=]+[\"'`(]?([A-Za-z0-9._-]{1,32})")
 	// An ID in free text.
 	freeID = regexp.MustCompile(`(?i)\bP-[0-9]{1,8}\b`)
 )
@@ -63,7 +63,7 @@ func readConversation(req openai.ChatCompletionRequest) conversation {
 		switch m.Role {
 		case openai.ChatMessageRoleSystem, openai.ChatMessageRoleDeveloper:
 			if found := promptPatient.FindStringSubmatch(m.Content); found != nil && c.patient == "" {
-				c.patient = found[1]
+				c.patient = strings.TrimRight(found[1], ".")
 			}
 		case openai.ChatMessageRoleUser:
 			c.request = m.Content
