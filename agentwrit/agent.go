@@ -104,6 +104,11 @@ func (a *Agent) Renew(ctx context.Context) error {
 		return err
 	}
 	defer a.unlock()
+	return a.renew(ctx)
+}
+
+// renew replaces the token; the caller holds the lock.
+func (a *Agent) renew(ctx context.Context) error {
 	token, err := a.live("renew token")
 	if err != nil {
 		return err

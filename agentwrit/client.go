@@ -32,15 +32,16 @@ type client struct {
 	now       func() time.Time
 }
 
-// call is one request. Out may be nil.
+// call is one request. Without out, the answer's body is not read.
 type call struct {
 	op     string
 	method string
 	path   string
 	bearer string
 	in     any
-	out    any
-	safe   bool // a repeat does no harm, so it is retried
+	out    any    // a *[]byte takes the answer as it is
+	media  string // of the answer; JSON if empty
+	safe   bool   // a repeat does no harm, so it is retried
 }
 
 // do sends a call, and sends it again where that is safe.
@@ -67,9 +68,13 @@ func (c *client) once(ctx context.Context, k call) error {
 	if k.out == nil {
 		return nil
 	}
-	if !isMedia(resp, "application/json") {
+	media := "application/json"
+	if k.media != "" {
+		media = k.media
+	}
+	if !isMedia(resp, media) {
 		return &Error{Op: k.op, Status: resp.StatusCode, kind: ErrProtocol,
-			Detail: "the answer is not JSON", Hint: "is this address a broker's?"}
+			Detail: "the answer is not " + media, Hint: "is this address a broker's?"}
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
@@ -77,6 +82,10 @@ func (c *client) once(ctx context.Context, k call) error {
 	}
 	if len(body) > maxAnswer {
 		return &Error{Op: k.op, Status: resp.StatusCode, kind: ErrProtocol, Detail: "the answer is too large"}
+	}
+	if raw, ok := k.out.(*[]byte); ok {
+		*raw = body
+		return nil
 	}
 	if err := json.Unmarshal(body, k.out); err != nil {
 		return &Error{Op: k.op, Status: resp.StatusCode, kind: ErrProtocol, Detail: "the answer can't be read"}
