@@ -1,0 +1,312 @@
+package agents_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/agentwrit/brokertest"
+	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/broker"
+	"github.com/devonartis/medassist-go/trace"
+)
+
+// A broker that goes away: nothing passes that it has not let pass, the run
+// says so, and claims no death that the broker has not confirmed.
+func TestABrokerThatGoesAway(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		when    string // the step before which it goes
+		path    string // what no longer answers; "" is all of it
+		fault   fault
+		tokens  int // issued, as far as the run knows
+		lost    int // tokens that nobody may know of
+		allowed int
+	}{
+		{"before the run", "", "", broken, 0, 0, 0},
+		{"hangs before the run", "", "", hung, 0, 0, 0},
+		{"before the agent is registered", "spawn the clinical agent", "", broken, 0, 0, 0},
+		{"while the agent is registered", "spawn the clinical agent", "/v1/register", broken, 0, 1, 0},
+		{"hangs while the agent is registered", "spawn the clinical agent", "/v1/register", hung, 0, 1, 0},
+		{"before the claims are shown", "validate the clinical token", "", broken, 1, 1, 0},
+		{"before the gate", "call get_patient_records for P-1042", "", broken, 1, 1, 0},
+		{"hangs before the gate", "call get_patient_records for P-1042", "", hung, 1, 1, 0},
+		{"before the release", "release the clinical token", "", broken, 1, 0, 1},
+		{"before the renewal", "renew the clinical token", "", broken, 1, 1, 1},
+	}
+	w := newWorld(t, worldConfig{}).with(t, func(c *agents.Config) {
+		c.Limits.BrokerCall, c.Limits.Cleanup = 500*time.Millisecond, 500*time.Millisecond
+	})
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.when == "" {
+				w.link.fail(t, tt.path, tt.fault)
+			}
+			id := w.start(t, "P-1042", "Show records", "step")
+			if tt.when != "" {
+				w.stepTo(t, id, tt.when)
+				w.link.fail(t, tt.path, tt.fault)
+			}
+			must(t, w.SetPace(id, agents.Instant))
+			h := w.finish(t, id)
+			sum := h.Run.Summary
+			if sum.Tokens != tt.tokens || sum.Allowed != tt.allowed || sum.Unaccounted != tt.lost {
+				t.Errorf("%d tokens, %d allowed, %d lost:\n%s", sum.Tokens, sum.Allowed, sum.Unaccounted, h)
+			}
+			if sum.AllDead || sum.ProvenDead > 0 {
+				t.Errorf("the run claims %d deaths that nobody confirmed:\n%s", sum.ProvenDead, h)
+			}
+			if len(all[trace.ReleaseError](h)) < tt.tokens {
+				t.Errorf("tokens were left without a word:\n%s", h)
+			}
+			if tt.allowed == 0 {
+				if e := only[trace.RunError](t, h); e.Stage != "broker" || e.Hint == "" {
+					t.Errorf("error = %+v", e)
+				}
+			}
+			if strings.HasSuffix(tt.name, "gate") {
+				only[trace.ToolError](t, h)
+			}
+		})
+	}
+}
+
+// stepTo presses Next until the run waits before something.
+func (w *world) stepTo(t testing.TB, runID, before string) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		s, err := w.State(runID)
+		must(t, err)
+		if s.Waiting == before {
+			return
+		}
+		if s.Waiting != "" {
+			must(t, w.Next(runID))
+		}
+	}
+	t.Fatalf("the run did not come to %q:\n%s", before, w.soFar(t, runID))
+}
+
+func (w *world) soFar(t testing.TB, runID string) *history {
+	t.Helper()
+	x, err := trace.ReadExport(t.Context(), w.log, runID)
+	must(t, err)
+	return &history{x}
+}
+
+// An answer that is lost on its way may have held a token: that is said, and
+// what can be ended is.
+func TestALostAnswerIsAccountedFor(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, path  string
+		tokens      int // known to the run
+		unaccounted int
+		proven      int
+		living      int // in truth
+		outcome     string
+	}{
+		{"registration", "/v1/register", 0, 1, 0, 1, "failed"},
+		{"delegation", "/v1/delegate", 2, 1, 2, 0, "failed"}, // dies with its delegator
+		{"renewal", "/v1/token/renew", 3, 3, 0, 3, "answered"},
+		{"release", "/v1/token/release", 3, 0, 3, 0, "answered"}, // it was done, and that can be asked
+	}
+	w := newWorld(t, worldConfig{})
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w.link.fail(t, tt.path, w.link.lost)
+			h := w.encounter(t, "P-1042", "Prescribe Amoxicillin for bacterial infection")
+			sum := h.Run.Summary
+			if sum.Tokens != tt.tokens || sum.Unaccounted != tt.unaccounted || sum.ProvenDead != tt.proven ||
+				sum.AllDead != (tt.unaccounted == 0) || sum.Outcome != tt.outcome {
+				t.Errorf("summary = %+v:\n%s", *sum, h)
+			}
+			if n := w.living(t, h.Run.ID); n != tt.living {
+				t.Errorf("%d tokens are alive, want %d", n, tt.living)
+			}
+		})
+	}
+}
+
+func TestABrokerThatRecoversEndsTheTokens(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldConfig{})
+	id := w.start(t, "P-1042", "Show records", "step")
+	w.stepTo(t, id, "call get_patient_records for P-1042")
+	// The gate finds nobody, and closes; by the time of the release the broker is back.
+	w.link.fail(t, "/v1/token/validate", func(rw http.ResponseWriter, r *http.Request) bool {
+		rw.WriteHeader(http.StatusInternalServerError)
+		return true
+	})
+	must(t, w.Next(id))
+	w.stepTo(t, id, "renew the clinical token")
+	w.link.heal()
+	must(t, w.SetPace(id, agents.Instant))
+	h := w.finish(t, id)
+	if h.Run.Outcome != trace.OutcomeFailed || h.Run.Summary.Allowed != 0 {
+		t.Errorf("a call passed a gate that could not ask:\n%s", h)
+	}
+	w.assertAllDead(t, h, 1)
+}
+
+// The kill switch: whatever is revoked while a run waits, its next call fails,
+// and nothing that was revoked comes back.
+func TestARevocationInTheMiddle(t *testing.T) {
+	t.Parallel()
+	clinicalID := func(h *history) string { return all[trace.AgentCreated](h)[0].SPIFFEID }
+	claims := func(h *history, i int) trace.TokenValidated { return all[trace.TokenValidated](h)[i] }
+	const prescribe = "Prescribe Amoxicillin for bacterial infection"
+	tests := []struct {
+		name, request, before string
+		revoke                func(h *history) (wire.RevokeLevel, string)
+		rejected              []string // tools, in order; "delegate" for a delegation
+		alive                 int      // tokens that could still be renewed
+		tokens                int
+	}{
+		{"the task, before a call", "Show records and labs", "call get_lab_results for P-1042",
+			func(h *history) (wire.RevokeLevel, string) { return wire.RevokeTask, h.Run.ID }, []string{"get_lab_results"}, 0, 1},
+		{"the agent, before a call", "Show records and labs", "call get_lab_results for P-1042",
+			func(h *history) (wire.RevokeLevel, string) { return wire.RevokeAgent, clinicalID(h) }, []string{"get_lab_results"}, 0, 1},
+		{"the token, before a call", "Show records and labs", "call get_lab_results for P-1042",
+			func(h *history) (wire.RevokeLevel, string) { return wire.RevokeToken, claims(h, 0).TokenID }, []string{"get_lab_results"}, 0, 1},
+		{"the token, before its claims are shown", "Show records", "validate the clinical token",
+			func(h *history) (wire.RevokeLevel, string) { return wire.RevokeAgent, clinicalID(h) }, []string{"get_patient_records"}, 0, 1},
+		{"the delegated token, before the prescription", prescribe, "call write_prescription for P-1042",
+			func(h *history) (wire.RevokeLevel, string) { return wire.RevokeToken, claims(h, 2).TokenID }, []string{"write_prescription"}, 2, 3},
+		{"the chain, before the prescription", prescribe, "call write_prescription for P-1042",
+			func(h *history) (wire.RevokeLevel, string) { return wire.RevokeChain, claims(h, 1).Subject }, []string{"write_prescription"}, 2, 3},
+		{"the delegator, before the prescription", prescribe, "call write_prescription for P-1042",
+			func(h *history) (wire.RevokeLevel, string) { return wire.RevokeAgent, claims(h, 1).Subject }, []string{"write_prescription"}, 1, 3},
+		{"the delegator, before the delegation", prescribe, "delegate write:prescriptions:P-1042",
+			func(h *history) (wire.RevokeLevel, string) { return wire.RevokeAgent, claims(h, 1).Subject }, []string{"delegate"}, 1, 2},
+		{"all, before the release", "Show records", "renew the clinical token",
+			func(h *history) (wire.RevokeLevel, string) { return wire.RevokeTask, h.Run.ID }, nil, 0, 1},
+	}
+	w := newWorld(t, worldConfig{})
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			id := w.start(t, "P-1042", tt.request, "step")
+			w.stepTo(t, id, tt.before)
+			level, target := tt.revoke(w.soFar(t, id))
+			if r, err := w.admin.Revoke(t.Context(), level, target); err != nil || !r.Revoked {
+				t.Fatalf("revoke %s %s: %+v, %v", level, target, r, err)
+			}
+			must(t, w.SetPace(id, agents.Instant))
+			h := w.finish(t, id)
+
+			var rejected []string
+			for _, e := range h.Events {
+				switch s := e.Step.(type) {
+				case trace.TokenRejected:
+					rejected = append(rejected, s.Tool)
+					if s.RefusedBy != trace.RefusedByGate || e.Status != trace.StatusDenied || len(s.RequiredScope) == 0 {
+						t.Errorf("rejection = %+v", s)
+					}
+				case trace.DelegationDenied:
+					rejected = append(rejected, "delegate")
+					if s.RefusedBy != trace.RefusedByBroker || s.ErrorCode != string(wire.CodeUnauthorized) {
+						t.Errorf("denial = %+v", s)
+					}
+				}
+			}
+			if !slices.Equal(rejected, tt.rejected) {
+				t.Errorf("rejected %v, want %v:\n%s", rejected, tt.rejected, h)
+			}
+			if n := len(all[trace.TokenRenewed](h)); n != tt.alive || len(all[trace.ReleaseError](h)) != tt.tokens-tt.alive || h.Run.Summary.Released != tt.alive {
+				t.Errorf("%d tokens renewed and %d released, want %d:\n%s", n, h.Run.Summary.Released, tt.alive, h)
+			}
+			if h.Run.Outcome != trace.OutcomeAnswered {
+				t.Errorf("the run %s:\n%s", h.Run.Outcome, h)
+			}
+			w.assertAllDead(t, h, tt.tokens) // by the broker's word, whoever ended them
+		})
+	}
+}
+
+// The records API asks the broker for itself, so a token that dies between the
+// gate and the records is refused there.
+func TestTheRecordsAPIRefusesByItself(t *testing.T) {
+	w := newWorld(t, worldConfig{})
+	t.Run("a token that has died since", func(t *testing.T) {
+		id := w.start(t, "P-1042", "Show records", "step")
+		w.stepTo(t, id, "call get_patient_records for P-1042")
+		asked := 0
+		w.link.fail(t, "/v1/token/validate", func(rw http.ResponseWriter, r *http.Request) bool {
+			if asked++; asked == 2 { // the first is the gate's
+				if _, err := w.admin.Revoke(t.Context(), wire.RevokeTask, id); err != nil {
+					t.Error(err)
+				}
+			}
+			return false
+		})
+		must(t, w.SetPace(id, agents.Instant))
+		h := w.finish(t, id)
+		if r := only[trace.TokenRejected](t, h); r.RefusedBy != trace.RefusedByRecords {
+			t.Errorf("rejection = %+v", r)
+		}
+		w.assertAllDead(t, h, 1)
+	})
+	t.Run("a scope that a gate was wrong about", func(t *testing.T) {
+		id := w.start(t, "P-1042", "Show me records for this patient and also get records for P-2187", "step")
+		w.stepTo(t, id, "call get_patient_records for P-2187")
+		asked := 0
+		w.link.fail(t, "/v1/token/validate", func(rw http.ResponseWriter, r *http.Request) bool {
+			if asked++; asked > 1 {
+				return false
+			}
+			// A broker that lies to the gate.
+			rw.Header().Set("Content-Type", "application/json")
+			rw.Write([]byte(`{"valid":true,"claims":{"sub":"x","scope":["read:records:*"]}}`))
+			return true
+		})
+		must(t, w.SetPace(id, agents.Instant))
+		h := w.finish(t, id)
+		d := only[trace.ScopeDenied](t, h)
+		if d.RefusedBy != trace.RefusedByRecords || !slices.Equal(d.MissingScope, []string{"read:records:P-2187"}) || slices.Contains(d.HeldScope, "read:records:*") {
+			t.Errorf("denial = %+v", d)
+		}
+		w.assertAllDead(t, h, 1)
+	})
+}
+
+// Tokens die by themselves while a presenter talks.
+func TestATokenThatExpires(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldConfig{})
+	req, err := agents.ParseRequest("P-1042", "Show records and labs", "step")
+	must(t, err)
+	req.TokenTTL = 2 * time.Second // a broker counts whole seconds: at least one is left
+	run, err := w.Start(t.Context(), req)
+	must(t, err)
+	w.stepTo(t, run.ID, "call get_lab_results for P-1042")
+	time.Sleep(2 * time.Second)
+	must(t, w.SetPace(run.ID, agents.Instant))
+	h := w.finish(t, run.ID)
+	if r := only[trace.TokenRejected](t, h); r.Tool != "get_lab_results" || r.RefusedBy != trace.RefusedByGate {
+		t.Errorf("rejection = %+v", r)
+	}
+	if a := only[trace.AgentCreated](t, h); a.ExpiresIn != 2 {
+		t.Errorf("expires in %d s", a.ExpiresIn)
+	}
+	if e := only[trace.ReleaseError](t, h); e.Stage != "renew" || e.AnswerLost {
+		t.Errorf("release = %+v", e)
+	}
+	w.assertAllDead(t, h, 1)
+}
+
+// A delegated token is asked for no longer than its delegator lives.
+func TestADelegationEndsWithItsDelegator(t *testing.T) {
+	w := newWorld(t, worldConfig{broker: []brokertest.Option{brokertest.WithConfig(func(c *broker.Config) { c.DelegationTTL = 24 * time.Hour })}})
+	req, err := agents.ParseRequest("P-1042", "Prescribe Amoxicillin for bacterial infection", "")
+	must(t, err)
+	req.TokenTTL = time.Minute
+	run, err := w.Start(t.Context(), req)
+	must(t, err)
+	if d := only[trace.Delegation](t, w.finish(t, run.ID)); d.ExpiresIn < 50 || d.ExpiresIn > 60 {
+		t.Errorf("the delegated token lives %d s", d.ExpiresIn)
+	}
+}

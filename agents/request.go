@@ -1,0 +1,63 @@
+package agents
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/devonartis/medassist-go/patient"
+)
+
+// MaxText is the longest request, in characters.
+const MaxText = 4000
+
+// Request is what someone wants done for one patient.
+type Request struct {
+	Patient  patient.ID
+	Text     string // in plain language
+	Pace     Pace
+	Scenario string // the set piece that this run is, if it is one
+	// TokenTTL is the life of the run's tokens, in whole seconds; 0 means
+	// the service's.
+	TokenTTL time.Duration
+}
+
+// InputError says what is wrong with a request, in words for its author.
+type InputError struct {
+	Field   string // "patient_id", "request" or "pace"
+	Message string
+}
+
+func (e *InputError) Error() string { return e.Field + ": " + e.Message }
+
+// ParseRequest reads a request as it comes from outside. Every error is an
+// [*InputError].
+func ParseRequest(patientID, text, pace string) (Request, error) {
+	id, err := patient.ParseID(patientID)
+	if err != nil {
+		return Request{}, &InputError{"patient_id", err.Error()}
+	}
+	p, err := ParsePace(pace)
+	if err != nil {
+		return Request{}, &InputError{"pace", err.Error()}
+	}
+	r := Request{Patient: id, Text: strings.TrimSpace(text), Pace: p}
+	return r, r.check()
+}
+
+func (r Request) check() error {
+	isControl := func(c rune) bool { return unicode.IsControl(c) && c != '\n' && c != '\r' && c != '\t' }
+	switch {
+	case r.Patient.IsZero():
+		return &InputError{"patient_id", patient.ErrInvalidID.Error()}
+	case strings.TrimSpace(r.Text) == "":
+		return &InputError{"request", "say what is to be done, such as: Show the records"}
+	case utf8.RuneCountInString(r.Text) > MaxText:
+		return &InputError{"request", fmt.Sprintf("at most %d characters", MaxText)}
+	case !utf8.ValidString(r.Text) || strings.ContainsFunc(r.Text, isControl):
+		return &InputError{"request", "only text, please: it holds control characters or broken UTF-8"}
+	}
+	return nil
+}

@@ -1,0 +1,395 @@
+package agents_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"log"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/agentwrit/brokertest"
+	"github.com/devonartis/medassist-go/llm"
+	"github.com/devonartis/medassist-go/patient"
+	"github.com/devonartis/medassist-go/records"
+	"github.com/devonartis/medassist-go/tools"
+	"github.com/devonartis/medassist-go/trace"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is everything that an encounter meets, all of it real: a broker and the
+// records API over HTTP, a model behind the OpenAI protocol, a log.
+type world struct {
+	*agents.Service
+	cfg        agents.Config
+	broker     *brokertest.Broker
+	admin      *agentwrit.Admin
+	link       *link // to the broker
+	recordsURL string
+	log        *trace.Store
+}
+
+// worldConfig says what is out of the ordinary.
+type worldConfig struct {
+	broker  []brokertest.Option
+	ceiling []string // of the app; nil means all that the tools need
+	dir     string   // for the log and the records; "" means memory
+}
+
+func newWorld(t testing.TB, wc worldConfig) *world {
+	t.Helper()
+	ctx := context.Background()
+	w := &world{broker: brokertest.Start(t, wc.broker...)}
+	w.admin = w.broker.Admin(t)
+	w.link = newLink(t, w.broker.URL)
+	if wc.ceiling == nil {
+		wc.ceiling = tools.Ceiling()
+	}
+	rec, err := w.admin.RegisterApp(ctx, agentwrit.CreateAppRequest{Name: "medassist", Scopes: wc.ceiling})
+	must(t, err)
+	client := agentwrit.WithHTTPClient(&http.Client{Transport: ownTransport(t)})
+	app, err := agentwrit.NewApp(w.link.URL, rec.ClientID, rec.ClientSecret, client)
+	must(t, err)
+	// The app logs in, which takes long on purpose, before anything is timed.
+	warm, err := app.CreateAgent(ctx, agentwrit.AgentRequest{OrchID: "test", TaskID: "warm-up", Scope: wc.ceiling[:1]})
+	must(t, err)
+	must(t, warm.Release(ctx))
+
+	runs, charts := "", ""
+	if wc.dir != "" {
+		runs, charts = wc.dir+"/runs.db", wc.dir+"/records.db"
+	}
+	store, err := records.OpenStore(ctx, charts, time.Now)
+	must(t, err)
+	t.Cleanup(func() { store.Close() })
+	validator, err := agentwrit.NewValidator(w.link.URL, client)
+	must(t, err)
+	api := httptest.NewServer(records.NewHandler(store, validator, slog.New(slog.DiscardHandler)))
+	t.Cleanup(api.Close)
+	w.recordsURL = api.URL
+
+	w.log, err = trace.OpenStore(ctx, runs, nil)
+	must(t, err)
+	t.Cleanup(func() { w.log.Close() })
+
+	w.cfg = agents.Config{
+		Broker: app, BrokerURL: w.link.URL, BrokerEmbedded: true, Model: llm.NewPlanner(),
+		Tools: tools.NewClient(api.URL, ownTransport(t)), Log: w.log,
+		Directory: func(ctx context.Context, id patient.ID) (string, bool, error) {
+			p, found, err := store.Find(ctx, id)
+			return p.Name, found, err
+		},
+	}
+	return w.with(t, func(*agents.Config) {})
+}
+
+// with is the same world with another service in it.
+func (w *world) with(t testing.TB, change func(*agents.Config)) *world {
+	t.Helper()
+	other := *w
+	change(&other.cfg)
+	var err error
+	other.Service, err = agents.New(other.cfg)
+	must(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		if err := other.Shutdown(ctx); err != nil {
+			t.Errorf("shutdown: %v", err)
+		}
+	})
+	return &other
+}
+
+// withModel is the same world with another model.
+func (w *world) withModel(t testing.TB, m llm.Model) *world {
+	return w.with(t, func(c *agents.Config) { c.Model = m })
+}
+
+// ownTransport is one whose connections end with the test.
+func ownTransport(t testing.TB) *http.Transport {
+	tr := http.DefaultTransport.(*http.Transport).Clone()
+	tr.MaxIdleConnsPerHost = 32
+	t.Cleanup(tr.CloseIdleConnections)
+	return tr
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// start opens a run.
+func (w *world) start(t testing.TB, patientID, text, pace string) string {
+	t.Helper()
+	req, err := agents.ParseRequest(patientID, text, pace)
+	must(t, err)
+	run, err := w.Start(t.Context(), req)
+	must(t, err)
+	return run.ID
+}
+
+// encounter does a run to its end.
+func (w *world) encounter(t testing.TB, patientID, text string) *history {
+	t.Helper()
+	return w.finish(t, w.start(t, patientID, text, ""))
+}
+
+// finish waits for a run's end and reads what happened.
+func (w *world) finish(t testing.TB, runID string) *history {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := w.Wait(ctx, runID); err != nil {
+		t.Fatalf("run %s did not end: %v", runID, err)
+	}
+	x, err := trace.ReadExport(ctx, w.log, runID)
+	must(t, err)
+	h := &history{x}
+	if h.Run.Summary == nil {
+		t.Fatalf("run %s was not completed:\n%s", runID, h)
+	}
+	return h
+}
+
+// until follows a run to the first step that fits.
+func (w *world) until(t testing.TB, runID string, fits func(trace.Step) bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	cursor, err := w.log.Follow(ctx, runID, 0)
+	must(t, err)
+	for {
+		events, err := cursor.Next(ctx)
+		if err != nil {
+			t.Fatalf("the step that is waited for did not come: %v", err)
+		}
+		if slices.ContainsFunc(events, func(e trace.Event) bool { return fits(e.Step) }) {
+			return
+		}
+	}
+}
+
+func is[T trace.Step]() func(trace.Step) bool {
+	return func(s trace.Step) bool { _, ok := s.(T); return ok }
+}
+
+// history is a run that is over.
+type history struct{ trace.Export }
+
+func (h *history) String() string {
+	var b strings.Builder
+	for _, e := range h.Events {
+		b.WriteString(string(e.Status) + "\t" + string(e.Step.Type()) + "\t" + e.Label + "\n")
+	}
+	return b.String()
+}
+
+// all lists the steps of one kind.
+func all[T trace.Step](h *history) []T {
+	var out []T
+	for _, e := range h.Events {
+		if s, ok := e.Step.(T); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// only is the one step of its kind.
+func only[T trace.Step](t testing.TB, h *history) T {
+	t.Helper()
+	steps := all[T](h)
+	if len(steps) != 1 {
+		t.Fatalf("%d steps of type %T, want one:\n%s", len(steps), *new(T), h)
+	}
+	return steps[0]
+}
+
+func (h *history) answer() string {
+	for _, r := range all[trace.LLMResponse](h) {
+		if r.Final {
+			return r.Content
+		}
+	}
+	return ""
+}
+
+// assertAllDead checks what the run says of its tokens, and then asks the
+// broker itself about every token that it handed out in the run.
+func (w *world) assertAllDead(t testing.TB, h *history, tokens int) {
+	t.Helper()
+	if c := h.Run.Summary; c.Tokens != tokens || c.ProvenDead != tokens || c.AllDead != (tokens > 0) {
+		t.Errorf("%d of %d tokens proven dead, all dead: %v, want %d:\n%s", c.ProvenDead, c.Tokens, c.AllDead, tokens, h)
+	}
+	if n := w.living(t, h.Run.ID); n > 0 {
+		t.Errorf("%d tokens live on:\n%s", n, h)
+	}
+}
+
+// living counts the run's tokens that are alive by the broker's word.
+func (w *world) living(t testing.TB, runID string) (n int) {
+	t.Helper()
+	for _, token := range w.link.tokens(runID) {
+		_, err := agentwrit.Validate(context.Background(), w.broker.URL, token)
+		switch {
+		case err == nil:
+			n++
+		case !errors.Is(err, agentwrit.ErrTokenInvalid):
+			t.Fatal(err)
+		}
+	}
+	return n
+}
+
+// trail is the broker's audit trail of a run: event types, in order.
+func (w *world) trail(t testing.TB, runID string) []agentwrit.AuditEvent {
+	t.Helper()
+	var out []agentwrit.AuditEvent
+	for e, err := range w.admin.AuditEvents(t.Context(), agentwrit.AuditFilter{TaskID: runID}) {
+		must(t, err)
+		out = append(out, e)
+	}
+	return out
+}
+
+func count(trail []agentwrit.AuditEvent, typ string) int {
+	n := 0
+	for _, e := range trail {
+		if string(e.EventType) == typ {
+			n++
+		}
+	}
+	return n
+}
+
+// link is the way to the broker. It sees every token that agents are given,
+// and it can break.
+type link struct {
+	URL   string
+	proxy *httputil.ReverseProxy
+
+	mu     sync.Mutex
+	faults map[string]fault // by path; "" is any
+	issued []string
+}
+
+// fault answers a request in place of the broker; false hands it on.
+type fault func(http.ResponseWriter, *http.Request) bool
+
+func newLink(t testing.TB, to string) *link {
+	target, err := url.Parse(to)
+	must(t, err)
+	l := &link{faults: make(map[string]fault)}
+	l.proxy = &httputil.ReverseProxy{
+		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		Transport:      ownTransport(t),
+		ModifyResponse: l.note,
+		ErrorLog:       log.New(io.Discard, "", 0),
+	}
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(l.serve))
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.Start()
+	l.URL = srv.URL
+	t.Cleanup(srv.Close)
+	return l
+}
+
+func (l *link) serve(w http.ResponseWriter, r *http.Request) {
+	for _, path := range []string{r.URL.Path, ""} {
+		l.mu.Lock()
+		f := l.faults[path]
+		l.mu.Unlock()
+		if f != nil && f(w, r) {
+			return
+		}
+	}
+	l.proxy.ServeHTTP(w, r)
+}
+
+// note remembers an agent's token on its way to the agent.
+func (l *link) note(resp *http.Response) error {
+	switch resp.Request.URL.Path {
+	case "/v1/register", "/v1/token/renew", "/v1/delegate":
+	default:
+		return nil
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	resp.Body.Close()
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	var answer struct {
+		AccessToken string `json:"access_token"`
+	}
+	if json.Unmarshal(body, &answer) == nil && answer.AccessToken != "" {
+		l.mu.Lock()
+		l.issued = append(l.issued, answer.AccessToken)
+		l.mu.Unlock()
+	}
+	return nil
+}
+
+// tokens lists those that were issued in a run, by what they say themselves.
+func (l *link) tokens(runID string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []string
+	for _, token := range l.issued {
+		payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+		if err == nil && bytes.Contains(payload, []byte(`"task_id":"`+runID+`"`)) {
+			out = append(out, token)
+		}
+	}
+	return out
+}
+
+// fail makes a path of the broker fail, or all of it when path is empty, until
+// the test ends or the link is healed.
+func (l *link) fail(t testing.TB, path string, f fault) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.faults[path] = f
+	t.Cleanup(l.heal)
+}
+
+func (l *link) heal() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	clear(l.faults)
+}
+
+// broken cuts the connection, as a broker does that has died.
+func broken(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) }
+
+// hung never answers.
+func hung(_ http.ResponseWriter, r *http.Request) bool {
+	io.Copy(io.Discard, r.Body) // the server sees a client go only once the body is read
+	<-r.Context().Done()
+	return true
+}
+
+// lost has the broker do what it is asked, and loses its answer.
+func (l *link) lost(_ http.ResponseWriter, r *http.Request) bool {
+	l.proxy.ServeHTTP(httptest.NewRecorder(), r)
+	panic(http.ErrAbortHandler)
+}
