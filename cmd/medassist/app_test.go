@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/trace"
+)
+
+const adminSecret = "the-operators-own-words-8731"
+
+// app is the whole demo, started by the Run that the binary runs.
+type app struct {
+	*testing.T
+	Addresses
+	stop func() error // ends it as a signal does; called by the test's end too
+}
+
+// startApp starts the demo on free ports, in memory. Change may set anything
+// else.
+func startApp(t *testing.T, change ...func(*Config)) *app {
+	t.Helper()
+	ready := make(chan Addresses, 1)
+	cfg := Config{Addr: "127.0.0.1:0", BrokerAddr: "127.0.0.1:0", Ephemeral: true, AdminSecret: adminSecret, LogLevel: "error",
+		ready: func(a Addresses) { ready <- a }}
+	for _, c := range change {
+		c(&cfg)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	var log bytes.Buffer
+	go func() { ended <- Run(ctx, cfg, stdio{io.Discard, &log}) }()
+	a := &app{T: t}
+	var once bool
+	a.stop = func() error {
+		if once {
+			return nil
+		}
+		once = true
+		cancel()
+		select {
+		case err := <-ended:
+			return err
+		case <-time.After(30 * time.Second):
+			t.Error("the demo does not stop")
+			return nil
+		}
+	}
+	select {
+	case a.Addresses = <-ready:
+	case err := <-ended:
+		cancel()
+		t.Fatalf("the demo did not start: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := a.stop(); err != nil {
+			t.Errorf("the demo ended with: %v", err)
+		}
+	})
+	return a
+}
+
+// admin is the embedded broker's operator.
+func (a *app) admin() *agentwrit.Admin {
+	a.Helper()
+	admin, err := agentwrit.NewAdmin(a.Broker, adminSecret)
+	if err != nil {
+		a.Fatal(err)
+	}
+	return admin
+}
+
+// post sends a body as curl -d does, and returns status and answer.
+func (a *app) post(path, body string) (int, []byte) {
+	a.Helper()
+	resp, err := http.Post(a.Page+path, "application/x-www-form-urlencoded", strings.NewReader(body))
+	if err != nil {
+		a.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		a.Fatal(err)
+	}
+	return resp.StatusCode, answer
+}
+
+// result is a finished run.
+type result struct {
+	RunID  string        `json:"run_id"`
+	Trace  []trace.Event `json:"trace"`
+	answer string        // as it was sent
+}
+
+// run runs a request to its end.
+func (a *app) run(patient, request string) result {
+	a.Helper()
+	body, err := json.Marshal(map[string]string{"patient_id": patient, "request": request})
+	if err != nil {
+		a.Fatal(err)
+	}
+	status, answer := a.post("/api/request", string(body))
+	if status != http.StatusOK {
+		a.Fatalf("POST /api/request: %d %s", status, answer)
+	}
+	r := result{answer: string(answer)}
+	if err := json.Unmarshal(answer, &r); err != nil {
+		a.Fatal(err)
+	}
+	return r
+}
+
+// steps are the steps of one type, in order.
+func steps[S trace.Step](r result) []S {
+	var out []S
+	for _, e := range r.Trace {
+		if s, ok := e.Step.(S); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// complete is how a run ended.
+func (r result) complete(t testing.TB) trace.Complete {
+	t.Helper()
+	all := steps[trace.Complete](r)
+	if len(all) != 1 {
+		t.Fatalf("%d complete steps in\n%s", len(all), r.types())
+	}
+	return all[0]
+}
+
+// types lists a trace for an error.
+func (r result) types() string {
+	var b strings.Builder
+	for _, e := range r.Trace {
+		b.WriteString("  " + string(e.Step.Type()) + ": " + e.Label + "\n")
+	}
+	return b.String()
+}
