@@ -1,0 +1,29 @@
+package main
+
+import (
+	"context"
+	"net"
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"medassist": func() { os.Exit(execute(context.Background(), os.Args[1:], stdio{os.Stdout, os.Stderr})) },
+	})
+}
+
+// The command line, as it is typed.
+func TestScripts(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	testscript.Run(t, testscript.Params{Dir: "testdata", Setup: func(e *testscript.Env) error {
+		e.Setenv("TAKEN", taken.Addr().String())
+		return nil
+	}})
+}
