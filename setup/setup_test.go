@@ -1,0 +1,93 @@
+package setup
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/agentwrit/brokertest"
+)
+
+func TestRegister(t *testing.T) {
+	b := brokertest.Start(t)
+	admin := b.Admin(t)
+	narrow, wide := []string{"read:data:*"}, []string{"read:data:*", "write:data:*"}
+
+	first, err := Register(t.Context(), admin, narrow, Credentials{}, false)
+	if err != nil || first.Found != FoundNothing || first.Credentials.ClientSecret == "" || first.App.Name != AppName {
+		t.Fatalf("first: %+v, %v", first, err)
+	}
+	again, err := Register(t.Context(), admin, narrow, first.Credentials, true)
+	if err != nil || again.Found != FoundSame || again.Changed || again.Credentials != first.Credentials {
+		t.Errorf("again: %+v, %v", again, err)
+	}
+	shown, err := Register(t.Context(), admin, wide, first.Credentials, false)
+	if err != nil || shown.Found != FoundOther || shown.Changed || len(shown.App.Scopes) != 1 {
+		t.Errorf("another ceiling, not to be changed: %+v, %v", shown, err)
+	}
+	changed, err := Register(t.Context(), admin, wide, first.Credentials, true)
+	if err != nil || !changed.Changed || len(changed.App.Scopes) != 2 {
+		t.Errorf("another ceiling, to be changed: %+v, %v", changed, err)
+	}
+	// The secret was lost: the name is taken, and another app is registered.
+	lost, err := Register(t.Context(), admin, wide, Credentials{}, false)
+	if err != nil || lost.Found != FoundNothing || lost.App.Name == AppName {
+		t.Errorf("without the secret: %+v, %v", lost, err)
+	}
+	for _, c := range []Credentials{first.Credentials, lost.Credentials} {
+		app, err := agentwrit.NewApp(b.URL, c.ClientID, c.ClientSecret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := app.CreateAgent(t.Context(), agentwrit.AgentRequest{OrchID: "o", TaskID: "t", Scope: []string{"write:data:a"}}); err != nil {
+			t.Errorf("the credentials do not work: %v", err)
+		}
+	}
+}
+
+func TestCredentialsFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app.json")
+	if c, err := ReadFile(path); err != nil || c != (Credentials{}) {
+		t.Errorf("a missing file: %+v, %v", c, err)
+	}
+	want := Credentials{"id", "secret"}
+	if err := WriteFile(path, want); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ReadFile(path); err != nil || got != want {
+		t.Errorf("read back: %+v, %v", got, err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v, want 0600", info.Mode(), err)
+	}
+	if err := os.WriteFile(path, []byte("{nope"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadFile(path); err == nil {
+		t.Error("a damaged file is read")
+	}
+}
+
+// What else stands in .env stays as it is.
+func TestWriteEnv(t *testing.T) {
+	path := filepath.Join(t.TempDir(), ".env")
+	set, order := map[string]string{"A": "1", "B": "2"}, []string{"A", "B"}
+	for _, tc := range []struct{ before, after string }{
+		{"", "A=1\nB=2\n"},
+		{"# mine\nX=9\n\n#A=old\n", "# mine\nX=9\n\n#A=old\nA=1\nB=2\n"},
+		{"B=old\nX=9\nexport A=old", "B=2\nX=9\nA=1\n"},
+	} {
+		if err := os.WriteFile(path, []byte(tc.before), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // twice does no harm
+			if err := WriteEnv(path, set, order); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != tc.after {
+			t.Errorf("%q became %q, %v, want %q", tc.before, got, err, tc.after)
+		}
+	}
+}
