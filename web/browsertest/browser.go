@@ -1,0 +1,118 @@
+// Package browsertest drives a page in Chromium for a test: it opens, clicks,
+// types, waits and looks, and it fails the test for what nobody asked about:
+// an error on the console, a breach of the content policy, a request to
+// anywhere but the server under test.
+//
+// It is the only package that knows chromedp. It starts no server and knows
+// nothing of what is on the page. Where there is no Chromium a test that asks
+// for one is skipped, unless MEDASSIST_BROWSER=required says that this must not
+// pass unnoticed, as CI does.
+package browsertest
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// patience is how long anything on a page may take before the test fails.
+const patience = 20 * time.Second
+
+// Browser is a running Chromium with an empty profile.
+type Browser struct{ ctx context.Context }
+
+// Start starts a browser, and stops it when the test ends.
+func Start(t testing.TB) *Browser {
+	t.Helper()
+	path := executable()
+	if path == "" {
+		if os.Getenv("MEDASSIST_BROWSER") == "required" {
+			t.Fatal("Chromium is required, and is not installed")
+		}
+		t.Skip("Chromium is not installed")
+	}
+	opts := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path),
+		chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("no-pings", true),
+		chromedp.Flag("force-device-scale-factor", "1"),
+		chromedp.Flag("hide-scrollbars", true),
+	)
+	if os.Geteuid() == 0 {
+		opts = append(opts, chromedp.NoSandbox) // Chromium refuses to sandbox root
+	}
+	alloc, endProcess := chromedp.NewExecAllocator(context.Background(), opts...)
+	t.Cleanup(endProcess)
+	ctx, closeBrowser := chromedp.NewContext(alloc)
+	t.Cleanup(closeBrowser)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("start %s: %v", path, err)
+	}
+	return &Browser{ctx}
+}
+
+func executable() string {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	const mac = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+	if _, err := os.Stat(mac); err == nil {
+		return mac
+	}
+	return ""
+}
+
+// Screen is what a page is looked at on.
+type Screen struct {
+	Width, Height int64 // CSS pixels
+	Touch         bool
+	Light         bool // the reader prefers a light ground
+	Still         bool // the reader prefers reduced motion
+}
+
+// Screens that the page is made for.
+var (
+	Laptop    = Screen{Width: 1280, Height: 720}
+	Projector = Screen{Width: 1920, Height: 1080}
+	Phone     = Screen{Width: 390, Height: 844, Touch: true}
+)
+
+// InLight is the screen with a light ground.
+func (s Screen) InLight() Screen { s.Light = true; return s }
+
+// InStillness is the screen of a reader who prefers reduced motion.
+func (s Screen) InStillness() Screen { s.Still = true; return s }
+
+// set makes a tab look like the screen.
+func (s Screen) set() chromedp.Action[chromedp.Void] {
+	var as []chromedp.EmulateViewportOption
+	if s.Touch {
+		as = append(as, chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulatePortrait)
+	}
+	scheme, motion := "dark", "no-preference"
+	if s.Light {
+		scheme = "light"
+	}
+	if s.Still {
+		motion = "reduce"
+	}
+	return chromedp.Steps(
+		chromedp.EmulateViewport(s.Width, s.Height, as...),
+		chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+			_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+				Features: []*emulation.MediaFeature{
+					{Name: "prefers-color-scheme", Value: scheme},
+					{Name: "prefers-reduced-motion", Value: motion},
+				}})
+			return err
+		}),
+	)
+}

@@ -1,0 +1,236 @@
+package browsertest
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+)
+
+// Page is one tab with cookies and storage of its own. Its methods fail the
+// test instead of returning errors. Not for concurrent use.
+type Page struct {
+	t   testing.TB
+	ctx context.Context
+
+	mu        sync.Mutex
+	requested []string // addresses, in order
+	expected  []string // parts of console errors that are no surprise
+}
+
+// Open opens a tab, and closes it when the test ends.
+func (b *Browser) Open(t testing.TB, screen Screen) *Page {
+	t.Helper()
+	ctx, closeTab := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
+	t.Cleanup(closeTab)
+	// The tab lives as long as the context of its first action.
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("open a tab: %v", err)
+	}
+	p := &Page{t: t, ctx: ctx}
+	p.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Call(ctx, network.Enable, network.EnableParams{})
+		return err
+	}), screen.set())
+	p.watch()
+	return p
+}
+
+// watch fails the test for errors on the console and for requests to anywhere
+// but one host.
+func (p *Page) watch() {
+	ctx, stop := context.WithCancel(p.ctx)
+	var watching sync.WaitGroup
+	messages, requests := chromedp.Console(ctx), chromedp.Events(ctx, network.RequestWillBeSent)
+	watching.Go(func() {
+		for m, err := range messages {
+			if err != nil {
+				return
+			}
+			if (m.Type == chromedp.ConsoleError || m.IsException()) && !p.isExpected(m.String()) {
+				p.t.Errorf("on the console: %s", m)
+			}
+		}
+	})
+	watching.Go(func() {
+		for e, err := range requests {
+			if err != nil {
+				return
+			}
+			p.mu.Lock()
+			p.requested = append(p.requested, e.Request.URL)
+			p.mu.Unlock()
+		}
+	})
+	p.t.Cleanup(func() {
+		stop()
+		watching.Wait()
+		p.staysHome()
+	})
+}
+
+func (p *Page) isExpected(text string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, part := range p.expected {
+		if strings.Contains(text, part) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *Page) staysHome() {
+	home := ""
+	for _, address := range p.requested {
+		u, err := url.Parse(address)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" {
+			continue
+		}
+		if home == "" {
+			home = u.Host
+		}
+		if u.Host != home {
+			p.t.Errorf("the page asked %s, and not only %s", address, home)
+		}
+	}
+}
+
+// ExpectError says that an error with this text on the console is no surprise.
+func (p *Page) ExpectError(part string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.expected = append(p.expected, part)
+}
+
+// Requested lists the addresses that were asked for, in order.
+func (p *Page) Requested() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]string(nil), p.requested...)
+}
+
+// Go opens an address and waits until it is loaded.
+func (p *Page) Go(address string) {
+	p.t.Helper()
+	p.do(chromedp.Navigate(address))
+}
+
+// Reload loads the page again.
+func (p *Page) Reload() {
+	p.t.Helper()
+	p.do(chromedp.Reload())
+}
+
+// Back goes back in history.
+func (p *Page) Back() {
+	p.t.Helper()
+	p.do(chromedp.NavigateBack())
+}
+
+// Click clicks on the first element of a CSS selector, once it is visible.
+func (p *Page) Click(css string) {
+	p.t.Helper()
+	p.do(chromedp.Click(chromedp.CSS(css)))
+}
+
+// Type replaces what stands in a field.
+func (p *Page) Type(css, text string) {
+	p.t.Helper()
+	p.do(chromedp.Clear(chromedp.CSS(css)), chromedp.SendKeys(chromedp.CSS(css), text))
+}
+
+// Press presses keys wherever the focus is; "\r" is Enter, "\t" is Tab.
+func (p *Page) Press(keys string) {
+	p.t.Helper()
+	p.do(chromedp.KeyEvent(keys))
+}
+
+// Text is the visible text of the first element of a selector, once it is there.
+func (p *Page) Text(css string) string {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS(css)))
+	if err != nil {
+		p.fail("read "+css, err)
+	}
+	return strings.TrimSpace(text)
+}
+
+// Count is how many elements a selector has right now.
+func (p *Page) Count(css string) int {
+	p.t.Helper()
+	return Eval[int](p, fmt.Sprintf("document.querySelectorAll(%q).length", css))
+}
+
+// Wait waits until a JavaScript expression is true; what says in words what is
+// waited for.
+func (p *Page) Wait(what, expression string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if _, err := chromedp.Run(ctx, chromedp.Poll[bool]("!!("+expression+")", chromedp.WithPollingTimeout(patience))); err != nil {
+		p.fail("wait until "+what, err)
+	}
+}
+
+// Eval is the value of a JavaScript expression, awaited if it is a promise.
+func Eval[T any](p *Page, expression string) T {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		p.fail(expression, err)
+	}
+	return v
+}
+
+// Screenshot writes what the screen shows to <name>.png in the folder that
+// MEDASSIST_SCREENSHOTS names; without one it does nothing.
+func (p *Page) Screenshot(name string) {
+	p.t.Helper()
+	dir := os.Getenv("MEDASSIST_SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err == nil {
+		err = os.MkdirAll(dir, 0o755)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644)
+	}
+	if err != nil {
+		p.t.Errorf("screenshot %s: %v", name, err)
+	}
+}
+
+func (p *Page) do(steps ...chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		p.fail("drive the page", err)
+	}
+}
+
+// fail shows what the page said when it went wrong.
+func (p *Page) fail(what string, err error) {
+	p.t.Helper()
+	p.Screenshot("failed-" + strings.NewReplacer("/", "-", " ", "-").Replace(p.t.Name()))
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	seen, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("location.href + '\\n' + (document.body?.innerText ?? '')"))
+	p.t.Fatalf("%s: %v\nThe page shows:\n%s", what, err, seen)
+}
