@@ -34,6 +34,7 @@ type cli struct {
 	Serve       serveCmd       `cmd:"" default:"withargs" help:"Run the demo (the default)."`
 	Broker      brokerCmd      `cmd:"" help:"Run the embedded broker alone."`
 	Verify      verifyCmd      `cmd:"" help:"Check an audit trail against the broker's key and signed checkpoints."`
+	Check       checkCmd       `cmd:"" help:"Play every scenario and say whether it came as expected."`
 	Setup       setupCmd       `cmd:"" help:"Register MedAssist with a broker and print its credentials."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask a running MedAssist whether it is ready."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
