@@ -1,0 +1,151 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/devonartis/medassist-go/scenario"
+	"github.com/devonartis/medassist-go/trace"
+	"github.com/devonartis/medassist-go/web/browsertest"
+)
+
+// stepsShown are the numbers of the trace's lines, in the order of the page.
+const stepsShown = `[...document.querySelectorAll("#trace > li")].map(li => Number(li.id.slice(5)))`
+
+// wantSteps are the numbers of a run's steps that have a line.
+func wantSteps(t *testing.T, page, runID string) []int {
+	t.Helper()
+	resp, err := http.Get(page + "/api/runs/" + runID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var export struct {
+		Events []trace.Event `json:"events"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&export); err != nil {
+		t.Fatal(err)
+	}
+	var want []int
+	for _, e := range export.Events {
+		if e.Step.Type() != trace.TypeLLMDelta {
+			want = append(want, int(e.Seq))
+		}
+	}
+	return want
+}
+
+func runShown(p *browsertest.Page) string {
+	return browsertest.Eval[string](p, `document.getElementById("run")?.dataset.run ?? ""`)
+}
+
+func assertWholeTrace(t *testing.T, p *browsertest.Page, page string) {
+	t.Helper()
+	got, want := browsertest.Eval[[]int](p, stepsShown), wantSteps(t, page, runShown(p))
+	if len(want) == 0 || !slices.Equal(got, want) {
+		t.Errorf("the page shows steps %v, the trace has %v", got, want)
+	}
+}
+
+// Each scenario, by its key, live in the browser.
+func TestBrowserScenarios(t *testing.T) {
+	app := startApp(t)
+	p := browsertest.Start(t).Open(t, browsertest.Laptop)
+	p.Go(app.Page)
+	for _, s := range scenario.All() {
+		before := runShown(p)
+		p.Press(s.Key)
+		p.Wait("the scenario ends", fmt.Sprintf(`document.getElementById("run")?.dataset.run && document.getElementById("run").dataset.run !== %q && document.querySelector(".expectation")`, before))
+		if verdict := browsertest.Eval[string](p, `document.querySelector(".expectation").innerText`); verdict != "✓ as expected" {
+			t.Errorf("%s: %s", s.ID, verdict)
+		}
+		if path := browsertest.Eval[string](p, "location.pathname"); path != "/runs/"+runShown(p) {
+			t.Errorf("%s: the address is %s", s.ID, path)
+		}
+		p.Wait("there is an answer", `document.querySelector("#answer").innerText.length > 20`)
+		assertWholeTrace(t, p, app.Page)
+		p.Screenshot("scenario-" + s.ID)
+	}
+}
+
+// A run that waits for the presenter survives a reload, and shows no step
+// twice or never.
+func TestBrowserStepsAndReload(t *testing.T) {
+	app := startApp(t)
+	p := browsertest.Start(t).Open(t, browsertest.Laptop)
+	p.Go(app.Page)
+	browsertest.Eval[string](p, `document.getElementById("pace").value = "step"`)
+	p.Press("3")
+	const waiting = `document.querySelector("[data-next]")`
+	p.Wait("the run waits", waiting)
+	p.Screenshot("waiting")
+	for range 3 {
+		next(p)
+	}
+	p.Reload()
+	p.Wait("the run waits", waiting)
+	for browsertest.Eval[bool](p, `!document.querySelector(".badge.done")`) {
+		next(p)
+	}
+	assertWholeTrace(t, p, app.Page)
+}
+
+// next presses n and waits until the run has taken its step.
+func next(p *browsertest.Page) {
+	before := browsertest.Eval[int](p, `document.querySelectorAll("#trace > li").length`)
+	p.Wait("the run waits or ends", `document.querySelector("[data-next]") || document.querySelector(".badge.done")`)
+	p.Press("n")
+	p.Wait("the step is taken", fmt.Sprintf(`document.querySelectorAll("#trace > li").length > %d || document.querySelector(".badge.done")`, before))
+}
+
+func TestBrowserCancel(t *testing.T) {
+	app := startApp(t)
+	p := browsertest.Start(t).Open(t, browsertest.Laptop)
+	p.Go(app.Page)
+	browsertest.Eval[string](p, `document.getElementById("pace").value = "step"`)
+	p.Press("3")
+	p.Wait("the run waits", `document.querySelector("[data-next]")`)
+	next(p)
+	p.Press("x")
+	p.Wait("the run is cancelled", `document.querySelector(".badge.failed")?.innerText === "CANCELLED"`)
+	if status := browsertest.Eval[string](p, `document.querySelector(".status").innerText`); !strings.Contains(status, "dead") {
+		t.Errorf("status after a cancellation: %s", status)
+	}
+}
+
+// What was typed is kept, and it is said what is wrong with it.
+func TestBrowserBadInput(t *testing.T) {
+	app := startApp(t)
+	p := browsertest.Start(t).Open(t, browsertest.Laptop)
+	p.ExpectError("400")
+	p.Go(app.Page)
+	browsertest.Eval[bool](p, `(document.getElementById("patient").value = "P-1042:x", document.getElementById("request").value = "Show <b>records</b>", document.getElementById("request-form").requestSubmit(), true)`)
+	p.Wait("the error is shown", `document.querySelector(".field-error")`)
+	got := browsertest.Eval[[]string](p, `[document.getElementById("patient").value, document.getElementById("request").value, document.querySelector(".field-error").innerText]`)
+	if got[0] != "P-1042:x" || got[1] != "Show <b>records</b>" || !strings.Contains(got[2], "P-1042") {
+		t.Errorf("after bad input: %q", got)
+	}
+}
+
+// Nothing is cut off on any screen, on either ground.
+func TestBrowserSizes(t *testing.T) {
+	app := startApp(t)
+	b := browsertest.Start(t)
+	run := app.run("P-1042", fullRequest).RunID
+	for name, screen := range map[string]browsertest.Screen{"laptop": browsertest.Laptop, "projector": browsertest.Projector, "phone": browsertest.Phone} {
+		for ground, screen := range map[string]browsertest.Screen{"dark": screen, "light": screen.InLight()} {
+			p := b.Open(t, screen)
+			for page, path := range map[string]string{"run": "/runs/" + run, "home": "/", "runs": "/runs"} {
+				p.Go(app.Page + path)
+				if wide := browsertest.Eval[int](p, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
+					t.Errorf("%s on the %s overflows by %d px", page, name, wide)
+				}
+				p.Screenshot(page + "-" + name + "-" + ground)
+			}
+		}
+	}
+}
