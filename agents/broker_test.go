@@ -75,6 +75,25 @@ func TestABrokerThatGoesAway(t *testing.T) {
 	}
 }
 
+// A broker that hangs at the end must not hold the run for long: once it did not
+// answer, tokens are only given back.
+func TestABrokerThatHangsAtTheEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.Cleanup = 300 * time.Millisecond })
+	id := w.start(t, "P-1042", fullRequest, "step")
+	w.stepTo(t, id, "renew the delegated prescription token")
+	w.link.fail(t, "", hung)
+	must(t, w.SetPace(id, agents.Instant))
+	h := w.finish(t, id)
+	stages := map[string]int{}
+	for _, e := range all[trace.ReleaseError](h) {
+		stages[e.Stage]++
+	}
+	if stages["renew"] != 1 || stages["release"] != 4 || h.Run.Summary.AllDead || h.Run.Summary.ProvenDead > 0 {
+		t.Errorf("failures = %v:\n%s", stages, h)
+	}
+}
+
 // stepTo presses Next until the run waits before something.
 func (w *world) stepTo(t testing.TB, runID, before string) {
 	t.Helper()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 
 	"github.com/devonartis/medassist-go/llm"
@@ -94,12 +95,15 @@ func (e *encounter) fetch(ctx context.Context, cred *credential, n need, v verdi
 // callWords says why a call failed, for the model and the page.
 func (e *encounter) callWords(ctx, limited context.Context, n need, err error) string {
 	e.Logger.WarnContext(ctx, "tool call failed", slog.String("run", e.id), slog.String("tool", n.Tool.Name), slog.Any("error", err))
-	words := strings.ToUpper(err.Error()[:1]) + err.Error()[1:]
+	words := "The call failed: " + err.Error()
+	var network *net.OpError
 	switch {
 	case ctx.Err() != nil:
 		words = "The run was stopped before the records API answered"
 	case limited.Err() != nil:
 		words = fmt.Sprintf("The records API did not answer within %s", e.Limits.ToolCall)
+	case errors.As(err, &network):
+		words = "The records API can't be reached"
 	}
 	if n.Tool.Writes() {
 		words += "; whether it was written is not known"

@@ -76,8 +76,7 @@ func (f *failure) Error() string { return f.message }
 func (e *encounter) run(ctx context.Context) {
 	outcome := e.conclude(ctx, e.recovered(ctx, e.flow))
 	if err := e.recovered(ctx, e.release); err != nil {
-		e.conclude(ctx, err)
-		outcome = trace.OutcomeFailed
+		outcome = e.failed(ctx, err)
 	}
 	summary := e.rec.summary(e.req.Patient.String(), outcome, e.Clock().Sub(e.started))
 	status := trace.StatusSuccess
@@ -103,19 +102,25 @@ func (e *encounter) conclude(ctx context.Context, err error) trace.Outcome {
 	if err == nil {
 		return trace.OutcomeAnswered
 	}
+	// A run that was stopped fails in many ways; the reason is that it was.
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
 	var stopped *cancellation
-	var failed *failure
-	switch cause := context.Cause(ctx); {
-	case errors.As(cause, &stopped):
+	if errors.As(err, &stopped) {
 		e.rec.add(ctx, trace.StatusWarning, "Cancelled by the "+stopped.by, trace.Cancelled{By: stopped.by, Reason: stopped.reason})
 		return trace.OutcomeCancelled
-	case errors.As(cause, &failed), errors.As(err, &failed):
-	default:
-		e.Logger.ErrorContext(ctx, "a run failed", slog.String("run", e.id), slog.Any("error", err))
-		failed = &failure{stage: "internal", message: "The run could not go on.", hint: "The program's log says why."}
 	}
-	e.rec.add(ctx, trace.StatusError, failed.message,
-		trace.RunError{Stage: failed.stage, Message: failed.message, Hint: failed.hint})
+	return e.failed(ctx, err)
+}
+
+func (e *encounter) failed(ctx context.Context, err error) trace.Outcome {
+	var f *failure
+	if !errors.As(err, &f) {
+		e.Logger.ErrorContext(ctx, "a run failed", slog.String("run", e.id), slog.Any("error", err))
+		f = &failure{stage: "internal", message: "The run could not go on.", hint: "The program's log says why."}
+	}
+	e.rec.add(ctx, trace.StatusError, f.message, trace.RunError{Stage: f.stage, Message: f.message, Hint: f.hint})
 	return trace.OutcomeFailed
 }
 

@@ -116,6 +116,28 @@ func TestAPrescriptionIsWrittenWithDelegatedAuthority(t *testing.T) {
 	}
 }
 
+// What was delegated once serves again, for what it covers.
+func TestADelegationIsMadeOnce(t *testing.T) {
+	prescribe := func(id string) turn {
+		return want("write_prescription", `{"patient_id":"`+id+`","drug":"Lisinopril"}`)
+	}
+	w := newWorld(t, worldConfig{}).withModel(t, scripted(t, prescribe("P-1042"), prescribe("P-1042"), prescribe("P-2187"), prescribe("P-1042"), say("Done.")))
+	h := w.encounter(t, "P-1042", "Prescribe Lisinopril")
+	only[trace.Delegation](t, h)
+	if d := only[trace.DelegationDenied](t, h); d.PatientID != "P-2187" || !slices.Equal(d.MissingScope, []string{"write:prescriptions:P-2187"}) {
+		t.Errorf("denial = %+v", d)
+	}
+	for _, c := range all[trace.ToolCall](h) {
+		if !c.Delegated || c.PatientID != "P-1042" {
+			t.Errorf("call = %+v", c)
+		}
+	}
+	if c := h.Run.Summary; c.Allowed != 3 || c.Denied != 1 {
+		t.Errorf("summary = %+v", *c)
+	}
+	w.assertAllDead(t, h, 3)
+}
+
 func TestAuthorityIsForThisPatientOnly(t *testing.T) {
 	const other, own = "P-2187", "P-1042"
 	tests := []struct {

@@ -82,6 +82,33 @@ func TestATokenBeingIssuedIsNotAbandoned(t *testing.T) {
 	}
 }
 
+// A write that was begun is waited for, so that the trace knows whether it was
+// done.
+func TestAWriteBeingDoneIsNotAbandoned(t *testing.T) {
+	w := newWorld(t, worldConfig{})
+	id := w.start(t, "P-1042", "Write a note: feels better", "step")
+	w.stepTo(t, id, "call write_clinical_notes for P-1042")
+	reached, goOn := make(chan struct{}), make(chan struct{})
+	asked := 0
+	w.link.fail(t, "/v1/token/validate", func(http.ResponseWriter, *http.Request) bool {
+		if asked++; asked == 2 { // the first is the gate's, this is the records API's
+			close(reached)
+			<-goOn
+		}
+		return false
+	})
+	must(t, w.Next(id))
+	<-reached
+	must(t, w.Cancel(id, "presenter", ""))
+	time.Sleep(20 * time.Millisecond) // for a call that heeds it to give up
+	close(goOn)
+	h := w.finish(t, id)
+	if only[trace.ToolCall](t, h).Tool != "write_clinical_notes" || h.Run.Outcome != trace.OutcomeCancelled {
+		t.Errorf("the write was lost sight of:\n%s", h)
+	}
+	w.assertAllDead(t, h, 1)
+}
+
 func TestARunOutlivesWhoeverStartedIt(t *testing.T) {
 	w := newWorld(t, worldConfig{})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -207,6 +234,17 @@ func TestARunThatIsNotLive(t *testing.T) {
 	}
 }
 
+func TestARunThatIsForgottenEndsByItself(t *testing.T) {
+	w := newWorld(t, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.Stay, c.Limits.Run = time.Second, time.Minute })
+	id := w.start(t, "P-1042", "Show records", "step")
+	w.stepTo(t, id, "call get_patient_records for P-1042")
+	h := w.finish(t, id)
+	if e := only[trace.RunError](t, h); e.Stage != "limit" || h.Run.Outcome != trace.OutcomeFailed {
+		t.Errorf("%s: %+v", h.Run.Outcome, e)
+	}
+	w.assertAllDead(t, h, 1)
+}
+
 // The stolen token: what a presenter is handed opens its own patient's records
 // while it lives, nobody else's, and nothing once it is released.
 func TestAStolenToken(t *testing.T) {
@@ -237,10 +275,14 @@ func TestAStolenToken(t *testing.T) {
 	if own, other := get("P-1042"), get("P-2187"); own != 200 || other != 403 {
 		t.Errorf("own patient %d, another %d", own, other)
 	}
-	must(t, w.SetPace(id, agents.Instant))
-	w.finish(t, id)
+	w.stepTo(t, id, "release the clinical token")
+	must(t, w.Next(id))
+	w.stepTo(t, id, "prove the clinical token dead")
 	if own := get("P-1042"); own != 401 {
 		t.Errorf("after release: %d", own)
+	}
+	if _, err := w.Bearer(id, clinical); !errors.Is(err, agents.ErrNoToken) {
+		t.Errorf("a token that was released: %v", err)
 	}
 }
 
