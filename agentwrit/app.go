@@ -37,6 +37,13 @@ func NewApp(brokerURL, clientID, clientSecret string, opts ...Option) (*App, err
 	}}}, nil
 }
 
+// Login logs in now, if there is no session yet: to find out whether the
+// credentials are right, or to have the first agent sooner.
+func (a *App) Login(ctx context.Context) error {
+	_, err := a.session.bearer(ctx)
+	return err
+}
+
 // AgentRequest says what agent to create.
 type AgentRequest struct {
 	OrchID string        // the orchestration; letters, digits and . _ -

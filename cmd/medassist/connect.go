@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -47,8 +48,17 @@ func connect(ctx context.Context, cfg Config, log *slog.Logger, closing *closers
 			return c, err
 		}
 	}
-	c.app, err = agentwrit.NewApp(c.url, known.ClientID, known.ClientSecret, agentwrit.WithClock(cfg.clock))
-	return c, err
+	if c.app, err = agentwrit.NewApp(c.url, known.ClientID, known.ClientSecret, agentwrit.WithClock(cfg.clock)); err != nil {
+		return c, err
+	}
+	// Now, so that the first run need not wait for it.
+	switch err := c.app.Login(ctx); {
+	case errors.Is(err, agentwrit.ErrAuthentication):
+		return c, fmt.Errorf("the broker at %s does not know these credentials: check AGENTWRIT_CLIENT_ID and AGENTWRIT_CLIENT_SECRET, or run `medassist setup`: %w", c.url, err)
+	case err != nil:
+		log.WarnContext(ctx, "the broker does not answer yet; runs will fail until it does", "error", err)
+	}
+	return c, nil
 }
 
 // embed starts a broker in this process, on a port of its own.

@@ -30,13 +30,20 @@ func completeWords(c *trace.Complete) string {
 	}
 	switch {
 	case c.AllDead:
-		parts = append(parts, fmt.Sprintf("all %s dead, by the broker's word", plural(c.Tokens, "token")))
+		parts = append(parts, deadByWord(c.Tokens))
 	case c.Tokens == 0:
 		parts = append(parts, "no token was issued")
 	default:
 		parts = append(parts, fmt.Sprintf("%d of %s proven dead", c.ProvenDead, plural(c.Tokens, "token")))
 	}
 	return strings.Join(parts, " · ") + "."
+}
+
+func deadByWord(tokens int) string {
+	if tokens == 1 {
+		return "its token is dead, by the broker's word"
+	}
+	return fmt.Sprintf("all %d tokens dead, by the broker's word", tokens)
 }
 
 func plural(n int, what string) string {
