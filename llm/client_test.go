@@ -25,7 +25,7 @@ func ask(t *testing.T, h http.HandlerFunc) (Reply, error) {
 	t.Helper()
 	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
-	m, err := NewOpenAI(Config{BaseURL: srv.URL + "/v1", Model: "m", APIKey: secret, IdleTimeout: 600 * time.Millisecond})
+	m, err := NewOpenAI(Config{BaseURL: srv.URL + "/v1", Model: "m", APIKey: secret, IdleTimeout: 3 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,6 +127,7 @@ func TestRepliesThatAreErrors(t *testing.T) {
 		}, KindServer},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			_, err := ask(t, tc.server)
 			var e *Error
 			if !errors.As(err, &e) || e.Kind != tc.want {
