@@ -113,7 +113,10 @@ func (e *encounter) callWords(ctx, limited context.Context, n need, err error) s
 
 // deny shows a call that lacks a scope.
 func (e *encounter) deny(ctx context.Context, cred *credential, n need, by trace.RefusedBy, v verdict, spans []trace.Span) string {
-	reason := fmt.Sprintf("%s is not held.", strings.Join(v.missing, ", "))
+	reason := "What the call requires is not held."
+	if len(v.missing) > 0 {
+		reason = strings.Join(v.missing, ", ") + " is not held."
+	}
 	e.rec.add(ctx, trace.StatusDenied, fmt.Sprintf("%s refused %s for %s: %s", place(by), n.Tool.Name, n.Patient, reason), trace.ScopeDenied{
 		Credential: cred.Credential, Tool: n.Tool.Name, CallID: n.callID, PatientID: n.Patient.String(), Args: n.Args,
 		RequiredScope: v.required, HeldScope: v.held, MissingScope: v.missing,

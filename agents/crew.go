@@ -20,8 +20,6 @@ type credential struct {
 	agent *agentwrit.Agent
 }
 
-func (c *credential) category() tools.Category { return tools.Category(c.Category) }
-
 // String names the credential in a sentence.
 func (c *credential) String() string {
 	if c.Delegated {
@@ -119,7 +117,7 @@ func (e *encounter) agent(ctx context.Context, c tools.Category, n need) (*crede
 	}
 	cred := &credential{id, agent}
 	e.crew.add(cred)
-	e.rec.add(ctx, trace.StatusSuccess, title(c)+" agent spawned", trace.AgentCreated{
+	e.rec.add(ctx, trace.StatusSuccess, capital(string(c))+" agent spawned", trace.AgentCreated{
 		Credential: id, AgentID: agent.ID(), SPIFFEID: agent.ID(), Scope: agent.Scope(), Tools: c.Names(),
 		TaskID: agent.TaskID(), OrchID: agent.OrchID(), ExpiresIn: seconds(agent.ExpiresIn()),
 		TokenPreview: preview(agent.AccessToken()), Trigger: n.Tool.Name}, span)

@@ -54,7 +54,7 @@ func (e *encounter) delegate(ctx context.Context, from, to *credential, n need) 
 	}
 	cred := &credential{lent, agent}
 	e.crew.add(cred)
-	e.rec.add(ctx, trace.StatusSuccess, fmt.Sprintf("%s agent delegates %s", title(from.category()), strings.Join(scope, ", ")),
+	e.rec.add(ctx, trace.StatusSuccess, fmt.Sprintf("%s agent delegates %s", capital(from.Category), strings.Join(scope, ", ")),
 		trace.Delegation{Credential: lent, DelegatorID: from.agent.ID(), DelegatorScope: from.agent.Scope(),
 			DelegateID: agent.ID(), DelegatedScope: agent.Scope(), TokenPreview: preview(agent.AccessToken()),
 			Chain: hops(agent.DelegationChain()), ExpiresIn: seconds(agent.ExpiresIn())}, span)

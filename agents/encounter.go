@@ -12,7 +12,6 @@ import (
 
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/llm"
-	"github.com/devonartis/medassist-go/tools"
 	"github.com/devonartis/medassist-go/trace"
 )
 
@@ -220,13 +219,7 @@ func brokerWords(err error) (words, code, requestID string) {
 	if !errors.As(err, &be) || errors.Is(err, context.DeadlineExceeded) {
 		return "the broker did not answer in time", "", ""
 	}
-	words = be.Detail
-	for _, kind := range []error{agentwrit.ErrTransport, agentwrit.ErrReleased, agentwrit.ErrTokenInvalid, agentwrit.ErrCrypto} {
-		if words == "" && errors.Is(err, kind) {
-			words = kind.Error()
-		}
-	}
-	return cmp.Or(words, "the broker refused without a reason"), string(be.Code), be.RequestID
+	return cmp.Or(be.Detail, "no reason was given"), string(be.Code), be.RequestID
 }
 
 // refusedByBroker reports whether the broker answered, and said no.
@@ -255,5 +248,5 @@ func completeLabel(c trace.Complete) string {
 	}
 }
 
-// title is a category as a sentence begins with it.
-func title(c tools.Category) string { return strings.ToUpper(string(c[:1])) + string(c[1:]) }
+// capital is a name as a sentence begins with it.
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -66,7 +66,7 @@ func (p *parting) renew(cred *credential) fate {
 	err := p.ask(cred.agent.Renew)
 	span := done()
 	if err == nil {
-		p.rec.add(p.ctx, trace.StatusSuccess, capital(cred)+" token renewed", trace.TokenRenewed{Credential: cred.Credential,
+		p.rec.add(p.ctx, trace.StatusSuccess, capital(cred.String())+" token renewed", trace.TokenRenewed{Credential: cred.Credential,
 			AgentID: cred.agent.ID(), OldPreview: preview(old), NewPreview: preview(cred.agent.AccessToken()),
 			NewExpiresIn: seconds(cred.agent.ExpiresIn())}, span)
 		p.prove(cred, old, trace.TokenOfRenewal)
@@ -102,7 +102,7 @@ func (p *parting) giveBack(cred *credential) fate {
 		}
 		return unknown
 	}
-	p.rec.add(p.ctx, trace.StatusSuccess, capital(cred)+" token released", trace.TokenReleased{Credential: cred.Credential,
+	p.rec.add(p.ctx, trace.StatusSuccess, capital(cred.String())+" token released", trace.TokenReleased{Credential: cred.Credential,
 		AgentID: cred.agent.ID(), SPIFFEID: cred.agent.ID(), TaskID: cred.agent.TaskID()}, span)
 	return dead
 }
@@ -114,7 +114,7 @@ func (p *parting) prove(cred *credential, token, which string) {
 	err := p.validate(token)
 	span := done()
 	step := trace.PostReleaseValidation{Credential: cred.Credential, AgentID: cred.agent.ID(), Token: which, Valid: err == nil}
-	name := capital(cred) + " token"
+	name := capital(cred.String()) + " token"
 	if which == trace.TokenOfRenewal {
 		name = "Old " + cred.String() + " token"
 	}
@@ -131,7 +131,7 @@ func (p *parting) prove(cred *credential, token, which string) {
 
 func (p *parting) failed(cred *credential, stage string, err error, lost bool, span trace.Span) {
 	words, _, _ := brokerWords(err)
-	p.rec.add(p.ctx, trace.StatusError, fmt.Sprintf("%s token: %s failed: %s", capital(cred), stage, words),
+	p.rec.add(p.ctx, trace.StatusError, fmt.Sprintf("%s token: %s failed: %s", capital(cred.String()), stage, words),
 		trace.ReleaseError{Credential: cred.Credential, AgentID: cred.agent.ID(), Stage: stage, Error: words, AnswerLost: lost}, span)
 }
 
@@ -154,9 +154,4 @@ func (p *parting) ask(f func(context.Context) error) error {
 	err := f(ctx)
 	p.away = err != nil && !refusedByBroker(err) && !errors.Is(err, agentwrit.ErrTokenInvalid)
 	return err
-}
-
-func capital(c *credential) string {
-	s := c.String()
-	return string(s[0]-'a'+'A') + s[1:]
 }

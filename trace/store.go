@@ -67,12 +67,13 @@ func OpenStore(ctx context.Context, path string, logger *slog.Logger) (*Store, e
 // Close writes what is left and closes the file. Runs that are still live stay
 // open in it, as after a crash.
 func (s *Store) Close() error {
-	if s.isClosed() {
-		return nil
-	}
 	s.mu.Lock()
+	closed := s.closed
 	s.closed = true
 	s.mu.Unlock()
+	if closed {
+		return nil
+	}
 	err := s.writer.close()
 	for _, e := range s.entries() {
 		e.feed.Close()
