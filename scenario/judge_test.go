@@ -1,0 +1,52 @@
+package scenario
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/devonartis/medassist-go/trace"
+)
+
+func trail(steps ...trace.Step) []trace.Event {
+	var out []trace.Event
+	for _, s := range steps {
+		out = append(out, trace.Event{Step: s})
+	}
+	return out
+}
+
+// A run that shows what is expected, and every way in which it may not.
+func TestJudge(t *testing.T) {
+	expect := Expect{Spawned: []string{clinical}, Allowed: []string{"get_lab_results"}, Never: []string{"write_prescription"},
+		Denied: []Denial{{"get_patient_records", trace.RefusedByGate}}, Delegated: 0}
+	spawn := trace.AgentCreated{Credential: trace.Credential{Category: clinical}}
+	call := trace.ToolCall{Tool: "get_lab_results"}
+	denied := trace.ScopeDenied{Tool: "get_patient_records", RefusedBy: trace.RefusedByGate}
+	end := trace.Complete{Outcome: trace.OutcomeAnswered, AllDead: true}
+	if v := expect.Judge(trail(spawn, call, denied, end)); !v.AsExpected() {
+		t.Errorf("as expected, and judged %v", v.Surprises)
+	}
+	for name, tc := range map[string]struct {
+		trail []trace.Event
+		want  string
+	}{
+		"no agent":           {trail(call, denied, end), "spawned nothing"},
+		"one agent more":     {trail(spawn, trace.AgentCreated{Credential: trace.Credential{Category: billing}}, call, denied, end), "spawned billing, clinical"},
+		"no answer":          {trail(spawn, denied, end), "get_lab_results did not answer"},
+		"what must never":    {trail(spawn, call, denied, trace.ToolCall{Tool: "write_prescription"}, end), "write_prescription was let through"},
+		"no refusal":         {trail(spawn, call, end), "was not refused"},
+		"refused by another": {trail(spawn, call, trace.ScopeDenied{Tool: "get_patient_records", RefusedBy: trace.RefusedByRecords}, end), "was not refused"},
+		"a delegation":       {trail(spawn, call, denied, trace.Delegation{}, end), "1 delegations"},
+		"a token that lives": {trail(spawn, call, denied, trace.Complete{Outcome: trace.OutcomeAnswered, Tokens: 1}), "0 of 1 tokens proven dead"},
+		"failed":             {trail(spawn, call, denied, trace.Complete{Outcome: trace.OutcomeFailed, AllDead: true}), "the run failed"},
+		"no end":             {trail(spawn, call, denied), "did not end"},
+	} {
+		if v := expect.Judge(tc.trail); v.AsExpected() || !strings.Contains(strings.Join(v.Surprises, "\n"), tc.want) {
+			t.Errorf("%s: %q, want %q", name, v.Surprises, tc.want)
+		}
+	}
+	// Where no refusal is expected, one is a surprise.
+	if v := (Expect{Spawned: []string{clinical}}).Judge(trail(spawn, denied, end)); v.AsExpected() {
+		t.Error("an unexpected refusal is no surprise")
+	}
+}
