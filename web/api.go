@@ -2,8 +2,10 @@ package web
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -37,16 +39,13 @@ func (b requestBody) parse() (agents.Request, error) {
 	return req, nil
 }
 
-func (s *Server) start(w http.ResponseWriter, r *http.Request) (trace.Run, error) {
-	body, err := decode[requestBody](w, r)
-	if err != nil {
-		return trace.Run{}, err
-	}
+// start opens a run.
+func (s *Server) start(ctx context.Context, body requestBody) (trace.Run, error) {
 	req, err := body.parse()
 	if err != nil {
 		return trace.Run{}, err
 	}
-	run, err := s.cfg.Runs.Start(r.Context(), req)
+	run, err := s.cfg.Runs.Start(ctx, req)
 	if err == nil {
 		s.metrics.started.Inc()
 	}
@@ -55,7 +54,11 @@ func (s *Server) start(w http.ResponseWriter, r *http.Request) (trace.Run, error
 
 // startRun is POST /api/runs.
 func (s *Server) startRun(w http.ResponseWriter, r *http.Request) {
-	run, err := s.start(w, r)
+	body, err := decode[requestBody](w, r)
+	var run trace.Run
+	if err == nil {
+		run, err = s.start(r.Context(), body)
+	}
 	if err != nil {
 		s.refuse(w, r, err)
 		return
@@ -72,7 +75,11 @@ type traceAnswer struct {
 
 // runToEnd is POST /api/request. The run goes on if the caller leaves.
 func (s *Server) runToEnd(w http.ResponseWriter, r *http.Request) {
-	run, err := s.start(w, r)
+	body, err := decode[requestBody](w, r)
+	var run trace.Run
+	if err == nil {
+		run, err = s.start(r.Context(), body)
+	}
 	if err == nil {
 		err = s.cfg.Runs.Wait(r.Context(), run.ID)
 	}
@@ -122,12 +129,17 @@ func (s *Server) pace(w http.ResponseWriter, r *http.Request) {
 	s.control(w, r, s.cfg.Runs.SetPace(chi.URLParam(r, "id"), p))
 }
 
+// control answers what was done to a run. A form that no script sent is led
+// back to the run's page.
 func (s *Server) control(w http.ResponseWriter, r *http.Request, err error) {
-	if err != nil {
+	switch {
+	case err != nil:
 		s.refuse(w, r, err)
-		return
+	case !fromPage(r) && strings.Contains(r.Header.Get("Accept"), "text/html"):
+		http.Redirect(w, r, "/runs/"+chi.URLParam(r, "id"), http.StatusSeeOther)
+	default:
+		w.WriteHeader(http.StatusNoContent)
 	}
-	w.WriteHeader(http.StatusNoContent)
 }
 
 func (s *Server) patients(w http.ResponseWriter, r *http.Request) {

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -99,6 +101,8 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var broker *agentwrit.Error
 	status, field, detail := http.StatusInternalServerError, "", "The server failed. Its log says why."
 	switch {
+	case r.Context().Err() != nil:
+		return // nobody is there to read it
 	case errors.As(err, &input):
 		status, field, detail = input.status, input.field, input.detail
 	case errors.As(err, &request):
@@ -124,10 +128,17 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, status int, detail
 	s.failField(w, r, status, "", detail)
 }
 
-// failField answers a person with a page and a program with a problem document.
+// failField answers a person with a page, or with a notice on the page that
+// asked, and a program with a problem document.
 func (s *Server) failField(w http.ResponseWriter, r *http.Request, status int, field, detail string) {
+	if fromPage(r) {
+		var b bytes.Buffer
+		partial(&b, "#notice", "innerHTML", view.Notice(detail))
+		html(w, status, b.Bytes())
+		return
+	}
 	if strings.Contains(r.Header.Get("Accept"), "text/html") && !strings.HasPrefix(r.URL.Path, "/api/") {
-		s.render(w, r, status, view.ProblemPage(view.Problem{Page: s.page(r, "Problem", ""), Heading: http.StatusText(status), Message: detail}))
+		render(w, status, view.ProblemPage(view.Problem{Page: s.page(r, "Problem", "problem", ""), Heading: http.StatusText(status), Message: detail}))
 		return
 	}
 	w.Header().Set("Content-Type", wire.ProblemContentType)
@@ -135,11 +146,27 @@ func (s *Server) failField(w http.ResponseWriter, r *http.Request, status int, f
 	json.NewEncoder(w).Encode(problem{"about:blank", http.StatusText(status), status, detail, field}) // likewise
 }
 
+// fromPage reports whether a script of the page asks, and not a person who
+// opens an address.
+func fromPage(r *http.Request) bool { return r.Header.Get("HX-Request") == "true" }
+
 // render writes a component as a page.
-func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, c templ.Component) {
+func render(w http.ResponseWriter, status int, c templ.Component) {
+	var b bytes.Buffer
+	write(&b, c)
+	html(w, status, b.Bytes())
+}
+
+func html(w http.ResponseWriter, status int, page []byte) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	if err := c.Render(r.Context(), w); err != nil && r.Context().Err() == nil {
-		s.cfg.Logger.ErrorContext(r.Context(), "render", "path", r.URL.Path, "error", err)
+	w.Write(page) // a client that is gone needs no answer
+}
+
+// write renders a component into memory, where it can't fail but by a fault of
+// ours.
+func write(b *bytes.Buffer, c templ.Component) {
+	if err := c.Render(context.Background(), b); err != nil {
+		panic(fmt.Sprintf("web: render: %v", err))
 	}
 }

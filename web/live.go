@@ -3,10 +3,12 @@ package web
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
-	"html"
+	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/a-h/templ"
 	"github.com/go-chi/chi/v5"
@@ -32,6 +34,10 @@ type live struct {
 	frames *trace.Feed[frame]
 }
 
+// gather is how long an answer that streams collects words before it is
+// rendered again.
+const gather = 60 * time.Millisecond
+
 // liveRun finds the run's renderer, or starts one.
 func (s *Server) liveRun(ctx context.Context, id string) (*live, error) {
 	s.mu.Lock()
@@ -50,17 +56,22 @@ func (s *Server) liveRun(ctx context.Context, id string) (*live, error) {
 	l := &live{frames: trace.NewFeed[frame]()}
 	s.live[id] = l
 	s.work.Go(func() {
-		defer s.retire(id)
-		defer l.frames.Close()
-		s.follow(l, info, cursor)
+		over := s.follow(l, info, cursor)
+		l.frames.Close()
+		s.retire(id, over)
 	})
 	return l, nil
 }
 
-// retire keeps the frames of a run that is over for a while.
-func (s *Server) retire(id string) {
+// retire keeps the frames of a run that is over for a while. Those of a run
+// that could not be followed to its end are made again for who comes back.
+func (s *Server) retire(id string, over bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !over {
+		delete(s.live, id)
+		return
+	}
 	s.old = append(s.old, id)
 	if len(s.old) > maxOldRuns {
 		delete(s.live, s.old[0])
@@ -68,8 +79,9 @@ func (s *Server) retire(id string) {
 	}
 }
 
-// follow turns a run's events, and its waiting, into frames until its end.
-func (s *Server) follow(l *live, info trace.Run, cursor *trace.Cursor[trace.Event]) {
+// follow turns a run's events, and its waiting, into frames. It reports
+// whether it came to the run's end.
+func (s *Server) follow(l *live, info trace.Run, cursor *trace.Cursor[trace.Event]) bool {
 	r := &renderer{run: view.NewRun(info), frames: l.frames}
 	ctx, cancel := context.WithCancel(s.ending)
 	defer cancel()
@@ -90,9 +102,21 @@ func (s *Server) follow(l *live, info trace.Run, cursor *trace.Cursor[trace.Even
 	for {
 		events, err := cursor.Next(ctx)
 		if err != nil {
-			return
+			return errors.Is(err, io.EOF)
 		}
 		r.add(events)
+		if _, streams := events[len(events)-1].Step.(trace.LLMDelta); streams {
+			pause(ctx, gather)
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
 
@@ -117,7 +141,7 @@ func (r *renderer) add(events []trace.Event) {
 		if len(r.run.Steps) > lines {
 			step := r.run.Steps[lines]
 			partial(&b, "#trace", "beforeend", view.StepLine(step))
-			partial(&b, "#newest", "textContent", text(step.What))
+			partial(&b, "#newest", "innerHTML", words(step.What))
 		}
 		if i == len(events)-1 {
 			r.state(&b, changed)
@@ -141,6 +165,9 @@ func (r *renderer) state(b *bytes.Buffer, c view.Changed) {
 		partial(b, "#answer", "innerHTML", view.Answer(r.run))
 	}
 	partial(b, "#status", "innerMorph", view.Status(r.run))
+	if !r.run.Live() {
+		partial(b, "#stream", "delete", templ.NopComponent)
+	}
 }
 
 // wait renders that a run waits for the presenter, or goes on.
@@ -156,16 +183,13 @@ func (r *renderer) wait(waiting string) {
 	r.frames.Append(frame{seq: r.run.LastSeq, html: b.Bytes()})
 }
 
-// text is plain words as a component.
-func text(words string) templ.Component { return templ.Raw(html.EscapeString(words)) }
+// words are plain text as a component.
+func words(text string) templ.Component { return templ.Raw(templ.EscapeString(text)) }
 
-// partial writes one part of the page and where it goes. What is rendered here
-// is in memory, so it can't fail but by a fault of ours.
+// partial writes one part of the page and where it goes.
 func partial(b *bytes.Buffer, target, swap string, c templ.Component) {
 	fmt.Fprintf(b, `<hx-partial hx-target="%s" hx-swap="%s">`, target, swap)
-	if err := c.Render(context.Background(), b); err != nil {
-		panic(fmt.Sprintf("web: render %s: %v", target, err))
-	}
+	write(b, c)
 	b.WriteString("</hx-partial>")
 }
 
@@ -187,24 +211,10 @@ func (s *Server) frames(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	ended := follow(ctx, stream, l.frames.From(0), func(b []byte, f frame) ([]byte, error) {
+	follow(ctx, stream, l.frames.From(0), func(b []byte, f frame) ([]byte, error) {
 		if f.seq < after || f.seq == after && f.event {
 			return b, nil
 		}
-		return appendMessage(b, f), nil
+		return appendMessage(b, f.seq, f.html), nil
 	})
-	if ended {
-		// A client that is gone needs no end.
-		_ = stream.write([]byte("event: close\ndata: end\n\n"))
-	}
-}
-
-// appendMessage writes a frame as an unnamed message, which htmx swaps in.
-func appendMessage(b []byte, f frame) []byte {
-	b = fmt.Appendf(b, "id: %d\n", f.seq)
-	for line := range bytes.Lines(f.html) {
-		b = append(append(b, "data: "...), bytes.TrimRight(line, "\r\n")...)
-		b = append(b, '\n')
-	}
-	return append(b, '\n')
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"time"
@@ -20,12 +21,7 @@ func (s *Server) encounter(w http.ResponseWriter, r *http.Request) {
 	if s.keyFromQuery(w, r) {
 		return
 	}
-	e, err := s.encounterPage(r, view.Form{PatientID: "P-1042", Pace: "instant"}, nil)
-	if err != nil {
-		s.refuse(w, r, err)
-		return
-	}
-	s.render(w, r, http.StatusOK, view.EncounterPage(e))
+	s.showEncounter(w, r, http.StatusOK, view.Form{PatientID: "P-1042"}, nil)
 }
 
 // runPage is GET /runs/{id}: all that has happened so far, and then the stream.
@@ -35,16 +31,9 @@ func (s *Server) runPage(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
-	e, err := s.encounterPage(r, formOf(run.Info), run)
-	if err != nil {
-		s.refuse(w, r, err)
-		return
-	}
-	s.render(w, r, http.StatusOK, view.EncounterPage(e))
-}
-
-func formOf(run trace.Run) view.Form {
-	return view.Form{PatientID: run.PatientID, Request: run.Request, Pace: run.Pace, Scenario: run.Scenario}
+	info := run.Info
+	s.showEncounter(w, r, http.StatusOK,
+		view.Form{PatientID: info.PatientID, Request: info.Request, Pace: info.Pace, Scenario: info.Scenario}, run)
 }
 
 // project reads a run's trace into what a page shows.
@@ -61,14 +50,23 @@ func (s *Server) project(r *http.Request, id string) (*view.Run, error) {
 	for _, e := range events {
 		run.Apply(e)
 	}
-	if state, err := s.cfg.Runs.State(id); err == nil {
+	if state, err := s.cfg.Runs.State(id); err == nil && run.Live() {
 		run.Waiting = state.Waiting
 	}
 	return run, nil
 }
 
-func (s *Server) encounterPage(r *http.Request, form view.Form, run *view.Run) (view.Encounter, error) {
-	e := view.Encounter{Page: s.page(r, "Encounter", "/"), Scenarios: scenario.All(), Form: form, Run: run}
+func (s *Server) showEncounter(w http.ResponseWriter, r *http.Request, status int, form view.Form, run *view.Run) {
+	e, err := s.encounterView(r, form, run)
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	render(w, status, view.EncounterPage(e))
+}
+
+func (s *Server) encounterView(r *http.Request, form view.Form, run *view.Run) (view.Encounter, error) {
+	e := view.Encounter{Page: s.page(r, "Encounter", "encounter", "/"), Scenarios: scenario.All(), Form: form, Run: run}
 	list, err := s.cfg.Records.Patients(r.Context())
 	for _, p := range list {
 		e.Patients = append(e.Patients, view.PatientOption{ID: p.ID.String(), Name: p.Name})
@@ -76,8 +74,8 @@ func (s *Server) encounterPage(r *http.Request, form view.Form, run *view.Run) (
 	return e, err
 }
 
-// startFromPage is POST /runs, the page's form. What was typed is kept when it
-// can't be used.
+// startFromPage is POST /runs, the page's form: what was typed or, if a
+// scenario's button was pressed, that scenario.
 func (s *Server) startFromPage(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	if err := r.ParseForm(); err != nil {
@@ -85,59 +83,72 @@ func (s *Server) startFromPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	body := requestBody{r.PostFormValue("patient_id"), r.PostFormValue("request"), r.PostFormValue("pace"), r.PostFormValue("scenario")}
+	if sc, ok := scenario.ByID(body.Scenario); ok {
+		body.PatientID, body.Request = sc.Patient, sc.Request
+	}
 	form := view.Form{PatientID: body.PatientID, Request: body.Request, Pace: body.Pace, Scenario: body.Scenario}
-	req, err := body.parse()
-	var run trace.Run
-	if err == nil {
-		run, err = s.cfg.Runs.Start(r.Context(), req)
-	}
-	if err != nil {
+	run, err := s.start(r.Context(), body)
+	switch {
+	case err != nil:
 		s.formAgain(w, r, form, err)
-		return
-	}
-	s.metrics.started.Inc()
-	if r.Header.Get("HX-Request") == "" {
+	case fromPage(r):
+		s.swapIn(w, r, form, run)
+	default:
 		http.Redirect(w, r, "/runs/"+run.ID, http.StatusSeeOther)
-		return
 	}
+}
+
+// swapIn puts a run that has just started in the place of what the page shows,
+// and makes its address the page's.
+func (s *Server) swapIn(w http.ResponseWriter, r *http.Request, form view.Form, run trace.Run) {
 	shown, err := s.project(r, run.ID)
 	if err != nil {
 		s.refuse(w, r, err)
 		return
 	}
-	e, err := s.encounterPage(r, form, shown)
+	e, err := s.encounterView(r, form, shown)
 	if err != nil {
 		s.refuse(w, r, err)
 		return
 	}
+	var b bytes.Buffer
+	write(&b, view.RunView(e))
+	partial(&b, "#request-form", "outerMorph", view.RequestForm(e))
+	partial(&b, "#scenarios", "outerMorph", view.ScenarioButtons(e))
+	partial(&b, "#notice", "innerHTML", words(""))
 	w.Header().Set("HX-Push-Url", "/runs/"+run.ID)
-	s.render(w, r, http.StatusOK, view.EncounterContent(e))
+	html(w, http.StatusOK, b.Bytes())
 }
 
-// formAgain shows the form with what is wrong with it.
+// formAgain shows the form with what is wrong with it, and what was typed.
 func (s *Server) formAgain(w http.ResponseWriter, r *http.Request, form view.Form, err error) {
 	form.Errors = map[string]string{}
-	var input *agents.InputError
+	var wrong *agents.InputError
+	var input *inputError
 	status := http.StatusBadRequest
 	switch {
+	case errors.As(err, &wrong):
+		form.Errors[wrong.Field] = wrong.Message
 	case errors.As(err, &input):
-		form.Errors[input.Field] = input.Message
+		form.Errors[""] = input.detail
 	case errors.Is(err, agents.ErrBusy):
 		status, form.Errors[""] = http.StatusServiceUnavailable, "Too many runs are live. Wait for one to end."
 	default:
 		s.refuse(w, r, err)
 		return
 	}
-	e, pageErr := s.encounterPage(r, form, nil)
-	if pageErr != nil {
-		s.refuse(w, r, pageErr)
+	if !fromPage(r) {
+		s.showEncounter(w, r, status, form, nil)
 		return
 	}
-	if r.Header.Get("HX-Request") != "" {
-		s.render(w, r, status, view.EncounterContent(e))
+	e, err := s.encounterView(r, form, nil)
+	if err != nil {
+		s.refuse(w, r, err)
 		return
 	}
-	s.render(w, r, status, view.EncounterPage(e))
+	var b bytes.Buffer
+	partial(&b, "#request-form", "outerMorph", view.RequestForm(e))
+	html(w, status, b.Bytes())
 }
 
 // history is GET /runs.
@@ -147,5 +158,5 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
-	s.render(w, r, http.StatusOK, view.HistoryPage(view.History{Page: s.page(r, "Runs", "/runs"), Runs: runs}))
+	render(w, http.StatusOK, view.HistoryPage(view.History{Page: s.page(r, "Runs", "runs", "/runs"), Runs: runs}))
 }

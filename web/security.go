@@ -97,7 +97,7 @@ func (s *Server) isKey(given string) bool {
 }
 
 func (s *Server) keyPage(w http.ResponseWriter, r *http.Request) {
-	s.render(w, r, http.StatusOK, view.KeyPage(s.page(r, "Presenter's key", "/key")))
+	render(w, http.StatusOK, view.KeyPage(s.page(r, "Presenter's key", "key", "/key")))
 }
 
 // takeKey keeps a right key in a cookie that no script can read.

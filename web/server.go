@@ -14,6 +14,7 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/records"
 	"github.com/devonartis/medassist-go/trace"
+	"github.com/devonartis/medassist-go/web/static"
 	"github.com/devonartis/medassist-go/web/view"
 )
 
@@ -122,12 +123,12 @@ func (s *Server) routes() http.Handler {
 
 	r.Get("/healthz", s.health)
 	r.Method(http.MethodGet, "/metrics", s.metrics.handler())
-	r.Get("/static/*", serveAsset)
+	r.Handle("/static/*", static.Handler())
 	return r
 }
 
-// page is what every page needs to know.
-func (s *Server) page(r *http.Request, title, current string) view.Page {
-	return view.Page{Title: title, Current: current, Broker: s.cfg.BrokerURL, Embedded: s.cfg.BrokerEmbedded,
-		Model: s.cfg.ModelName, ModelMode: s.cfg.ModelMode, Presenter: s.mayChange(r), Assets: assetURL}
+// page is what every page needs to know. Name is the stylesheet's.
+func (s *Server) page(r *http.Request, title, name, current string) view.Page {
+	return view.Page{Title: title, Name: name, Current: current, Broker: s.cfg.BrokerURL, Embedded: s.cfg.BrokerEmbedded,
+		Model: s.cfg.ModelName, ModelMode: s.cfg.ModelMode, Presenter: s.mayChange(r), Now: s.cfg.Clock()}
 }

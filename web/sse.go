@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -46,30 +46,41 @@ func (s *eventStream) write(b []byte) error {
 	return s.control.Flush()
 }
 
+// newlines are all that ends a line of an event stream. A lone carriage return
+// does too, so what a record or a model says could end a field and begin
+// another, were it not replaced.
+var newlines = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
+// appendMessage writes an unnamed message, its data on as many lines as it has.
+func appendMessage(b []byte, id int64, data []byte) []byte {
+	b = fmt.Appendf(b, "id: %d\n", id)
+	for line := range strings.SplitSeq(newlines.Replace(string(data)), "\n") {
+		b = fmt.Appendf(b, "data: %s\n", line)
+	}
+	return append(b, '\n')
+}
+
 // follow sends what a cursor gives until it ends, the client leaves or the
-// server stops; a comment keeps an idle stream alive. It reports whether the
-// cursor came to its end.
-func follow[T any](ctx context.Context, s *eventStream, cursor *trace.Cursor[T], encode func([]byte, T) ([]byte, error)) bool {
+// server stops; a comment keeps an idle stream alive.
+func follow[T any](ctx context.Context, s *eventStream, cursor *trace.Cursor[T], encode func([]byte, T) ([]byte, error)) {
 	for {
 		waiting, cancel := context.WithTimeout(ctx, keepAlive)
 		items, err := cursor.Next(waiting)
 		cancel()
 		var out []byte
 		switch {
-		case errors.Is(err, io.EOF):
-			return true
 		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
 			out = []byte(": waiting\n\n")
 		case err != nil:
-			return false
+			return
 		}
 		for _, item := range items {
 			if out, err = encode(out, item); err != nil {
-				return false
+				return
 			}
 		}
 		if len(out) > 0 && s.write(out) != nil {
-			return false
+			return
 		}
 	}
 }
@@ -95,8 +106,8 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	follow(ctx, stream, cursor, func(b []byte, e trace.Event) ([]byte, error) {
-		detail, err := e.JSON()
-		return fmt.Appendf(b, "id: %d\ndata: %s\n\n", e.Seq, detail), err
+		data, err := e.JSON()
+		return appendMessage(b, e.Seq, data), err
 	})
 }
 

@@ -1,6 +1,7 @@
 package browsertest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
@@ -171,14 +173,23 @@ func (p *Page) Count(css string) int {
 	return Eval[int](p, fmt.Sprintf("document.querySelectorAll(%q).length", css))
 }
 
-// Wait waits until a JavaScript expression is true; what says in words what is
-// waited for.
+// Wait waits until a JavaScript expression is true, on this page or on the one
+// that it leads to; what says in words what is waited for.
 func (p *Page) Wait(what, expression string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool]("!!("+expression+")", chromedp.WithPollingTimeout(patience))); err != nil {
-		p.fail("wait until "+what, err)
+	for {
+		// An error may be that of a page that is going: the next one is asked.
+		is, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
+		if is {
+			return
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			p.fail("wait until "+what, cmp.Or(err, ctx.Err()))
+		}
 	}
 }
 

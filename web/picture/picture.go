@@ -162,6 +162,19 @@ func (p *Picture) Counts() Counts {
 	return n
 }
 
+// Credential is the token that id names, as it stands; the zero Credential for
+// a category that has no lane.
+func (p *Picture) Credential(id trace.Credential) Credential {
+	switch l := p.lane(id.Category); {
+	case l == nil:
+		return Credential{}
+	case id.Delegated:
+		return l.Lent
+	default:
+		return l.Agent
+	}
+}
+
 // issued reports whether there ever was such a token.
 func (c Credential) issued() bool {
 	return c.State != Absent && c.State != Denied && c.State != Failed

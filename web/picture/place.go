@@ -112,7 +112,7 @@ func (s *scene) state(c Credential) []word {
 	if c.Proof == StillValid {
 		look = failed // what was to be dead and is not, must be seen
 	}
-	status := word{text: c.status(s.p.Now), class: classes("pic-state", "pic-"+string(look), s.fresh(c.Seq))}
+	status := word{text: c.Status(s.p.Now), class: classes("pic-state", "pic-"+string(look), s.fresh(c.Seq))}
 	if c.StateAt(s.p.Now) != Alive {
 		return []word{status}
 	}

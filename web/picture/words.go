@@ -53,8 +53,8 @@ func cut(s string, n int) string {
 	return string(r[:n-1]) + "…"
 }
 
-// status is a credential's state in a word or two.
-func (c Credential) status(now time.Time) string {
+// Status is a credential's state in a word or two.
+func (c Credential) Status(now time.Time) string {
 	state := c.StateAt(now)
 	switch {
 	case c.Proof == StillValid:
@@ -170,7 +170,7 @@ func (p *Picture) Lines() []string {
 func (l Lane) lines(now time.Time) []string {
 	a := l.Agent
 	if !a.issued() {
-		line := capital(l.Category) + " agent: " + a.status(now) + "."
+		line := capital(l.Category) + " agent: " + a.Status(now) + "."
 		if a.Trouble != "" {
 			line += " " + capital(a.Trouble) + "."
 		}
@@ -200,7 +200,7 @@ func (l Lane) callLines() []string {
 
 // sentence is a credential's state with the time that belongs to it.
 func (c Credential) sentence(now time.Time) string {
-	s := c.status(now)
+	s := c.Status(now)
 	if c.Proof == ProvenDead {
 		s = string(c.StateAt(now)) + " and proven dead"
 	}

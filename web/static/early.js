@@ -2,7 +2,7 @@
 (() => {
   const root = document.documentElement;
   const stored = (key) => { try { return localStorage.getItem(key); } catch { return null; } };
-  const dark = !matchMedia("(prefers-color-scheme: light)").matches;
-  root.dataset.theme = stored("theme") ?? (dark ? "dark" : "light");
+  const theme = stored("theme");
+  if (theme === "dark" || theme === "light") root.dataset.theme = theme;
   if (stored("projector") === "on") root.dataset.projector = "";
 })();

@@ -1,76 +1,87 @@
-// What a page does beside htmx: keys, the ground, and following the newest step.
+// What a page does beside htmx: keys, the ground and the size, following the
+// newest step, and saying that the server is out of reach.
 (() => {
   const root = document.documentElement;
   const store = (key, value) => { try { localStorage.setItem(key, value); } catch { /* private browsing */ } };
+  const $ = (id) => document.getElementById(id);
+
+  // The trace follows its newest step unless the reader scrolled up or opened
+  // a step.
+  let following = true;
+  const trace = () => $("trace");
+  const follow = () => {
+    const list = trace();
+    if (!list) return;
+    if (following) list.scrollTop = list.scrollHeight;
+    document.querySelector("[data-act=newest]").hidden = following;
+  };
+  document.addEventListener("scroll", (e) => {
+    const list = e.target;
+    if (list !== trace()) return;
+    const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 24;
+    if (atEnd !== following) { following = atEnd; follow(); }
+  }, true);
+  document.addEventListener("toggle", (e) => {
+    if (!e.target.open || !trace()?.contains(e.target)) return;
+    following = false;
+    follow();
+  }, true);
+  new MutationObserver((all) => {
+    const isNew = ({ addedNodes }) => [...addedNodes].some((n) => n.nodeType === 1 && (n.id === "run" || n.querySelector("#trace")));
+    if (all.some(isNew)) following = true;
+    if (following || all.some((m) => m.target === trace())) follow();
+  }).observe(document.body, { childList: true, subtree: true });
 
   const acts = {
     theme() {
-      root.dataset.theme = root.dataset.theme === "light" ? "dark" : "light";
+      const dark = getComputedStyle(root).colorScheme === "dark" || (!root.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
+      root.dataset.theme = dark ? "light" : "dark";
       store("theme", root.dataset.theme);
     },
     projector() {
-      const on = !("projector" in root.dataset);
-      if (on) root.dataset.projector = ""; else delete root.dataset.projector;
-      store("projector", on ? "on" : "off");
-      document.querySelector("[data-act=projector]")?.setAttribute("aria-pressed", on);
+      root.toggleAttribute("data-projector");
+      store("projector", root.hasAttribute("data-projector") ? "on" : "off");
+      showProjector();
+    },
+    newest() {
+      following = true;
+      follow();
     },
   };
+  const showProjector = () => document.querySelector("[data-act=projector]").setAttribute("aria-pressed", root.hasAttribute("data-projector"));
+  document.addEventListener("click", (e) => acts[e.target.closest("[data-act]")?.dataset.act]?.());
 
-  // A scenario fills in the form and starts.
-  const play = (button) => {
-    const form = document.getElementById("request-form");
-    if (!form) return;
-    form.elements.scenario.value = button.dataset.scenario;
-    form.elements.patient_id.value = button.dataset.patient;
-    form.elements.request.value = button.dataset.request;
-    form.requestSubmit();
-  };
-
-  document.addEventListener("click", (e) => {
-    const act = e.target.closest("[data-act]");
-    if (act) acts[act.dataset.act]?.();
-    const scenario = e.target.closest("[data-scenario]");
-    if (scenario) play(scenario);
-  });
-
-  // What is typed is no scenario any more.
-  document.addEventListener("input", (e) => {
-    const form = e.target.closest("#request-form");
-    if (form && e.target.name !== "pace") form.elements.scenario.value = "";
-  });
-
+  // A key is that of the button which says so.
+  const keys = { d: acts.theme, p: acts.projector, "/": () => $("request")?.focus() };
   document.addEventListener("keydown", (e) => {
-    if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, select, textarea")) return;
-    const press = (selector) => {
-      const button = document.querySelector(selector);
-      if (button) { e.preventDefault(); button.click(); }
-    };
-    if (/^[0-9]$/.test(e.key)) press(`[data-key="${e.key}"]`);
-    else if (e.key === "n") press("[data-next]");
-    else if (e.key === "x") press("[data-cancel]");
-    else if (e.key === "d") acts.theme();
-    else if (e.key === "p") acts.projector();
-    else if (e.key === "/") press("#request") ?? document.getElementById("request")?.focus();
+    if (e.ctrlKey || e.metaKey || e.altKey || e.repeat || e.target.closest("input, select, textarea")) return;
+    const button = document.querySelector(`[data-key="${CSS.escape(e.key)}"]`);
+    const act = button ? () => button.click() : keys[e.key];
+    if (!act) return;
+    e.preventDefault();
+    act();
   });
 
-  // Follow the newest step, unless the reader scrolled up or opened one.
-  let following = true;
-  document.addEventListener("scroll", (e) => {
-    if (e.target.id === "trace") following = e.target.scrollHeight - e.target.scrollTop - e.target.clientHeight < 24;
-  }, true);
-  document.addEventListener("toggle", (e) => {
-    if (e.target.closest?.("#trace") && e.target.open) following = false;
-  }, true);
-  const follow = () => {
-    const trace = document.getElementById("trace");
-    if (trace && following) trace.scrollTop = trace.scrollHeight;
+  // What can't be had is said, with since when, until it can be had again.
+  const say = (id, message) => {
+    const place = $(id);
+    if (!message) { place.replaceChildren(); return; }
+    if (place.firstChild) return;
+    const p = document.createElement("p");
+    p.className = "notice";
+    p.textContent = message;
+    place.append(p);
   };
-  new MutationObserver((all) => {
-    for (const m of all) {
-      if (m.target.id === "trace") follow();
-      else if ([...m.addedNodes].some((n) => n.querySelector?.("#trace"))) { following = true; follow(); }
-    }
-  }).observe(document.body, { childList: true, subtree: true });
-  document.querySelector("[data-act=projector]")?.setAttribute("aria-pressed", "projector" in root.dataset);
+  const time = () => new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  document.addEventListener("htmx:error", (e) => {
+    if (e.target.id === "stream") say("connection", `No connection to ${location.host} since ${time()}. Trying again.`);
+    else say("notice", `${location.host} did not answer at ${time()}. Is the program still running?`);
+  });
+  document.addEventListener("htmx:sse:error", () => say("connection", `No connection to ${location.host} since ${time()}. The run goes on; trying again.`));
+  document.addEventListener("htmx:sse:after:connection", () => say("connection", ""));
+  document.addEventListener("htmx:before:request", (e) => { if (e.target.id !== "stream") say("notice", ""); });
+  document.addEventListener("click", (e) => e.target.closest(".notice")?.remove());
+
+  showProjector();
   follow();
 })();

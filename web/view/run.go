@@ -3,7 +3,6 @@ package view
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/devonartis/medassist-go/scenario"
 	"github.com/devonartis/medassist-go/trace"
@@ -15,14 +14,14 @@ import (
 type Run struct {
 	Info     trace.Run
 	Steps    []Step
-	Cards    []Card
+	Cards    []*Card // in the order in which the tokens were issued
 	Picture  *picture.Picture
 	Timeline *picture.Timeline
 	LastSeq  int64
-	Thinking bool // the model has been asked and has not answered yet
+	Thinking bool // the model has been asked and has said nothing yet
 	Complete *trace.Complete
 	Failure  *trace.RunError
-	Waiting  string // what a stepping run waits to do; empty if it goes on
+	Waiting  string // what a stepping run waits to do; empty while it goes on
 
 	events []trace.Event // all of them, to judge a scenario by
 
@@ -30,30 +29,101 @@ type Run struct {
 	last string          // of the turn before, if it said something
 }
 
-// Card is what is known of one credential.
-type Card struct {
-	trace.Credential
-	AgentID  string
-	TaskID   string
-	Scope    []string
-	Preview  string
-	Before   string // preview before its renewal, if it was renewed
-	State    string // "alive", "released", "dead" or "not released"
-	Expires  time.Time
-	Issued   time.Time
-	From     []string // of a delegated one: what its delegator holds
-	Chain    []trace.Hop
-	Claims   *trace.TokenValidated
-	LastSeen int64
-}
-
 // NewRun begins a projection.
 func NewRun(info trace.Run) *Run {
 	return &Run{Info: info, Picture: picture.New(picture.Encounter("auth", "medassist")), Timeline: picture.NewTimeline("time")}
 }
 
+// Changed says what events changed beside the trace.
+type Changed struct{ Picture, Timeline, Cards, Answer bool }
+
+// Merge adds what another event changed.
+func (c *Changed) Merge(o Changed) {
+	c.Picture = c.Picture || o.Picture
+	c.Timeline = c.Timeline || o.Timeline
+	c.Cards = c.Cards || o.Cards
+	c.Answer = c.Answer || o.Answer
+}
+
+// Apply takes in the next event. A piece of the answer is not a step of its
+// own; any other event adds one.
+func (r *Run) Apply(e trace.Event) Changed {
+	r.LastSeq = e.Seq
+	if delta, ok := e.Step.(trace.LLMDelta); ok {
+		r.Thinking = false
+		r.text.WriteString(delta.Text)
+		return Changed{Answer: true}
+	}
+	r.events = append(r.events, e)
+	r.Steps = append(r.Steps, newStep(r.Info, len(r.Steps)+1, e))
+	c := Changed{Picture: r.Picture.Apply(e), Timeline: r.Timeline.Apply(e), Answer: r.applyAnswer(e.Step)}
+	c.Cards = r.applyCard(e.Step) || c.Picture && len(r.Cards) > 0
+	return c
+}
+
+// applyAnswer follows what the model says, and whether it is expected to.
+func (r *Run) applyAnswer(step trace.Step) (changed bool) {
+	switch s := step.(type) {
+	case trace.LLMStart:
+		r.Thinking = true
+		if r.text.Len() > 0 {
+			r.last = r.text.String()
+			r.text.Reset()
+		}
+	case trace.LLMResponse:
+		r.Thinking = false
+		if s.Content != "" {
+			r.text.Reset()
+			r.text.WriteString(s.Content)
+		}
+	case trace.RunError:
+		r.Failure, r.Thinking = &s, false
+	case trace.Complete:
+		r.Complete, r.Thinking = &s, false
+	default:
+		return false
+	}
+	return true
+}
+
 // Live reports whether the run goes on.
 func (r *Run) Live() bool { return r.Complete == nil }
+
+// State is how the run stands, in one word.
+func (r *Run) State() string {
+	switch {
+	case r.Complete != nil:
+		return r.Complete.Outcome
+	case r.Waiting != "":
+		return "waiting"
+	default:
+		return "live"
+	}
+}
+
+// Mood is what that word amounts to: "live", "waiting", "done" or "failed".
+func (r *Run) Mood() string {
+	switch s := r.State(); {
+	case r.Live():
+		return s
+	case s == trace.OutcomeAnswered:
+		return "done"
+	default:
+		return "failed"
+	}
+}
+
+// Doing says what a live run is at.
+func (r *Run) Doing() string {
+	switch {
+	case r.Thinking:
+		return "Waiting for the model, " + r.Info.ModelName
+	case len(r.Steps) > 0:
+		return r.Steps[len(r.Steps)-1].What
+	default:
+		return "Starting"
+	}
+}
 
 // Answer is the model's text so far, as Markdown: this turn's, or the last one
 // that had any.
@@ -75,113 +145,10 @@ func (r *Run) Verdict() *scenario.Verdict {
 	return &v
 }
 
-// Apply adds an event. Changed says which parts of the page it changes.
-func (r *Run) Apply(e trace.Event) (c Changed) {
-	r.LastSeq = e.Seq
-	r.events = append(r.events, e)
-	c.Picture = r.Picture.Apply(e)
-	c.Timeline = r.Timeline.Apply(e)
-	switch s := e.Step.(type) {
-	case trace.LLMStart:
-		r.Thinking, c.Answer = true, true
-		if r.text.Len() > 0 {
-			r.last = r.text.String()
-			r.text.Reset()
-		}
-	case trace.LLMDelta:
-		r.Thinking, c.Answer = false, true
-		r.text.WriteString(s.Text)
-		return c // part of the answer, not a line of the trace
-	case trace.LLMResponse:
-		r.Thinking, c.Answer = false, true
-		if s.Content != "" {
-			r.text.Reset()
-			r.text.WriteString(s.Content)
-		}
-	case trace.Complete:
-		r.Complete, r.Thinking, c.Answer, c.Status = &s, false, true, true
-	case trace.RunError:
-		r.Failure, r.Thinking, c.Answer, c.Status = &s, false, true, true
-	}
-	c.Cards = r.applyCard(e)
-	r.Steps = append(r.Steps, newStep(r.Info, e))
-	return c
-}
-
-// Changed says what an event changed beside the trace.
-type Changed struct{ Picture, Timeline, Cards, Answer, Status bool }
-
-// Merge adds what another event changed.
-func (c *Changed) Merge(o Changed) {
-	c.Picture = c.Picture || o.Picture
-	c.Timeline = c.Timeline || o.Timeline
-	c.Cards = c.Cards || o.Cards
-	c.Answer = c.Answer || o.Answer
-	c.Status = c.Status || o.Status
-}
-
-func (r *Run) applyCard(e trace.Event) bool {
-	switch s := e.Step.(type) {
-	case trace.AgentCreated:
-		r.Cards = append(r.Cards, Card{Credential: s.Credential, AgentID: s.SPIFFEID, TaskID: s.TaskID, Scope: s.Scope,
-			Preview: s.TokenPreview, State: "alive", Issued: e.Time, Expires: e.Time.Add(time.Duration(s.ExpiresIn) * time.Second)})
-	case trace.Delegation:
-		r.Cards = append(r.Cards, Card{Credential: s.Credential, AgentID: s.DelegateID, TaskID: r.Info.ID, Scope: s.DelegatedScope,
-			Preview: s.TokenPreview, State: "alive", Issued: e.Time, Expires: e.Time.Add(time.Duration(s.ExpiresIn) * time.Second),
-			From: s.DelegatorScope, Chain: s.Chain})
-	case trace.TokenValidated:
-		return r.card(s.Credential, func(c *Card) {
-			if s.Valid {
-				c.Claims = &s
-			} else {
-				c.State = "dead"
-			}
-		})
-	case trace.TokenRejected:
-		return r.card(s.Credential, func(c *Card) { c.State = "dead" })
-	case trace.TokenRenewed:
-		return r.card(s.Credential, func(c *Card) {
-			c.Before, c.Preview = s.OldPreview, s.NewPreview
-			c.Issued, c.Expires = e.Time, e.Time.Add(time.Duration(s.NewExpiresIn)*time.Second)
-		})
-	case trace.TokenReleased:
-		return r.card(s.Credential, func(c *Card) { c.State = "released" })
-	case trace.ReleaseError:
-		return r.card(s.Credential, func(c *Card) {
-			if c.State == "alive" {
-				c.State = "not released"
-			}
-		})
-	case trace.PostReleaseValidation:
-		return s.Token == trace.TokenOfRelease && r.card(s.Credential, func(c *Card) {
-			if s.Valid {
-				c.State = "not released"
-			} else {
-				c.State = "dead"
-			}
-		})
-	default:
-		return false
-	}
-	return true
-}
-
-func (r *Run) card(c trace.Credential, change func(*Card)) bool {
-	i := slices.IndexFunc(r.Cards, func(k Card) bool { return k.Credential == c })
+func (r *Run) card(id trace.Credential) *Card {
+	i := slices.IndexFunc(r.Cards, func(c *Card) bool { return c.id == id })
 	if i < 0 {
-		return false
+		return nil
 	}
-	change(&r.Cards[i])
-	return true
+	return r.Cards[i]
 }
-
-// Name is how a card is headed.
-func (c Card) Name() string {
-	if c.Delegated {
-		return c.Category + " · delegated"
-	}
-	return c.Category
-}
-
-// Alive reports whether nothing is known that ended the token.
-func (c Card) Alive() bool { return c.State == "alive" || c.State == "not released" }

@@ -1,0 +1,99 @@
+package web_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/agentwrit/brokertest"
+	"github.com/devonartis/medassist-go/llm"
+	"github.com/devonartis/medassist-go/patient"
+	"github.com/devonartis/medassist-go/records"
+	"github.com/devonartis/medassist-go/tools"
+	"github.com/devonartis/medassist-go/trace"
+	"github.com/devonartis/medassist-go/web"
+)
+
+// site is the whole demo behind one address: a real broker, the records, the
+// planner, the encounter and the page.
+type site struct {
+	*httptest.Server
+	broker  *brokertest.Broker
+	service *agents.Service
+	log     *trace.Store
+	records *records.Store
+	web     *web.Server
+}
+
+// configure changes how a site is made.
+type configure struct {
+	model llm.Model
+	web   func(*web.Config)
+	// front stands before everything, as a proxy would.
+	front func(http.Handler) http.Handler
+}
+
+func newSite(t testing.TB, c configure) *site {
+	t.Helper()
+	ctx := context.Background()
+	s := &site{broker: brokertest.Start(t)}
+	app := s.broker.App(t, tools.Ceiling()...)
+
+	var err error
+	s.records, err = records.OpenStore(ctx, "", time.Now)
+	must(t, err)
+	t.Cleanup(func() { s.records.Close() })
+	s.log, err = trace.OpenStore(ctx, "", nil)
+	must(t, err)
+	t.Cleanup(func() { s.log.Close() })
+
+	mux := http.NewServeMux()
+	s.Server = httptest.NewUnstartedServer(mux)
+	address := "http://" + s.Listener.Addr().String()
+	if c.model == nil {
+		c.model = llm.NewPlanner()
+	}
+	s.service, err = agents.New(agents.Config{
+		Broker: app, BrokerURL: s.broker.URL, BrokerEmbedded: true, Model: c.model, Log: s.log,
+		Tools: tools.NewClient(address, nil),
+		Directory: func(ctx context.Context, id patient.ID) (string, bool, error) {
+			p, found, err := s.records.Find(ctx, id)
+			return p.Name, found, err
+		},
+	})
+	must(t, err)
+	cfg := web.Config{Runs: s.service, Log: s.log, Records: s.records, Broker: app, BrokerURL: s.broker.URL, BrokerEmbedded: true,
+		Admin: s.broker.Admin(t), ModelName: c.model.Name(), ModelMode: string(c.model.Mode())}
+	if c.web != nil {
+		c.web(&cfg)
+	}
+	s.web, err = web.New(cfg)
+	must(t, err)
+	mux.Handle("/records/", records.NewHandler(s.records, app, slog.New(slog.DiscardHandler)))
+	mux.Handle("/", s.web.Handler())
+	if c.front != nil {
+		s.Config.Handler = c.front(mux)
+	}
+	s.Start()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		if err := s.service.Shutdown(ctx); err != nil {
+			t.Errorf("shutdown: %v", err)
+		}
+		s.web.Close()
+		s.Close()
+	})
+	return s
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
