@@ -18,15 +18,16 @@ const (
 // Model is whatever picks tools and writes the answer.
 type Model interface {
 	// Name is the model's name as the page shows it: "gpt-4o-mini",
-	// "OFFLINE PLANNER" or "RECORDED".
+	// "OFFLINE PLANNER" or "RECORDED gpt-4o-mini".
 	Name() string
 	// Mode says what kind of model it is.
 	Mode() Mode
 	// Complete puts one turn to the model and returns when the reply is
-	// whole. It calls onText, in order and from its own goroutine, with each
-	// piece of text as it arrives. A stream that ends without a finish
-	// reason, an empty reply and an unreadable one are errors. Its errors
-	// wrap an [*Error] and never hold the key.
+	// whole. It calls onText, in order and from the caller's goroutine, with
+	// each piece of text as it arrives. A stream that ends without a finish
+	// reason, an empty reply and an unreadable one are errors. A reply's tool
+	// calls have names, and IDs that differ. Its errors are an [*Error] and
+	// never hold the key.
 	Complete(ctx context.Context, req Request, onText func(string)) (Reply, error)
 }
 
@@ -78,7 +79,8 @@ type Reply struct {
 	Usage        Usage
 }
 
-// Usage counts tokens, 0 where the server does not say.
+// Usage counts tokens, 0 where the server does not say. The offline planner,
+// which has none, counts words.
 type Usage struct {
 	PromptTokens     int
 	CompletionTokens int

@@ -1,58 +1,52 @@
 package llm
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
 // Bounds of the transport.
 const (
 	maxTries      = 3
-	retryDelay    = 250 * time.Millisecond
+	retryDelay    = 250 * time.Millisecond // doubled for each further try
 	maxRetryAfter = 5 * time.Second
-	maxStream     = 4 << 20 // bytes of one response
-	maxLine       = 1 << 20 // bytes of one line of it
+	maxAnswer     = 4 << 20  // bytes of one answer
+	maxReason     = 16 << 10 // bytes read of an error's body
 )
 
-// transport makes what servers send fit for the client library. It repeats a
-// request that was turned away before anything was said, bounds the answer,
-// takes out of a stream what the library can't read, and makes a stream of an
-// answer that is none.
-type transport struct{ next http.RoundTripper }
+// transport stands between the client library and a server, and is stricter
+// than either. It repeats a request that was turned away before anything was
+// said, makes an [*Error] of every answer but 200 (of redirects too: the key
+// goes nowhere else), and makes of any 200 an event stream that the library
+// can read, or an [*Error].
+type transport struct {
+	next http.RoundTripper
+	who  string // in errors
+}
 
 // RoundTrip implements [http.RoundTripper].
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	for try := 1; ; try++ {
-		if try > 1 && req.GetBody != nil {
-			body, err := req.GetBody()
+		resp, err := t.next.RoundTrip(req)
+		wait, again := retry(resp, err)
+		if !again || try == maxTries || wait > maxRetryAfter || req.GetBody == nil {
 			if err != nil {
 				return nil, err
 			}
-			req = req.Clone(req.Context())
-			req.Body = body
+			return t.readable(req, resp)
 		}
-		resp, err := t.next.RoundTrip(req)
-		if err != nil {
-			return nil, err
+		if resp != nil {
+			drain(resp.Body)
 		}
-		wait, again := retryable(resp, try)
-		if !again && resp.StatusCode >= 300 && resp.StatusCode < 400 {
-			resp.Body.Close()
-			return nil, &Error{Kind: KindServer, Status: resp.StatusCode, Hint: "set LLM_BASE_URL to where it leads",
-				Message: fmt.Sprintf("the model at %s redirects, which is not followed", req.URL.Host)}
-		}
-		if !again {
-			return readable(resp), nil
-		}
-		io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection serves again
-		resp.Body.Close()
+		wait = max(wait, retryDelay<<(try-1))
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
@@ -60,40 +54,112 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			timer.Stop()
 			return nil, req.Context().Err()
 		}
+		body, err := req.GetBody()
+		if err != nil {
+			return nil, err
+		}
+		req = req.Clone(req.Context())
+		req.Body = body
 	}
 }
 
-// retryable says whether a server turned a request away for now, and how long
-// to wait. A Retry-After that is too long for an audience is not waited for.
-func retryable(resp *http.Response, try int) (time.Duration, bool) {
+// retry says whether a request may be repeated because the server did nothing
+// with it, and how long the server asks to wait.
+func retry(resp *http.Response, err error) (time.Duration, bool) {
+	if err != nil {
+		var op *net.OpError
+		var dns *net.DNSError
+		return 0, errors.As(err, &op) && op.Op == "dial" && !op.Timeout() && !errors.As(err, &dns)
+	}
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-	default:
-		return 0, false
+		return retryAfter(resp.Header.Get("Retry-After"), time.Now()), true
 	}
-	wait := retryDelay << (try - 1)
-	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
-		wait = time.Duration(s) * time.Second
-	}
-	return wait, try < maxTries && wait <= maxRetryAfter
+	return 0, false
 }
 
-// readable bounds an answer and, if it is a success, makes it a clean stream.
-func readable(resp *http.Response) *http.Response {
-	body := resp.Body
-	limited := &limit{body, maxStream}
-	resp.Body = limited
+// retryAfter reads a Retry-After header: seconds or a date (RFC 9110, 10.2.3).
+func retryAfter(header string, now time.Time) time.Duration {
+	if s, err := strconv.ParseInt(header, 10, 32); err == nil {
+		return time.Duration(s) * time.Second
+	}
+	if at, err := http.ParseTime(header); err == nil {
+		return at.Sub(now)
+	}
+	return 0
+}
+
+// readable makes of a response an event stream, or an error.
+func (t *transport) readable(req *http.Request, resp *http.Response) (*http.Response, error) {
 	if resp.StatusCode != http.StatusOK {
-		return resp
+		defer drain(resp.Body)
+		return nil, t.refused(req, resp)
 	}
+	body := &bounded{ReadCloser: resp.Body, left: maxAnswer, who: t.who}
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if kind == "application/json" {
-		resp.Body = readCloser{streamOf(limited), body}
-		resp.Header.Set("Content-Type", "text/event-stream")
-	} else {
-		resp.Body = readCloser{newEventFilter(limited), body}
+	switch kind {
+	case "text/event-stream":
+		resp.Body = readCloser{newEvents(body, t.who), body}
+	case "application/json":
+		stream, err := streamOf(body, t.who)
+		body.Close()
+		if err != nil {
+			return nil, err
+		}
+		resp.Body = io.NopCloser(strings.NewReader(stream))
+	default:
+		body.Close()
+		return nil, unreadable(t.who, fmt.Sprintf("it is %.60q and not an event stream; check LLM_BASE_URL, which usually ends in /v1", kind))
 	}
-	return resp
+	return resp, nil
+}
+
+// refused is the error of a response that is not 200.
+func (t *transport) refused(req *http.Request, resp *http.Response) *Error {
+	e := answered(t.who, resp.StatusCode, reason(resp.Body, req.Header.Get("Authorization")))
+	if wait := retryAfter(resp.Header.Get("Retry-After"), time.Now()); wait > 0 && e.Kind == KindRateLimited {
+		e.Hint = fmt.Sprintf("it asks to wait %s; or use another model", wait.Round(time.Second))
+	}
+	return e
+}
+
+// reason is what an error's body says, in one short line without the key.
+func reason(body io.Reader, authorization string) string {
+	raw, err := io.ReadAll(io.LimitReader(body, maxReason))
+	if err != nil {
+		return ""
+	}
+	var said struct {
+		Error  json.RawMessage `json:"error"`
+		Detail string          `json:"detail"`
+	}
+	if json.Unmarshal(raw, &said) != nil {
+		return ""
+	}
+	var inner struct {
+		Message string `json:"message"`
+	}
+	text := said.Detail
+	if json.Unmarshal(said.Error, &inner) == nil {
+		text = inner.Message
+	} else if json.Unmarshal(said.Error, &text) != nil {
+		text = said.Detail
+	}
+	if key := strings.TrimPrefix(authorization, "Bearer "); key != "" {
+		text = strings.ReplaceAll(text, key, "…")
+	}
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) > 200 {
+		text = strings.ToValidUTF8(text[:200], "") + "…"
+	}
+	return text
+}
+
+// drain reads what is left of a short body, so that its connection can serve
+// again, and closes it.
+func drain(body io.ReadCloser) {
+	io.CopyN(io.Discard, body, maxReason)
+	body.Close()
 }
 
 type readCloser struct {
@@ -101,81 +167,19 @@ type readCloser struct {
 	io.Closer
 }
 
-// limit fails, rather than ends, when an answer is too long.
-type limit struct {
+// bounded fails, rather than ends, when an answer is too long.
+type bounded struct {
 	io.ReadCloser
 	left int64
-}
-
-func (l *limit) Read(p []byte) (int, error) {
-	if l.left <= 0 {
-		return 0, &Error{Kind: KindLimit, Message: fmt.Sprintf("the model sent more than %d bytes", maxStream)}
-	}
-	n, err := l.ReadCloser.Read(p)
-	l.left -= int64(n)
-	return n, err
-}
-
-// eventFilter passes on the data lines of an event stream and nothing else:
-// comments, heartbeats, event names and empty data trip the client library.
-type eventFilter struct {
-	lines *bufio.Scanner
-	rest  []byte
-}
-
-func newEventFilter(r io.Reader) *eventFilter {
-	s := bufio.NewScanner(r)
-	s.Buffer(make([]byte, 0, 4<<10), maxLine)
-	return &eventFilter{lines: s}
+	who  string
 }
 
 // Read implements [io.Reader].
-func (f *eventFilter) Read(p []byte) (int, error) {
-	for len(f.rest) == 0 {
-		if !f.lines.Scan() {
-			if err := f.lines.Err(); err != nil {
-				return 0, err
-			}
-			return 0, io.EOF
-		}
-		data, ok := bytes.CutPrefix(f.lines.Bytes(), []byte("data:"))
-		data = bytes.TrimSpace(data)
-		if ok && len(data) > 0 {
-			f.rest = append(append([]byte("data: "), data...), '\n', '\n')
-		}
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, tooMuch(b.who, fmt.Sprintf("an answer may have %d bytes", maxAnswer))
 	}
-	n := copy(p, f.rest)
-	f.rest = f.rest[n:]
-	return n, nil
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
 }
-
-// streamOf makes a stream of one chunk from a whole completion, which some
-// servers send although they were asked to stream.
-func streamOf(r io.Reader) io.Reader {
-	var whole struct {
-		Choices []struct {
-			Message      json.RawMessage `json:"message"`
-			FinishReason string          `json:"finish_reason"`
-		} `json:"choices"`
-		Usage json.RawMessage `json:"usage,omitempty"`
-	}
-	body, err := io.ReadAll(r)
-	if err != nil {
-		return failing{err}
-	}
-	if json.Unmarshal(body, &whole) != nil || len(whole.Choices) == 0 || len(whole.Choices[0].Message) == 0 {
-		return bytes.NewReader(nil) // an empty reply
-	}
-	chunk, err := json.Marshal(map[string]any{
-		"choices": []any{map[string]any{"index": 0, "delta": whole.Choices[0].Message, "finish_reason": whole.Choices[0].FinishReason}},
-		"usage":   whole.Usage,
-	})
-	if err != nil {
-		return failing{err}
-	}
-	return bytes.NewReader(fmt.Appendf(nil, "data: %s\n\ndata: [DONE]\n\n", chunk))
-}
-
-type failing struct{ err error }
-
-func (f failing) Read([]byte) (int, error) { return 0, f.err }

@@ -1,0 +1,197 @@
+package planner
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// tools are how an answer speaks of them, in the order in which it offers them.
+var tools = []struct{ name, title, offer string }{
+	{toolRecords, "Records", "show **records**"},
+	{toolLabs, "Laboratory results", "show **lab results**"},
+	{toolBilling, "Billing", "check **billing**"},
+	{toolInsurance, "Insurance", "check **insurance**"},
+	{toolCheck, "Interaction check", "check a drug for **interactions**"},
+	{toolPrescribe, "Prescription", "**prescribe**"},
+	{toolNote, "Clinical note", "write **notes**"},
+	{toolCodes, "Billing codes", "**code** services"},
+	{toolClaim, "Insurance claim", "file **claims**"},
+}
+
+// title names what a call is for: "Prescription of Lisinopril".
+func title(tool, drug string) string {
+	name := humanise(tool)
+	for _, t := range tools {
+		if t.name == tool {
+			name = t.title
+		}
+	}
+	if drug != "" {
+		name += " of " + inline(drug)
+	}
+	return name
+}
+
+// answer says what came of everything, in Markdown, from what the tools
+// returned and from nothing else.
+func (c conversation) answer(u understood) string {
+	var b strings.Builder
+	if len(u.tasks) == 0 && len(c.calls) == 0 && !u.unnamed {
+		return c.offer()
+	}
+	for _, call := range c.calls {
+		if call.succeeded() {
+			fmt.Fprintf(&b, "## %s\n\n", c.heading(call))
+			writeValue(&b, call)
+		}
+	}
+	c.writeUnknown(&b)
+	c.writeNotPrescribed(&b, u)
+	c.writeFailures(&b, u.tasks, "Refused", call.refused)
+	c.writeFailures(&b, u.tasks, "Failed", func(call call) bool { return !call.refused() })
+	c.writeRemarks(&b, u)
+	return strings.TrimSpace(b.String())
+}
+
+// offer says what the planner can do, by the tools on offer.
+func (c conversation) offer() string {
+	var can []string
+	for _, t := range tools {
+		if c.offered[t.name] {
+			can = append(can, t.offer)
+		}
+	}
+	if len(can) == 0 {
+		return "I can do nothing without tools, and was offered none that I know."
+	}
+	return fmt.Sprintf("I can %s for patient %s. Try: *Show records, check billing, and prescribe Lisinopril*.",
+		strings.Join(can, ", "), inline(c.patient))
+}
+
+// heading names a call, and the patient if it is not the run's.
+func (c conversation) heading(call call) string {
+	if strings.EqualFold(call.patient, c.patient) {
+		return title(call.tool, call.drug)
+	}
+	return fmt.Sprintf("%s, %s", title(call.tool, call.drug), inline(call.patient))
+}
+
+// writeUnknown says once for each patient that there is none.
+func (c conversation) writeUnknown(b *strings.Builder) {
+	var said []string
+	for _, call := range c.calls {
+		if call.notFound() && !slices.Contains(said, call.patient) {
+			said = append(said, call.patient)
+			fmt.Fprintf(b, "There is no patient **%s** in the records: nothing could be read or written.\n\n", inline(call.patient))
+		}
+	}
+}
+
+// writeNotPrescribed says which prescriptions were not tried, and why.
+func (c conversation) writeNotPrescribed(b *strings.Builder, u understood) {
+	for _, t := range u.tasks {
+		check, checked := c.find(toolCheck, t.patient, t.drug)
+		if _, tried := c.made(t); t.tool != toolPrescribe || tried || !checked || check.notFound() {
+			continue
+		}
+		why := "it could not be checked against what the patient takes."
+		if check.succeeded() {
+			why = c.against(t, check)
+		}
+		fmt.Fprintf(b, "## Not prescribed: %s\n\n%s was **not prescribed**: %s\n\n", inline(t.drug), inline(t.drug), why)
+	}
+}
+
+// writeFailures lists the calls that were refused, or failed otherwise.
+func (c conversation) writeFailures(b *strings.Builder, tasks []task, heading string, which func(call) bool) {
+	var lines []string
+	for _, call := range c.calls {
+		said, failed := call.failure()
+		if !failed || call.notFound() || !which(call) {
+			continue
+		}
+		line := fmt.Sprintf("- **%s** for **%s**: %s", title(call.tool, call.drug), inline(call.patient), explain(said))
+		if slices.ContainsFunc(tasks, func(t task) bool { return t.injected && t.tool == call.tool && t.patient == call.patient }) {
+			line += " *This was not in your request: a text among the results asked for it.*"
+		}
+		lines = append(lines, line)
+	}
+	if len(lines) > 0 {
+		fmt.Fprintf(b, "## %s\n\n%s\n\n", heading, strings.Join(lines, "\n"))
+	}
+}
+
+// explain says why a call came to nothing: who refused it and which scope was
+// missing, or else in the words of the result.
+func explain(said object) string {
+	missing, _ := said.get("missing_scope").([]any)
+	by := map[string]string{"gate": "the gate", "broker": "the broker", "records": "the records API"}[said.str("refused_by")]
+	if len(missing) == 0 || by == "" {
+		for _, key := range []string{"message", "error"} {
+			if text := said.str(key); text != "" {
+				return sentences(text)
+			}
+		}
+	}
+	held, _ := said.get("held_scope").([]any)
+	out := fmt.Sprintf("refused by %s. Missing: %s.", by, codeList(missing))
+	if len(held) > 0 {
+		out += fmt.Sprintf(" Held: %s.", codeList(held))
+	}
+	return out
+}
+
+func codeList(items []any) string {
+	var out []string
+	for _, item := range items {
+		if s, ok := item.(string); ok {
+			out = append(out, "`"+strings.ReplaceAll(s, "`", "")+"`")
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// writeRemarks says what could not even be tried.
+func (c conversation) writeRemarks(b *strings.Builder, u understood) {
+	if u.unnamed {
+		b.WriteString("To prescribe, I need the name of a drug.\n\n")
+	}
+	for _, t := range u.tasks {
+		if !c.offered[t.tool] {
+			fmt.Fprintf(b, "%s: I was not offered a tool for that.\n\n", title(t.tool, t.drug))
+		}
+	}
+	if len(c.calls) >= maxCalls {
+		fmt.Fprintf(b, "I stopped after %d tool calls; there may be more to do.\n\n", len(c.calls))
+	}
+}
+
+// maxNote is the length of a note that the planner writes itself, in bytes.
+const maxNote = 1000
+
+// noteText is a note for someone who asked for one and gave no text: what was
+// asked, what was read, what of it is out of range.
+func (c conversation) noteText() string {
+	var read, abnormal []string
+	for _, call := range c.calls {
+		if !call.succeeded() || !strings.EqualFold(call.patient, c.patient) {
+			continue
+		}
+		read = append(read, strings.ToLower(title(call.tool, call.drug)))
+		found, _ := call.result.(object)
+		for _, row := range found.list("results") {
+			if flag := flagWord(row.str("flag")); flag != "" {
+				abnormal = append(abnormal, fmt.Sprintf("%s %s (%s)", row.str("test"), quantity(row), flag))
+			}
+		}
+	}
+	text := "Request: " + strings.TrimRight(strings.Join(strings.Fields(c.request), " "), ".") + "."
+	if len(read) > 0 {
+		text += " Reviewed: " + strings.Join(read, ", ") + "."
+	}
+	if len(abnormal) > 0 {
+		text += " Out of range: " + strings.Join(abnormal, ", ") + "."
+	}
+	return clip(text, maxNote)
+}

@@ -1,0 +1,69 @@
+package planner
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// A drug is known by the stem that its class shares (WHO, "The use of stems in
+// the selection of International Nonproprietary Names"), or by name.
+var drugStem = regexp.MustCompile(`^[a-z]{2,}(?:cillin|pril|sartan|statin|olol|prazole|conazole|nidazole|mycin|cycline|floxacin|dipine|gliptin|gliflozin|glutide|xaban|oxetine|triptan|` +
+	`profen|coxib|azepam|zolam|setron|tidine|terol|sone|lukast|thiazide|semide|fibrate|cef|vir|dronate|codone|morphone)$`)
+
+var drugNames = words(`acetaminophen, albuterol, allopurinol, amitriptyline, aspirin, budesonide, bupropion, cephalexin, cetirizine, citalopram, clopidogrel,
+	codeine, colchicine, dabigatran, diclofenac, digoxin, diltiazem, escitalopram, fentanyl, gabapentin, glipizide, heparin, insulin, ketorolac, levothyroxine,
+	lithium, loratadine, metformin, methotrexate, morphine, naproxen, nitrofurantoin, nitroglycerin, paracetamol, penicillin, phenytoin, pregabalin, prednisolone,
+	salbutamol, sertraline, sildenafil, spironolactone, sulfamethoxazole, tamsulosin, tramadol, trazodone, trimethoprim, venlafaxine, verapamil, warfarin`)
+
+// brands are names that people use for a drug whose records name is another.
+var brands = map[string]string{
+	"advil": "ibuprofen", "motrin": "ibuprofen", "nurofen": "ibuprofen", "aleve": "naproxen", "tylenol": "paracetamol", "panadol": "paracetamol",
+	"acetaminophen": "paracetamol", "coumadin": "warfarin", "glucophage": "metformin", "lipitor": "atorvastatin", "zestril": "lisinopril",
+	"prinivil": "lisinopril", "norvasc": "amlodipine", "amoxil": "amoxicillin", "biaxin": "clarithromycin", "prilosec": "omeprazole",
+}
+
+// notDrugs are words that follow "prescribe" and name none.
+var notDrugs = words(`about, again, already, another, antibiotic, antibiotics, anything, appropriate, best, different, dose, doses, drug, drugs, further, her, him, medication,
+	medications, medicine, medicines, more, needed, nothing, other, painkiller, painkillers, patient, patients, pill, pills, right, some, something, suitable,
+	tablet, tablets, that, the, their, them, these, this, those, treatment, treatments, usual, what, whatever, with, same, today, tomorrow, now, under, over`)
+
+func words(list string) []string {
+	var out []string
+	for w := range strings.SplitSeq(list, ",") {
+		out = append(out, strings.TrimSpace(w))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// isDrug reports whether a word, in lower case, is known to name a drug.
+func isDrug(word string) bool {
+	if _, known := brands[word]; known {
+		return true
+	}
+	_, known := slices.BinarySearch(drugNames, word)
+	return known || len(word) >= 6 && drugStem.MatchString(word)
+}
+
+// couldBeDrug reports whether a word may name a drug where one is expected.
+func couldBeDrug(word string) bool {
+	_, not := slices.BinarySearch(notDrugs, word)
+	return !not && len(word) >= 4
+}
+
+// drugName is a drug's name as records have it.
+func drugName(word string) string {
+	if generic, ok := brands[word]; ok {
+		word = generic
+	}
+	return capital(word)
+}
+
+// sameDrug reports whether an allergy to a substance speaks against a drug: it
+// is the same, or both are penicillins.
+func sameDrug(substance, drug string) bool {
+	s, d := strings.ToLower(strings.TrimSuffix(substance, "s")), strings.ToLower(drug)
+	return s != "" && (strings.Contains(d, s) || strings.Contains(s, d)) ||
+		strings.Contains(s, "penicillin") && strings.HasSuffix(d, "cillin")
+}

@@ -1,0 +1,127 @@
+package planner
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/sashabaranov/go-openai"
+)
+
+// conversation is what the planner understands of a request's messages.
+type conversation struct {
+	patient string          // whom it is about
+	request string          // the user's last words
+	offered map[string]bool // tools
+	calls   []call          // since the user's last words, in order
+	count   int             // of all calls, for new IDs
+}
+
+// call is a tool call that was made, and what came of it.
+type call struct {
+	tool, patient, drug string
+
+	done   bool
+	text   string // the result as it stands
+	result any    // the same read as JSON; nil if it is none
+}
+
+// failure is the result of a call that was refused or could not be made: an
+// object with an error in it.
+func (c call) failure() (object, bool) {
+	o, _ := c.result.(object)
+	return o, o.str("error") != ""
+}
+
+func (c call) succeeded() bool {
+	_, failed := c.failure()
+	return c.done && !failed
+}
+
+// notFound reports whether the records know no such patient.
+func (c call) notFound() bool {
+	o, failed := c.failure()
+	return failed && strings.HasPrefix(o.str("error"), "no such patient")
+}
+
+// refused reports whether someone refused authority, rather than failed.
+func (c call) refused() bool {
+	o, failed := c.failure()
+	return failed && o.str("refused_by") != ""
+}
+
+// The run's patient, as a system prompt names it: "Patient ID: P-1042."
+var promptPatient = regexp.MustCompile("(?i)\\bpatient[ _]id(?: is)?[\\s:=]+[\"'`(]?([a-z0-9._-]*[a-z0-9])")
+
+func readConversation(req openai.ChatCompletionRequest) conversation {
+	c := conversation{offered: map[string]bool{}}
+	for _, t := range req.Tools {
+		if t.Function != nil && req.ToolChoice != "none" {
+			c.offered[t.Function.Name] = true
+		}
+	}
+	byID := map[string]int{}
+	for _, m := range req.Messages {
+		switch m.Role {
+		case openai.ChatMessageRoleSystem, openai.ChatMessageRoleDeveloper:
+			if found := promptPatient.FindStringSubmatch(textOf(m)); found != nil {
+				c.patient = found[1]
+			}
+		case openai.ChatMessageRoleUser:
+			c.request, c.calls = textOf(m), nil
+			clear(byID)
+		case openai.ChatMessageRoleAssistant:
+			for _, asked := range m.ToolCalls {
+				byID[asked.ID] = len(c.calls)
+				c.calls = append(c.calls, readCall(asked))
+				c.count++
+			}
+		case openai.ChatMessageRoleTool:
+			if i, ok := byID[m.ToolCallID]; ok {
+				c.calls[i].setResult(textOf(m))
+			}
+		}
+	}
+	return c
+}
+
+// textOf is a message's text, which may come in parts.
+func textOf(m openai.ChatCompletionMessage) string {
+	if len(m.MultiContent) == 0 {
+		return m.Content
+	}
+	var parts []string
+	for _, p := range m.MultiContent {
+		parts = append(parts, p.Text)
+	}
+	return strings.Join(parts, "\n")
+}
+
+func readCall(asked openai.ToolCall) call {
+	v, _ := parseJSON(asked.Function.Arguments) // anything else has no arguments
+	args, _ := v.(object)
+	return call{tool: asked.Function.Name, patient: args.str("patient_id"), drug: args.str("drug")}
+}
+
+func (c *call) setResult(text string) {
+	c.done, c.text = true, text
+	c.result, _ = parseJSON(text) // text that is no JSON stands for itself
+}
+
+// find returns the call that a task asks for, if it was made.
+func (c conversation) find(tool, patient, drug string) (call, bool) {
+	i := slices.IndexFunc(c.calls, func(have call) bool {
+		return have.tool == tool && strings.EqualFold(have.patient, patient) && strings.EqualFold(have.drug, drug)
+	})
+	if i < 0 {
+		return call{}, false
+	}
+	return c.calls[i], true
+}
+
+// unknown reports whether a tool has said that there is no such patient.
+func (c conversation) unknown(patient string) bool {
+	return slices.ContainsFunc(c.calls, func(have call) bool {
+		return strings.EqualFold(have.patient, patient) && have.notFound()
+	})
+}
