@@ -18,16 +18,18 @@ var arrows = map[string][]string{
 	"trace":                nil,
 	"agentwrit":            nil,
 	"broker":               nil,
-	"llm":                  nil,
+	"llm":                  {"llm/planner"},
+	"llm/planner":          nil,
 	"agentwrit/brokertest": {"agentwrit", "broker"},
 	"tools":                {"agentwrit"},
 	"records":              {"agentwrit"},
 	"setup":                {"agentwrit"},
 	"scenario":             {"trace"},
-	"agents":               {"agentwrit", "tools", "llm", "trace"},
+	"agents":               {"agentwrit", "tools", "llm", "llm/planner", "trace"},
 	"web/picture":          {"agentwrit", "tools", "trace"},
-	"web/view":             {"agentwrit", "tools", "trace", "scenario", "web/picture"},
-	"web":                  {"agentwrit", "tools", "trace", "scenario", "agents", "llm", "records", "web/picture", "web/view"},
+	"web/static":           nil,
+	"web/view":             {"agentwrit", "tools", "trace", "scenario", "web/picture", "web/static"},
+	"web":                  {"agentwrit", "tools", "trace", "scenario", "agents", "llm", "llm/planner", "records", "web/picture", "web/static", "web/view"},
 }
 
 var leaves = []string{"agentwrit/wire", "patient", "internal/sqlitedb"}
