@@ -173,15 +173,16 @@ func (p *Page) Count(css string) int {
 	return Eval[int](p, fmt.Sprintf("document.querySelectorAll(%q).length", css))
 }
 
-// Wait waits until a JavaScript expression is true, on this page or on the one
-// that it leads to; what says in words what is waited for.
+// Wait waits until a JavaScript expression is true, or a promise of what is, on
+// this page or on the one that it leads to; what says in words what is waited
+// for.
 func (p *Page) Wait(what, expression string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	for {
 		// An error may be that of a page that is going: the next one is asked.
-		is, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
+		is, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Promise.resolve("+expression+").then(Boolean)", chromedp.EvalAwaitPromise))
 		if is {
 			return
 		}
@@ -205,8 +206,9 @@ func Eval[T any](p *Page, expression string) T {
 	return v
 }
 
-// Screenshot writes what the screen shows to <name>.png in the folder that
-// MEDASSIST_SCREENSHOTS names; without one it does nothing.
+// Screenshot writes what the screen shows, once nothing moves on it any more, to
+// <name>.png in the folder that MEDASSIST_SCREENSHOTS names; without one it
+// does nothing.
 func (p *Page) Screenshot(name string) {
 	p.t.Helper()
 	dir := os.Getenv("MEDASSIST_SCREENSHOTS")
@@ -215,7 +217,12 @@ func (p *Page) Screenshot(name string) {
 	}
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	_, err := chromedp.Run(ctx, chromedp.Evaluate[bool](
+		"Promise.allSettled(document.getAnimations().map(a => a.finished)).then(() => true)", chromedp.EvalAwaitPromise))
+	var png []byte
+	if err == nil {
+		png, err = chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	}
 	if err == nil {
 		err = os.MkdirAll(dir, 0o755)
 	}

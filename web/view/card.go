@@ -65,8 +65,8 @@ func (c *Card) Key() string {
 	return c.id.Category
 }
 
-// Name is how the card is headed.
-func (c *Card) Name() string { return credentialName(c.id) }
+// Delegated reports whether it was delegated to its holder.
+func (c *Card) Delegated() bool { return c.id.Delegated }
 
 // State is the token's state in a word or two, as of the last event.
 func (c *Card) State() string { return c.Token().Status(c.picture.Now) }
@@ -88,10 +88,3 @@ func (c *Card) Meaning() Meaning {
 
 // Left is the token's time to live as of the last event.
 func (c *Card) Left() time.Duration { return c.Token().Expires.Sub(c.picture.Now) }
-
-func credentialName(id trace.Credential) string {
-	if id.Delegated {
-		return id.Category + ", delegated"
-	}
-	return id.Category
-}
