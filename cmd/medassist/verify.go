@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"iter"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,25 +40,17 @@ func (c *verifyCmd) Run(ctx context.Context, io stdio) error {
 	}
 	kept, err := c.checkpoints(ctx, key)
 	if err != nil {
-		if errors.Is(err, wire.ErrCheckpoint) {
-			fmt.Fprintf(io.out, "FAILED  %v\n", err)
-			return errUnexpected
-		}
-		return err
+		return c.verdict(io, err, 0)
 	}
-	chain, err := follow(c.trail(ctx), kept)
-	var broken *wire.ChainError
-	switch {
-	case errors.As(err, &broken):
-		fmt.Fprintf(io.out, "FAILED  %v\n", broken)
-		if chain.Size > 0 {
-			fmt.Fprintf(io.out, "        the %d before it are as they were written\n", chain.Size)
-		}
-		return errUnexpected
-	case err != nil:
-		return err
+	var points []wire.Checkpoint
+	for _, k := range kept {
+		points = append(points, k.Checkpoint)
 	}
-	fmt.Fprintf(io.out, "trail   %d events, each follows from the one before it\n", chain.Size)
+	size, _, err := agentwrit.VerifyChain(c.trail(ctx), points...)
+	if err != nil {
+		return c.verdict(io, err, size)
+	}
+	fmt.Fprintf(io.out, "trail   %d events, each follows from the one before it\n", size)
 	for _, k := range kept {
 		fmt.Fprintf(io.out, "holds   %s: %d events, signed %s\n", k.name, k.Size, k.Time.Format(time.RFC3339))
 	}
@@ -66,37 +60,24 @@ func (c *verifyCmd) Run(ctx context.Context, io stdio) error {
 	return nil
 }
 
+// verdict tells a trail that is not what it should be, which is reported here,
+// from a check that could not be made.
+func (c *verifyCmd) verdict(io stdio, err error, good int64) error {
+	var broken *wire.ChainError
+	if !errors.As(err, &broken) && !errors.Is(err, wire.ErrCheckpoint) {
+		return err
+	}
+	fmt.Fprintf(io.out, "FAILED  %v\n", err)
+	if broken != nil && good > 0 {
+		fmt.Fprintf(io.out, "        the %d before it are as they were written\n", good)
+	}
+	return errUnexpected
+}
+
 // heldTo is a checkpoint that the trail must agree with.
 type heldTo struct {
 	name string
 	wire.Checkpoint
-}
-
-// follow checks a trail link by link, and at each checkpoint's size its hash. The
-// error is a *wire.ChainError when the trail is to blame.
-func follow(trail iter.Seq2[wire.AuditEvent, error], kept []heldTo) (wire.Chain, error) {
-	chain := wire.Chain{Head: wire.GenesisHash}
-	for e, err := range trail {
-		if err != nil {
-			return chain, err
-		}
-		if err := chain.Add(e); err != nil {
-			return chain, err
-		}
-		for _, k := range kept {
-			if k.Size == chain.Size && k.Hash != chain.Head {
-				return chain, &wire.ChainError{Position: chain.Size, ID: e.ID,
-					Reason: fmt.Sprintf("the trail up to here is not the one that %s was signed for: it was written anew", k.name)}
-			}
-		}
-	}
-	for _, k := range kept {
-		if k.Size > chain.Size {
-			return chain, &wire.ChainError{Position: chain.Size + 1, ID: "missing",
-				Reason: fmt.Sprintf("the trail ends after %d events, %s was signed for %d: it was cut", chain.Size, k.name, k.Size)}
-		}
-	}
-	return chain, nil
 }
 
 // key is the broker's key, from the file that pins it or else from the broker.
@@ -117,7 +98,7 @@ func (c *verifyCmd) key(ctx context.Context) (ed25519.PublicKey, error) {
 }
 
 // checkpoints are those kept in files and, when the trail comes from the broker,
-// the one it signs now: read before the trail, which only grows.
+// the one it signs now: read before the trail, which only grows. Oldest first.
 func (c *verifyCmd) checkpoints(ctx context.Context, key ed25519.PublicKey) ([]heldTo, error) {
 	var kept []heldTo
 	for _, name := range c.Checkpoint {
@@ -131,7 +112,9 @@ func (c *verifyCmd) checkpoints(ctx context.Context, key ed25519.PublicKey) ([]h
 		}
 		kept = append(kept, heldTo{name, point})
 	}
+	bySize := func(a, b heldTo) int { return cmp.Compare(a.Size, b.Size) }
 	if c.Events != "" {
+		slices.SortFunc(kept, bySize)
 		return kept, nil
 	}
 	note, err := c.read(ctx, "", "/v1/audit/checkpoint")
@@ -147,7 +130,9 @@ func (c *verifyCmd) checkpoints(ctx context.Context, key ed25519.PublicKey) ([]h
 			return nil, fmt.Errorf("keep the checkpoint: %w", err)
 		}
 	}
-	return append(kept, heldTo{"the broker's checkpoint", point}), nil
+	kept = append(kept, heldTo{"the broker's checkpoint", point})
+	slices.SortFunc(kept, bySize)
+	return kept, nil
 }
 
 // trail is the events of the file, or of the broker.

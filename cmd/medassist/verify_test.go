@@ -116,7 +116,7 @@ func TestVerifyAnExport(t *testing.T) {
 		"two swapped":    {func(e []wire.AuditEvent) []wire.AuditEvent { e[2], e[3] = e[3], e[2]; return e }, "event 3 (evt-000004): prev_hash"},
 		"one deleted":    {func(e []wire.AuditEvent) []wire.AuditEvent { return slices.Delete(e, 2, 3) }, "event 3 (evt-000004): prev_hash"},
 		"cut":            {func(e []wire.AuditEvent) []wire.AuditEvent { return e[:4] }, "was cut"},
-		"written anew":   {func(e []wire.AuditEvent) []wire.AuditEvent { e[1].Detail = "x"; return relink(e) }, "written anew"},
+		"written anew":   {func(e []wire.AuditEvent) []wire.AuditEvent { e[1].Detail = "x"; return relink(e) }, "rewritten"},
 		"cut to nothing": {func(e []wire.AuditEvent) []wire.AuditEvent { return e[:0] }, "was cut"},
 	} {
 		t.Run(name, func(t *testing.T) {
