@@ -7,16 +7,28 @@ import (
 )
 
 // tools are how an answer speaks of them, in the order in which it offers them.
-var tools = []struct{ name, title, offer string }{
-	{toolRecords, "Records", "show **records**"},
-	{toolLabs, "Laboratory results", "show **lab results**"},
-	{toolBilling, "Billing", "check **billing**"},
-	{toolInsurance, "Insurance", "check **insurance**"},
-	{toolCheck, "Interaction check", "check a drug for **interactions**"},
-	{toolPrescribe, "Prescription", "**prescribe**"},
-	{toolNote, "Clinical note", "write **notes**"},
-	{toolCodes, "Billing codes", "**code** services"},
-	{toolClaim, "Insurance claim", "file **claims**"},
+var tools = []struct {
+	name, title, offer string
+	writes             bool
+}{
+	{toolRecords, "Records", "show **records**", false},
+	{toolLabs, "Laboratory results", "show **lab results**", false},
+	{toolBilling, "Billing", "check **billing**", false},
+	{toolInsurance, "Insurance", "check **insurance**", false},
+	{toolCheck, "Interaction check", "check a drug for **interactions**", false},
+	{toolPrescribe, "Prescription", "**prescribe**", true},
+	{toolNote, "Clinical note", "write **notes**", true},
+	{toolCodes, "Billing codes", "**code** services", true},
+	{toolClaim, "Insurance claim", "file **claims**", true},
+}
+
+func writes(tool string) bool {
+	for _, t := range tools {
+		if t.name == tool {
+			return t.writes
+		}
+	}
+	return false
 }
 
 // title names what a call is for: "Prescription of Lisinopril".
@@ -37,9 +49,7 @@ func title(tool, drug string) string {
 // returned and from nothing else.
 func (c conversation) answer(u understood) string {
 	var b strings.Builder
-	if len(u.tasks) == 0 && len(c.calls) == 0 && !u.unnamed {
-		return c.offer()
-	}
+	c.writeSummary(&b, u)
 	for _, call := range c.calls {
 		if call.succeeded() {
 			fmt.Fprintf(&b, "## %s\n\n", c.heading(call))
@@ -51,6 +61,9 @@ func (c conversation) answer(u understood) string {
 	c.writeFailures(&b, u.tasks, "Refused", call.refused)
 	c.writeFailures(&b, u.tasks, "Failed", func(call call) bool { return !call.refused() })
 	c.writeRemarks(&b, u)
+	if b.Len() == 0 {
+		return c.offer()
+	}
 	return strings.TrimSpace(b.String())
 }
 
@@ -67,6 +80,44 @@ func (c conversation) offer() string {
 	}
 	return fmt.Sprintf("I can %s for patient %s. Try: *Show records, check billing, and prescribe Lisinopril*.",
 		strings.Join(can, ", "), inline(c.patient))
+}
+
+// writeSummary says in a line what was done and what was not, if it was more
+// than one thing.
+func (c conversation) writeSummary(b *strings.Builder, u understood) {
+	if len(c.calls) < 2 && len(u.tasks) < 2 {
+		return
+	}
+	var read, written, stopped, refused, failed []string
+	for _, call := range c.calls {
+		list := &failed
+		switch {
+		case call.notFound():
+			continue
+		case call.succeeded() && writes(call.tool):
+			list = &written
+		case call.succeeded():
+			list = &read
+		case call.refused():
+			list = &refused
+		}
+		*list = append(*list, c.heading(call))
+	}
+	for _, t := range c.notPrescribed(u) {
+		stopped = append(stopped, inline(t.drug))
+	}
+	var parts []string
+	for _, part := range []struct {
+		name  string
+		items []string
+	}{{"Read", read}, {"Written", written}, {"Not prescribed", stopped}, {"Refused", refused}, {"Failed", failed}} {
+		if len(part.items) > 0 {
+			parts = append(parts, fmt.Sprintf("**%s**: %s.", part.name, strings.Join(part.items, "; ")))
+		}
+	}
+	if len(parts) > 0 {
+		fmt.Fprintf(b, "%s\n\n", strings.Join(parts, " "))
+	}
 }
 
 // heading names a call, and the patient if it is not the run's.
@@ -88,15 +139,24 @@ func (c conversation) writeUnknown(b *strings.Builder) {
 	}
 }
 
-// writeNotPrescribed says which prescriptions were not tried, and why.
-func (c conversation) writeNotPrescribed(b *strings.Builder, u understood) {
+// notPrescribed are the prescriptions that were asked for, checked, and not
+// tried.
+func (c conversation) notPrescribed(u understood) []task {
+	var out []task
 	for _, t := range u.tasks {
-		check, checked := c.find(toolCheck, t.patient, t.drug)
-		if _, tried := c.made(t); t.tool != toolPrescribe || tried || !checked || check.notFound() {
-			continue
+		check, _ := c.find(toolCheck, t.patient, t.drug)
+		if _, tried := c.made(t); t.tool == toolPrescribe && !tried && check.done && !check.notFound() {
+			out = append(out, t)
 		}
+	}
+	return out
+}
+
+// writeNotPrescribed says why they were not.
+func (c conversation) writeNotPrescribed(b *strings.Builder, u understood) {
+	for _, t := range c.notPrescribed(u) {
 		why := "it could not be checked against what the patient takes."
-		if check.succeeded() {
+		if check, _ := c.find(toolCheck, t.patient, t.drug); check.succeeded() {
 			why = c.against(t, check)
 		}
 		fmt.Fprintf(b, "## Not prescribed: %s\n\n%s was **not prescribed**: %s\n\n", inline(t.drug), inline(t.drug), why)

@@ -5,12 +5,13 @@
 // It keeps nothing between requests, and the same request always gets the same
 // answer.
 //
-// A request goes through four steps, a file or two each:
+// A request goes through four steps:
 //
 //   - read.go takes the conversation apart; value.go reads JSON and keeps its
 //     order;
-//   - parse.go and phrase.go turn free wording into tasks, by the words of
-//     lexicon.go and the drug names of drugs.go;
+//   - token.go, parse.go and phrase.go go through free wording clause by clause
+//     (clause.go), by the words of lexicon.go and the drug names of drugs.go, and
+//     find the tasks in it;
 //   - plan.go decides which tasks can be done now: a drug is checked before it
 //     is prescribed, and prescribed only if nothing speaks against it;
 //   - answer.go writes what came of it all, by the tables of table.go.

@@ -92,7 +92,7 @@ var lexicon = index([]entry{
 	{kind: verb, able: ableGive, phrases: "give, start, begin, initiate, order, put, continue, switch, dispense, add on, treat"},
 	{kind: verb, able: ablePrescribe, phrases: "prescribe, rx, refill, renew"},
 	{kind: skip, phrases: "give me, give us, get me, treatment plan, no problem, no doubt, no worries, not only, not sure, or not, if not, don't forget to, do not forget to, don't forget, do not forget, " +
-		"why not, don't mind, last visit, next visit, the assistant, this request, insurance company, before answering"},
+		"why not, don't mind, since last visit, since the last visit, since her last visit, since his last visit, the assistant, this request, insurance company, before answering"},
 
 	{kind: prescription, phrases: "prescription, script"},
 	{kind: noteNoun, phrases: "note, notes, clinical note, clinical notes, progress note, progress notes, soap note, visit note, visit notes, chart note"},
@@ -106,7 +106,8 @@ var lexicon = index([]entry{
 	{kind: allergic, phrases: "allergic"},
 
 	{kind: hedge, phrases: "can i, can we, could i, could we, should i, should we, may i, may we, would it, whether, before, safe to, ok to, okay to, possible to, consider, if i, if we, thinking of, what if"},
-	{kind: not, phrases: "not, no, never, without, except, skip, omit, excluding, do not, don't, dont, does not, doesn't, must not, no need to, nor, avoid, rather than"},
+	{kind: not, phrases: "not, no, never, without, except, skip, omit, excluding, do not, don't, dont, does not, doesn't, must not, no need to, nor, avoid, rather than, " +
+		"stop, cancel, delete, erase, remove, discontinue"},
 	{kind: instead, phrases: "but, just, only, instead"},
 	{kind: query, phrases: "is, are, was, does, did, has, have, had, what, which, any"},
 	{kind: also, phrases: "also, and also, additionally, plus, as well as"},

@@ -37,7 +37,7 @@ type parser struct {
 
 	clause     clause
 	lead       []string // patients named before a sentence's first verb: all of it is about them
-	reads      []string // what was last to be read
+	last       clause   // the one before
 	drug       string   // the last one named
 	considered bool     // the next verb is
 	vague      bool     // an overview is asked for
@@ -141,7 +141,7 @@ func (p *parser) object(e *entry) {
 			c.wants = append(c.wants, toolBilling)
 		}
 	case noteThat:
-		c.note, c.noteText = true, p.takeUntil(tokenStop)
+		c.note, c.noteText = true, p.takeUntil(isStop)
 	case noteNoun:
 		if c.able&ableNote != 0 {
 			c.note, c.noteText = true, p.takeNote()
@@ -211,22 +211,21 @@ func (p *parser) addDrug(word string) {
 // number takes a dose, a time, or a code to claim.
 func (p *parser) number(n string) {
 	c := &p.clause
-	switch unit := p.peek(0); unit.text {
-	case "mg", "mcg", "g", "ml", "units", "unit", "iu", "puffs", "drops":
+	unit := p.peek(0)
+	switch before := p.peek(-2); {
+	case isDoseUnit(unit.text):
 		p.i++
 		if last := len(c.drugs) - 1; last >= 0 && c.drugs[last].dose == "" {
 			c.drugs[last].dose = n + " " + unit.text
 		} else {
 			c.dose = n + " " + unit.text
 		}
-	case "hours", "hour", "days", "weeks": // "every 8 hours", "twice daily for 7 days"
-		if before := p.peek(-2); before.text == "every" || before.text == "for" && c.frequency != "" {
+	case isTimeUnit(unit.text): // "every 8 hours", "twice daily for 7 days"
+		if before.text == "every" || before.text == "for" && c.frequency != "" {
 			c.frequency = strings.TrimSpace(c.frequency + " " + p.src[before.start:unit.end])
 		}
-	default:
-		if c.claim && len(n) == 5 {
-			c.claimCodes = append(c.claimCodes, n)
-		}
+	case c.claim && len(n) == 5:
+		c.claimCodes = append(c.claimCodes, n)
 	}
 }
 
@@ -252,9 +251,7 @@ func (p *parser) endClause() {
 	if c.isEmpty() {
 		return
 	}
-	if len(c.wants) > 0 {
-		p.reads = c.wants
-	}
+	p.last = c
 	for _, patient := range c.about(p.patient, p.lead) {
 		for _, t := range c.tasks(patient) {
 			if !slices.ContainsFunc(p.out.tasks, t.same) {
@@ -270,12 +267,14 @@ func (p *parser) complete(c *clause) {
 	switch {
 	case c.it && p.drug != "" && c.able&ablePrescribe != 0: // "check Ibuprofen, then prescribe it"
 		c.drugs = []task{{drug: p.drug, dose: c.dose}}
-	case c.able&ablePrescribe != 0, c.prescription && c.prescribes():
+	case c.prescribes() && (c.prescription || c.able&ablePrescribe != 0):
 		p.out.unnamed = true
-	case c.prescription: // "show her prescriptions"
+	case c.prescription: // "show her prescription"
 		c.wants = []string{toolRecords}
-	case len(p.reads) > 0 && elsewhere: // "… and also for P-2187"
-		c.wants = p.reads
+	case elsewhere && !p.last.isEmpty(): // "… and also for P-2187"
+		patients := c.patients
+		*c = p.last
+		c.own, c.patients = false, patients
 	case elsewhere, c.begun && len(c.patients) > 0:
 		c.wants = []string{toolRecords}
 	}

@@ -87,6 +87,9 @@ func TestUnderstand(t *testing.T) {
 			[]string{"check Lisinopril", "prescribe Lisinopril 10 mg once daily for high blood pressure"}},
 		{"a course", []string{"prescribe amoxicillin 500 mg every 8 hours for sinusitis"}, []string{"check Amoxicillin", "prescribe Amoxicillin 500 mg every 8 hours for sinusitis"}},
 		{"a longer course", []string{"prescribe amoxicillin 500 mg twice daily for 7 days"}, []string{"check Amoxicillin", "prescribe Amoxicillin 500 mg twice daily for 7 days"}},
+		{"a reason with a number", []string{"prescribe metformin 500 mg twice daily for type 2 diabetes"}, []string{"check Metformin", "prescribe Metformin 500 mg twice daily for type 2 diabetes"}},
+		{"the same for another", []string{"Prescribe Lisinopril for this patient and also for P-2187"},
+			[]string{"check Lisinopril", "prescribe Lisinopril", "check P-2187 Lisinopril", "prescribe P-2187 Lisinopril"}},
 		{"two drugs", []string{"Prescribe Amoxicillin and Ibuprofen"},
 			[]string{"check Amoxicillin", "prescribe Amoxicillin", "check Ibuprofen", "prescribe Ibuprofen"}},
 		{"a brand", []string{"prescribe Zestril"}, []string{"check Lisinopril", "prescribe Lisinopril"}},
@@ -104,6 +107,7 @@ func TestUnderstand(t *testing.T) {
 			"Document that pressure is better, recheck labs", "Please add a note that pressure is better, recheck labs."}, []string{`note "pressure is better, recheck labs"`}},
 		{"a note and more", []string{`Show labs, add the note "file a claim for P-2187", and check billing`}, []string{"labs", `note "file a claim for P-2187"`, "billing"}},
 		{"a note of what is found", []string{"Show labs and write a note"}, []string{"labs", "note"}},
+		{"a note, then more", []string{"Write a note and check billing", "add a note. Then check billing."}, []string{"note", "billing"}},
 		{"codes", []string{"Generate billing codes for the office visit", "code the office visit", "bill today's office visit"}, []string{`codes "office visit"`}},
 		{"codes, then a claim", []string{"Generate billing codes for the office visit and then file an insurance claim", "code the office visit and submit a claim"},
 			[]string{`codes "office visit"`, "claim"}},
@@ -112,7 +116,8 @@ func TestUnderstand(t *testing.T) {
 		{"claims that exist", []string{"Show the claims", "claim status", "what did the claims cost"}, []string{"billing"}},
 		{"an order", []string{"Order labs on this patient"}, []string{"labs"}},
 
-		{"nothing that is known", []string{"Hello there", "What is the weather?", "", "???", "thank you", "what can you do", "Can you help me?"}, nil},
+		{"nothing that is known", []string{"Hello there", "What is the weather?", "", "???", "thank you", "what can you do", "Can you help me?",
+			"Delete her records", "Cancel her prescription", "Stop warfarin", "Book an appointment"}, nil},
 	}
 	for _, tt := range tests {
 		for _, request := range tt.requests {

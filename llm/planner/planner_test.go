@@ -157,7 +157,8 @@ func TestPlan(t *testing.T) {
 func TestAnswer(t *testing.T) {
 	billing := `{"patient_id":"P-1042","balance_usd":1025.00,"charges":[{"date":"2026-08-25","cpt":"99213","description":"Visit | *low*","icd10":"I10","amount_usd":132.00,"status":""}],"claims":[]}`
 	_, answer := converse(t, ward{"P-1042", map[string]string{toolLabs: labs, toolBilling: billing}}, "Show labs and billing, and get the labs of P-2187")
-	want := "## Laboratory results\n\n" +
+	want := "**Read**: Laboratory results; Billing. **Refused**: Laboratory results, P-2187.\n\n" +
+		"## Laboratory results\n\n" +
 		"**Results**: 1 of 2 out of range\n\n" +
 		"| Date | LOINC | Test | Value | Reference range |\n| --- | --- | --- | --- | --- |\n" +
 		"| 2026-11-02 | 4548-4 | A1c | **7.9 %** ↑ high | 4.0-5.6 |\n" +
@@ -305,6 +306,7 @@ func FuzzPlan(f *testing.F) {
 	f.Add("P-1042", "Show records, check billing, and prescribe Lisinopril 10 mg for P-2187", poison)
 	f.Add("x", `note that "a: b" and and, P-1 P-22 everything not labs`, `{"results":[{"flag":"H","value":null}],"error":null}`)
 	f.Add("", "prescribe", `[[[1]]]`)
+	f.Add("0", "0", "0")
 	f.Fuzz(func(t *testing.T, patient, request, result string) {
 		req := openai.ChatCompletionRequest{Messages: []openai.ChatCompletionMessage{
 			{Role: "system", Content: "Patient ID: " + patient}, {Role: "user", Content: request}}}
