@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/go-chi/chi/v5/middleware"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
@@ -44,7 +43,7 @@ func cut(s string) string {
 // routes is the whole protocol, one line for each endpoint.
 func (b *Broker) routes() http.Handler {
 	m := chi.NewRouter()
-	m.Use(b.clientAddress(), b.observe, b.recover)
+	m.Use(b.forwarded, b.observe, b.recover)
 	m.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		b.problem(w, r, refuse(wire.CodeNotFound, "no such endpoint"))
 	})
@@ -87,7 +86,7 @@ func endpoint[In, Out any](b *Broker, need access, status int, do func(*request,
 			id:     requestID(hr),
 			path:   cut(hr.URL.Path),
 			pathID: chi.URLParam(hr, "id"),
-			addr:   middleware.GetClientIPAddr(hr.Context()),
+			addr:   clientAddr(hr),
 		}
 		if hr.URL.RawQuery != "" {
 			r.query = hr.URL.Query()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"time"
 
@@ -24,17 +25,30 @@ func requestID(r *http.Request) string {
 	return id
 }
 
-// clientAddress tells who is asking: whoever opened the connection, or, if that
-// is a proxy we trust, whoever it says.
-func (b *Broker) clientAddress() func(http.Handler) http.Handler {
+// forwarded finds out for whom a proxy that we trust is asking. Nobody else's
+// X-Forwarded-For is looked at.
+func (b *Broker) forwarded(next http.Handler) http.Handler {
 	if len(b.cfg.TrustedProxies) == 0 {
-		return middleware.ClientIPFromRemoteAddr
+		return next
 	}
 	var trusted []string
 	for _, p := range b.cfg.TrustedProxies {
 		trusted = append(trusted, p.String())
 	}
-	return middleware.ClientIPFromXFF(trusted...)
+	return middleware.ClientIPFromXFF(trusted...)(next)
+}
+
+// clientAddr is who is asking: whoever a trusted proxy says, or else, also when
+// what it says can't be read, whoever opened the connection.
+func clientAddr(r *http.Request) netip.Addr {
+	if addr := middleware.GetClientIPAddr(r.Context()); addr.IsValid() {
+		return addr
+	}
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{} // all who come without an address share one
+	}
+	return peer.Addr().Unmap()
 }
 
 // observe gives the request its ID and the answer its headers, and logs and
@@ -68,7 +82,7 @@ func (b *Broker) observe(next http.Handler) http.Handler {
 		}
 		if b.log.Enabled(r.Context(), level) {
 			b.log.Log(r.Context(), level, "request", "request_id", id, "method", cut(r.Method), "path", cut(r.URL.Path),
-				"status", rec.status, "took", took, "client", middleware.GetClientIP(r.Context()))
+				"status", rec.status, "took", took, "client", clientAddr(r))
 		}
 	})
 }

@@ -391,6 +391,16 @@ func TestForwardedAddressesAreBelievedFromTrustedProxiesOnly(t *testing.T) {
 	if !limited {
 		t.Error("a client that names another address each time is never limited")
 	}
+
+	h = start(t, behindProxy())
+	limited = false
+	for i := range 12 { // what even a trusted proxy can't mean counts as the proxy's own
+		a := h.call("POST", "/v1/admin/auth", "", wire.AdminAuthRequest{Secret: "wrong secret"}, from(fmt.Sprintf("nonsense %d", i)))
+		limited = limited || a.status == 429
+	}
+	if !limited {
+		t.Error("a client whose address can't be read is never limited")
+	}
 }
 
 // A client that does not exist takes as long as a wrong secret: the bcrypt is

@@ -53,12 +53,10 @@ func newWriter(b *Broker) *writer {
 // returns do's refusal as it is, and errUnavailable when nothing was stored.
 // Until the operation is in the queue ctx may end it; then it is carried out.
 func (w *writer) write(ctx context.Context, do func(*change) error) error {
-	op := &operation{do, make(chan error, 1)}
-	select {
-	case <-w.stop:
+	if w.stopped() {
 		return errUnavailable
-	default:
 	}
+	op := &operation{do, make(chan error, 1)}
 	select {
 	case w.queue <- op:
 	case <-ctx.Done():
@@ -76,6 +74,15 @@ func (w *writer) write(ctx context.Context, do func(*change) error) error {
 		default:
 			return errUnavailable
 		}
+	}
+}
+
+func (w *writer) stopped() bool {
+	select {
+	case <-w.stop:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -187,7 +194,7 @@ func (w *writer) sweep() {
 		for _, r := range dropped {
 			w.b.revoked.Drop(revocationKind(r.Kind), r.Target)
 		}
-		if !more {
+		if !more || w.stopped() {
 			return
 		}
 		if batch := w.gather(nil); len(batch) > 0 {
