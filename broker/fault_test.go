@@ -134,6 +134,7 @@ func (h *harness) eventually(is func() bool) bool {
 
 // Another program holds the database: a shell, a backup.
 func TestALockedDatabaseIsUnavailableUntilItIsFree(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	h := start(t, broker.Config{Dir: dir})
 	admin := h.admin()

@@ -46,6 +46,7 @@ func (l *ledger) expect(event wire.EventType, about string) {
 // writers, again and again, on the same files. MEDASSIST_KILL_ROUNDS sets how
 // often.
 func TestNothingAcknowledgedIsLostByKill(t *testing.T) {
+	t.Parallel()
 	rounds := 5
 	if s := os.Getenv("MEDASSIST_KILL_ROUNDS"); s != "" {
 		var err error

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -28,8 +29,37 @@ func edit(t *testing.T, dir string, statements ...string) {
 	}
 }
 
+// copyFolder copies a closed broker's files.
+func copyFolder(t *testing.T, from string) string {
+	t.Helper()
+	dir := t.TempDir()
+	names, err := filepath.Glob(filepath.Join(from, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(name)), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
 // Any change to the stored trail is found at the next start, and said where.
 func TestATrailThatWasChangedIsReported(t *testing.T) {
+	written := t.TempDir()
+	h := start(t, broker.Config{Dir: written})
+	clinic := h.newApp(h.admin(), "clinic", "read:records:*")
+	h.newAgent(clinic, "t1", "read:records:p1")
+	h.newAgent(clinic, "t2", "read:records:p1")
+	if err := h.b.Close(); err != nil {
+		t.Fatal(err)
+	}
+
 	for name, tt := range map[string]struct {
 		statements []string
 		problem    string // "" for none
@@ -59,17 +89,9 @@ func TestATrailThatWasChangedIsReported(t *testing.T) {
 		"renumbered":         {[]string{`UPDATE audit_events SET seq = seq + 10 WHERE seq > 3`}, "event 4 "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			h := start(t, broker.Config{Dir: dir})
-			clinic := h.newApp(h.admin(), "clinic", "read:records:*")
-			h.newAgent(clinic, "t1", "read:records:p1")
-			h.newAgent(clinic, "t2", "read:records:p1")
-			if err := h.b.Close(); err != nil {
-				t.Fatal(err)
-			}
+			dir := copyFolder(t, written)
 			edit(t, dir, tt.statements...)
-
-			h = h.restart(dir)
+			h := start(t, broker.Config{Dir: dir})
 			got, status := h.health()
 			if tt.problem == "" {
 				if got.Status != wire.HealthOK {
