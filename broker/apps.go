@@ -100,8 +100,7 @@ func (b *Broker) createApp(r *request, in *wire.CreateAppRequest) (*wire.App, er
 			return refuse(wire.CodeConflict, "an app named %s is registered", app.Name)
 		}
 		app.CreatedAt, app.UpdatedAt = c.now, c.now
-		c.record(wire.AuditEvent{EventType: wire.EventAppRegistered, AgentID: appSubject + app.ID, Outcome: wire.OutcomeSuccess,
-			Detail: fmt.Sprintf("app %s registered scopes=%s token_ttl=%d", app.Name, list(app.Scopes), ttl)})
+		c.record(appEvent(wire.EventAppRegistered, app, "registered scopes=%s token_ttl=%d", list(app.Scopes), ttl))
 		return c.putApp(app)
 	})
 	if err != nil {
@@ -150,25 +149,15 @@ func (b *Broker) updateApp(r *request, in *wire.UpdateAppRequest) (*wire.App, er
 			return nil, err
 		}
 	}
-	var app store.App
-	err := b.act(r, func(c *change) error {
-		current, active := c.app(r.pathID)
-		if !active {
-			return errNoApp
-		}
-		app = *current
-		app.UpdatedAt = c.now
+	app, err := b.changeApp(r, func(c *change, app *store.App) {
 		if in.TokenTTL != nil {
 			app.TokenTTL = time.Duration(*in.TokenTTL) * time.Second
-			c.record(wire.AuditEvent{EventType: wire.EventAppUpdated, AgentID: appSubject + app.ID, Outcome: wire.OutcomeSuccess,
-				Detail: fmt.Sprintf("app %s token_ttl=%d", app.Name, *in.TokenTTL)})
+			c.record(appEvent(wire.EventAppUpdated, app, "token_ttl=%d", *in.TokenTTL))
 		}
 		if in.Scopes != nil {
-			c.record(wire.AuditEvent{EventType: wire.EventScopesCeilingUpdated, AgentID: appSubject + app.ID, Outcome: wire.OutcomeSuccess,
-				Detail: fmt.Sprintf("app %s scopes=%s, before %s", app.Name, list(in.Scopes), list(app.Scopes))})
+			c.record(appEvent(wire.EventScopesCeilingUpdated, app, "scopes=%s, before %s", list(in.Scopes), list(app.Scopes)))
 			app.Scopes = in.Scopes
 		}
-		return c.putApp(&app)
 	})
 	if err != nil {
 		return nil, err
@@ -178,22 +167,34 @@ func (b *Broker) updateApp(r *request, in *wire.UpdateAppRequest) (*wire.App, er
 
 // deleteApp is DELETE /v1/admin/apps/{id}. The record stays, the authority goes.
 func (b *Broker) deleteApp(r *request, _ *none) (*wire.App, error) {
-	var app store.App
-	err := b.act(r, func(c *change) error {
-		current, active := c.app(r.pathID)
-		if !active {
-			return errNoApp
-		}
-		app = *current
-		app.UpdatedAt, app.DeregisteredAt = c.now, c.now
-		c.record(wire.AuditEvent{EventType: wire.EventAppDeregistered, AgentID: appSubject + app.ID, Outcome: wire.OutcomeSuccess,
-			Detail: fmt.Sprintf("app %s deregistered", app.Name)})
-		return c.putApp(&app)
+	app, err := b.changeApp(r, func(c *change, app *store.App) {
+		app.DeregisteredAt = c.now
+		c.record(appEvent(wire.EventAppDeregistered, app, "deregistered"))
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &wire.App{AppID: app.ID, Status: "inactive", DeregisteredAt: &app.DeregisteredAt}, nil
+}
+
+// changeApp edits the active app that the path names.
+func (b *Broker) changeApp(r *request, edit func(*change, *store.App)) (app store.App, err error) {
+	err = b.act(r, func(c *change) error {
+		current, active := c.app(r.pathID)
+		if !active {
+			return errNoApp
+		}
+		app = *current
+		app.UpdatedAt = c.now
+		edit(c, &app)
+		return c.putApp(&app)
+	})
+	return app, err
+}
+
+func appEvent(t wire.EventType, app *store.App, detail string, args ...any) wire.AuditEvent {
+	return wire.AuditEvent{EventType: t, AgentID: appSubject + app.ID, Outcome: wire.OutcomeSuccess,
+		Detail: "app " + app.Name + " " + fmt.Sprintf(detail, args...)}
 }
 
 func wireApp(a store.App) *wire.App {

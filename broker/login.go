@@ -145,11 +145,9 @@ func (b *Broker) appAuth(r *request, in *wire.AppAuthRequest) (*wire.AuthRespons
 		if !active {
 			return c.denyLogin(key)
 		}
-		subject := appSubject + app.ID
 		var err error
-		claims, err = c.issue(grant{subject: subject, scope: appScopes, ttl: current.TokenTTL, kind: kindApp})
-		c.record(wire.AuditEvent{EventType: wire.EventAppAuthenticated, AgentID: subject, Outcome: wire.OutcomeSuccess,
-			Detail: "app " + app.Name + " authenticated from " + r.addr.String()})
+		claims, err = c.issue(grant{subject: appSubject + app.ID, scope: appScopes, ttl: current.TokenTTL, kind: kindApp})
+		c.record(appEvent(wire.EventAppAuthenticated, current, "authenticated from %s", r.addr))
 		return err
 	})
 	if err != nil {
