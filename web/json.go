@@ -43,32 +43,44 @@ func (e *inputError) Error() string { return e.detail }
 // decode reads a JSON body strictly: one object of at most maxBody bytes with
 // the fields of T and no others.
 func decode[T any](w http.ResponseWriter, r *http.Request) (T, error) {
-	var in T
+	var none T
 	if !jsonEnough(r.Header.Get("Content-Type")) {
-		return in, &inputError{http.StatusUnsupportedMediaType, "", "the body must be application/json"}
+		return none, &inputError{http.StatusUnsupportedMediaType, "", "the body must be application/json"}
 	}
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	dec.DisallowUnknownFields()
-	err := dec.Decode(&in)
-	if err == nil && !errors.Is(dec.Decode(new(struct{})), io.EOF) {
-		return in, &inputError{http.StatusBadRequest, "", "the body must be one JSON object and nothing after it"}
+	var in *T // null leaves it nil
+	switch err := dec.Decode(&in); {
+	case err != nil:
+		return none, badBody(err)
+	case in == nil:
+		return none, badBody(nil)
+	case !errors.Is(dec.Decode(new(any)), io.EOF):
+		return none, &inputError{http.StatusBadRequest, "", "the body must be one JSON object and nothing after it"}
 	}
+	return *in, nil
+}
+
+// badBody says what is wrong with a body, in words for its author.
+func badBody(err error) *inputError {
 	var tooLarge *http.MaxBytesError
 	var wrongType *json.UnmarshalTypeError
+	status, field, detail := http.StatusBadRequest, "", "the body must be one JSON object"
 	switch {
 	case err == nil:
-		return in, nil
 	case errors.As(err, &tooLarge):
-		return in, &inputError{http.StatusRequestEntityTooLarge, "", fmt.Sprintf("the body is larger than %d bytes", maxBody)}
-	case errors.As(err, &wrongType):
-		return in, &inputError{http.StatusBadRequest, wrongType.Field, fmt.Sprintf("%s must be a %s", wrongType.Field, wrongType.Type)}
-	case strings.HasPrefix(err.Error(), "json: unknown field "):
-		name := strings.Trim(strings.TrimPrefix(err.Error(), "json: unknown field "), `"`)
-		return in, &inputError{http.StatusBadRequest, "", fmt.Sprintf("there is no field %q here", clip(name))}
-	default:
-		return in, &inputError{http.StatusBadRequest, "", "the body must be one JSON object"}
+		status, detail = http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", maxBody)
+	case errors.As(err, &wrongType) && wrongType.Field != "":
+		field, detail = wrongType.Field, fmt.Sprintf("%s must be a %s", wrongType.Field, wrongType.Type)
+	case strings.HasPrefix(err.Error(), unknownField):
+		name := strings.Trim(strings.TrimPrefix(err.Error(), unknownField), `"`)
+		detail = fmt.Sprintf("there is no field %q here", clip(name))
 	}
+	return &inputError{status, field, detail}
 }
+
+// unknownField is how encoding/json begins to say so; it has no type for it.
+const unknownField = "json: unknown field "
 
 // jsonEnough accepts JSON, and what curl -d says when it is told nothing: that
 // no other site sends it is the guard's to see to.
@@ -118,6 +130,9 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		status, detail = http.StatusServiceUnavailable, "The program is stopping."
 	case errors.As(err, &broker):
 		status, detail = http.StatusBadGateway, "The broker: "+broker.Detail
+		if errors.Is(err, agentwrit.ErrInvalidRequest) {
+			status = http.StatusBadRequest
+		}
 	default:
 		s.cfg.Logger.ErrorContext(r.Context(), "request failed", "path", r.URL.Path, "error", err)
 	}

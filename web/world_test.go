@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 	"github.com/devonartis/medassist-go/llm"
@@ -17,6 +19,12 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 	"github.com/devonartis/medassist-go/web"
 )
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(int) {
+		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	}))
+}
 
 // site is the whole demo behind one address: a real broker, the records, the
 // planner, the encounter and the page.

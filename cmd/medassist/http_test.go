@@ -187,7 +187,7 @@ func TestOverviews(t *testing.T) {
 			t.Errorf("GET %s lacks %q: %.300s", path, want, body)
 		}
 	}
-	for body, want := range map[string]int{`{"level":"task","target":"run-x"}`: 200, `{"level":"planet","target":"x"}`: 502, `{}`: 502, `{"level":7}`: 400} {
+	for body, want := range map[string]int{`{"level":"task","target":"run-x"}`: 200, `{"level":"planet","target":"x"}`: 400, `{}`: 400, `{"level":7}`: 400} {
 		if got, answer := a.post("/api/revoke", body); got != want {
 			t.Errorf("revoke %s: %d %s, want %d", body, got, answer, want)
 		}

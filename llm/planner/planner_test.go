@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -332,6 +333,28 @@ func FuzzPlan(f *testing.F) {
 			}
 		}
 		t.Error("the planner does not come to an end")
+	})
+}
+
+func FuzzHandler(f *testing.F) {
+	f.Add([]byte(`{"model":"m","messages":[{"role":"user","content":"Show labs of P-1042"}],"tools":[{"type":"function","function":{"name":"get_lab_results"}}]}`))
+	f.Add([]byte(`{"stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":[{"type":"text","text":"hi"}]}]}`))
+	f.Add([]byte(`{"messages":[{"role":"assistant","tool_calls":[{"id":"","function":{"arguments":"{"}}]},{"role":"tool","content":"[]"}]}`))
+	handler := Handler(0)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest("POST", "/v1/chat/completions", bytes.NewReader(body)))
+		answer := w.Body.String()
+		switch {
+		case w.Code != http.StatusOK && w.Code != http.StatusBadRequest:
+			t.Errorf("status %d", w.Code)
+		case w.Header().Get("Content-Type") == "application/json":
+			if !json.Valid([]byte(answer)) {
+				t.Errorf("not JSON: %s", answer)
+			}
+		case !strings.HasSuffix(answer, "data: [DONE]\n\n"):
+			t.Errorf("not a whole stream: %s", answer)
+		}
 	})
 }
 
