@@ -41,6 +41,8 @@ func Duration(d time.Duration) string {
 	switch {
 	case d == 0:
 		return ""
+	case d < 50*time.Microsecond:
+		return "<0.1 ms"
 	case d < time.Millisecond:
 		return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
 	case d < time.Second:
