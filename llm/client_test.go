@@ -162,7 +162,7 @@ func TestRepliesThatAreErrors(t *testing.T) {
 	}{
 		{"500", failure(`"out of memory at 0xdead"`), KindServer, 500, "answered 500"},
 		{"500 in HTML", answers(500, "text/html", "<h1>out of memory at 0xdead</h1>"), KindServer, 500, "answered 500"},
-		{"401", answers(401, "application/json", `{"error":{"message":"Incorrect API key provided: `+secret+`"}}`), KindAuth, 401, "check LLM_API_KEY"},
+		{"401", answers(401, "application/json", `{"error":{"message":"Incorrect API key provided: `+secret+`, 0xdead"}}`), KindAuth, 401, "check LLM_API_KEY"},
 		{"403", answers(403, "text/plain", secret), KindAuth, 403, "check LLM_API_KEY"},
 		{"404", answers(404, "application/json", `{"error":{"message":"model \"m\" not found"}}`), KindServer, 404, `LLM_MODEL; it says "model \"m\" not found"`},
 		{"400 with the key in it", answers(400, "application/json", `{"error":"no tools for `+secret+`"}`), KindServer, 400, `it says "no tools for …"`},
@@ -173,6 +173,7 @@ func TestRepliesThatAreErrors(t *testing.T) {
 		{"204", answers(204, "", ""), KindServer, 204, "answered 204"},
 
 		{"garbage in a stream", says("data: {nope\n\n"), KindProtocol, 0, "can't be read"},
+		{"an event that breaks off", says(strings.Replace(hello, `"delta"`, "\n\ndata: \"delta\"", 1) + stop), KindProtocol, 0, "can't be read"},
 		{"a choice that is none", says(`data: {"choices":"none"}` + "\n\n"), KindProtocol, 0, "can't be read"},
 		{"a page", answers(200, "text/html", "<h1>It works!</h1>"), KindProtocol, 0, "text/html"},
 		{"another protocol", answers(200, "application/x-ndjson", `{"message":{}}`), KindProtocol, 0, "usually ends in /v1"},
