@@ -118,7 +118,6 @@ func (m *client) Complete(ctx context.Context, req Request, onText func(string))
 			return Reply{}, explain(ctx, m.who, err)
 		}
 		silence.Stop()
-		silence = allow(m.cfg.IdleTimeout)
 		text, err := a.add(chunk)
 		if err != nil {
 			return Reply{}, err
@@ -126,6 +125,7 @@ func (m *client) Complete(ctx context.Context, req Request, onText func(string))
 		if text != "" {
 			onText(text)
 		}
+		silence = allow(m.cfg.IdleTimeout) // the caller's own time is not the server's
 	}
 }
 

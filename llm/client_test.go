@@ -267,6 +267,15 @@ func TestAServerThatHangs(t *testing.T) {
 	}
 }
 
+// A caller that takes its time is not a server that is silent.
+func TestACallerThatIsSlow(t *testing.T) {
+	cfg := configOf(t, says(hello+hello+stop+done))
+	cfg.IdleTimeout = 100 * time.Millisecond
+	if _, err := modelOf(t, cfg).Complete(t.Context(), hi, func(string) { time.Sleep(150 * time.Millisecond) }); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAServerThatIsNotThere(t *testing.T) {
 	srv := httptest.NewServer(nil)
 	srv.Close()
