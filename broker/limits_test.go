@@ -134,7 +134,8 @@ func TestAnUnknownClientTakesAsLongAsAWrongSecret(t *testing.T) {
 		"a client of a megabyte": fastest(strings.Repeat("x", 1<<19), "wrong"),
 		"a secret of a megabyte": fastest(known.ClientID, strings.Repeat("x", 1<<19)),
 	} {
-		if got < wrong/2 || got > wrong*3 {
+		// Without the rule the ratio is 90; a busy machine makes it 3.
+		if got < wrong/10 || got > wrong*10 {
 			t.Errorf("%s takes %v, a wrong secret %v", what, got, wrong)
 		}
 	}
