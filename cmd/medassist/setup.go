@@ -17,6 +17,7 @@ type setupCmd struct {
 	ClientID    string `help:"The app's client ID, if it was registered before." env:"AGENTWRIT_CLIENT_ID" placeholder:"ID"`
 	Write       bool   `help:"Write the credentials to .env, keeping what else is there."`
 	Update      bool   `help:"Bring the ceiling of an app that is already registered up to date."`
+	New         bool   `help:"Register another app even if there is one: the way on when its secret is lost."`
 }
 
 // Run registers the app, or says what it found.
@@ -39,7 +40,11 @@ func (c *setupCmd) Run(ctx context.Context, io stdio) error {
 		}
 		return err
 	}
-	r, err := setup.Register(ctx, admin, tools.Ceiling(), setup.Credentials{ClientID: c.ClientID}, c.Update)
+	known, err := c.known(ctx, admin)
+	if err != nil {
+		return err
+	}
+	r, err := setup.Register(ctx, admin, tools.Ceiling(), known, c.Update)
 	if err != nil {
 		return err
 	}
@@ -59,6 +64,27 @@ func (c *setupCmd) Run(ctx context.Context, io stdio) error {
 	}
 	fmt.Fprintln(io.out, "written  .env")
 	return nil
+}
+
+// known is the app to look for: the one that is named, else the one that bears
+// our name, so that a second run does not register a second app.
+func (c *setupCmd) known(ctx context.Context, admin *agentwrit.Admin) (setup.Credentials, error) {
+	switch {
+	case c.New:
+		return setup.Credentials{}, nil
+	case c.ClientID != "":
+		return setup.Credentials{ClientID: c.ClientID}, nil
+	}
+	apps, err := admin.Apps(ctx)
+	if err != nil {
+		return setup.Credentials{}, fmt.Errorf("list the broker's apps: %w", err)
+	}
+	for _, a := range apps {
+		if a.Name == setup.AppName && a.Status == "active" {
+			return setup.Credentials{ClientID: a.ClientID}, nil
+		}
+	}
+	return setup.Credentials{}, nil
 }
 
 var envOrder = []string{"AGENTWRIT_BROKER_URL", "AGENTWRIT_CLIENT_ID", "AGENTWRIT_CLIENT_SECRET"}
@@ -82,4 +108,7 @@ func (c *setupCmd) report(io stdio, r setup.Result) {
 		fmt.Fprintf(io.out, "app      %s is there, as it should be; nothing to do\n", r.App.Name)
 	}
 	fmt.Fprintf(io.out, "ceiling  %s\n", strings.Join(r.App.Scopes, " "))
+	if r.Found != setup.FoundNothing && c.ClientID == "" {
+		fmt.Fprintf(io.out, "client   %s; its secret was shown when it was registered. If it is lost, add --new for another app\n", r.App.ClientID)
+	}
 }
