@@ -368,37 +368,3 @@ func TestMisbehavingModels(t *testing.T) {
 		})
 	}
 }
-
-// The process is told to stop while a run waits: its tokens are released first.
-func TestStopReleasesTokens(t *testing.T) {
-	b := brokertest.Start(t)
-	a := startApp(t, func(c *Config) { c.BrokerURL, c.AdminSecret = b.URL, b.AdminSecret })
-	status, answer := a.post("/api/runs", `{"patient_id":"P-1042","request":"`+fullRequest+`","pace":"step"}`)
-	var started struct {
-		RunID string `json:"run_id"`
-	}
-	if status != http.StatusAccepted || json.Unmarshal(answer, &started) != nil {
-		t.Fatalf("start: %d %s", status, answer)
-	}
-	admin := b.Admin(t)
-	count := func(event agentwrit.EventType) int {
-		page, err := admin.AuditPage(t.Context(), agentwrit.AuditFilter{TaskID: started.RunID, EventType: event})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return page.Total
-	}
-	for deadline := time.Now().Add(10 * time.Second); count("agent_registered") == 0; {
-		if time.Now().After(deadline) {
-			t.Fatal("no agent was spawned")
-		}
-		a.post("/api/runs/"+started.RunID+"/next", "")
-		time.Sleep(10 * time.Millisecond)
-	}
-	if err := a.stop(); err != nil {
-		t.Errorf("stop: %v", err)
-	}
-	if registered, released := count("agent_registered"), count("token_released"); registered == 0 || released != registered {
-		t.Errorf("%d agents, %d tokens released", registered, released)
-	}
-}

@@ -1,18 +1,14 @@
 package main
 
 import (
-	"context"
 	"net"
-	"os"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"medassist": func() { os.Exit(execute(context.Background(), os.Args[1:], stdio{os.Stdout, os.Stderr})) },
-	})
+	testscript.Main(m, map[string]func(){"medassist": main})
 }
 
 // The command line, as it is typed.

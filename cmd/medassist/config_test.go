@@ -1,0 +1,62 @@
+package main
+
+import (
+	"net"
+	"strings"
+	"testing"
+)
+
+// A taken default port gives way to the next free one; one that was asked for
+// does not.
+func TestListen(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	usual := taken.Addr().String()
+
+	ln, note, err := listen("", usual, "--addr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if ln.Addr().String() == usual || !strings.Contains(note, "is taken") {
+		t.Errorf("on %s, saying %q", ln.Addr(), note)
+	}
+	if _, _, err := listen(usual, usual, "--addr"); err == nil || !strings.Contains(err.Error(), "--addr") {
+		t.Errorf("a taken port that was asked for: %v", err)
+	}
+}
+
+func TestConfigFill(t *testing.T) {
+	for _, tc := range []struct {
+		name       string
+		in         Config
+		url, model string // the model's
+		fails      string
+	}{
+		{name: "nothing: the planner"},
+		{name: "a key alone means OpenAI", in: Config{LLMAPIKey: "k"}, url: openAI, model: openAIModel},
+		{name: "a key and a model", in: Config{LLMAPIKey: "k", LLMModel: "m"}, url: openAI, model: "m"},
+		{name: "a server", in: Config{LLMBaseURL: "http://x/v1", LLMModel: "m"}, url: "http://x/v1", model: "m"},
+		{name: "a broker with its admin secret", in: Config{BrokerURL: "http://b", AdminSecret: "s"}},
+		{name: "a broker with an app's login", in: Config{BrokerURL: "http://b", ClientID: "i", ClientSecret: "s"}},
+		{name: "a broker alone", in: Config{BrokerURL: "http://b"}, fails: "nothing to log in with"},
+		{name: "half a login", in: Config{BrokerURL: "http://b", ClientID: "i"}, fails: "AGENTWRIT_CLIENT_SECRET"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			tc.in.Ephemeral = true
+			err := tc.in.fill()
+			if tc.fails != "" {
+				if err == nil || !strings.Contains(err.Error(), tc.fails) {
+					t.Errorf("%v, want %q", err, tc.fails)
+				}
+				return
+			}
+			if err != nil || tc.in.LLMBaseURL != tc.url || tc.in.LLMModel != tc.model {
+				t.Errorf("%q %q %v, want %q %q", tc.in.LLMBaseURL, tc.in.LLMModel, err, tc.url, tc.model)
+			}
+		})
+	}
+}
