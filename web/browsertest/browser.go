@@ -76,6 +76,7 @@ type Screen struct {
 	Touch         bool
 	Light         bool // the reader prefers a light ground
 	Still         bool // the reader prefers reduced motion
+	NoScript      bool // scripts do not run
 }
 
 // Screens that the page is made for.
@@ -87,6 +88,9 @@ var (
 
 // InLight is the screen with a light ground.
 func (s Screen) InLight() Screen { s.Light = true; return s }
+
+// WithoutScript is the screen of a browser that runs no scripts.
+func (s Screen) WithoutScript() Screen { s.NoScript = true; return s }
 
 // InStillness is the screen of a reader who prefers reduced motion.
 func (s Screen) InStillness() Screen { s.Still = true; return s }
@@ -112,6 +116,9 @@ func (s Screen) set() chromedp.Action[chromedp.Void] {
 					{Name: "prefers-color-scheme", Value: scheme},
 					{Name: "prefers-reduced-motion", Value: motion},
 				}})
+			if err == nil && s.NoScript {
+				_, err = chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+			}
 			return err
 		}),
 	)

@@ -25,6 +25,7 @@ type Page struct {
 	mu        sync.Mutex
 	requested []string // addresses, in order
 	expected  []string // parts of console errors that are no surprise
+	failing   bool
 }
 
 // Open opens a tab, and closes it when the test ends.
@@ -217,12 +218,8 @@ func (p *Page) Screenshot(name string) {
 	}
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	_, err := chromedp.Run(ctx, chromedp.Evaluate[bool](
-		"Promise.allSettled(document.getAnimations().map(a => a.finished)).then(() => true)", chromedp.EvalAwaitPromise))
-	var png []byte
-	if err == nil {
-		png, err = chromedp.Run(ctx, chromedp.CaptureScreenshot())
-	}
+	p.settle()
+	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 	if err == nil {
 		err = os.MkdirAll(dir, 0o755)
 	}
@@ -232,6 +229,12 @@ func (p *Page) Screenshot(name string) {
 	if err != nil {
 		p.t.Errorf("screenshot %s: %v", name, err)
 	}
+}
+
+// settle waits until nothing moves.
+func (p *Page) settle() {
+	p.t.Helper()
+	Eval[bool](p, "Promise.allSettled(document.getAnimations().map(a => a.finished)).then(() => true)")
 }
 
 func (p *Page) do(steps ...chromedp.Action[chromedp.Void]) {
@@ -246,6 +249,10 @@ func (p *Page) do(steps ...chromedp.Action[chromedp.Void]) {
 // fail shows what the page said when it went wrong.
 func (p *Page) fail(what string, err error) {
 	p.t.Helper()
+	if p.failing {
+		p.t.Fatalf("%s: %v", what, err)
+	}
+	p.failing = true // what follows looks at the page, and may fail too
 	p.Screenshot("failed-" + strings.NewReplacer("/", "-", " ", "-").Replace(p.t.Name()))
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()

@@ -283,7 +283,7 @@ func Layout(p Page) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 27, "</b></span></div><div class=\"tools\"><button type=\"button\" class=\"quiet small\" data-act=\"theme\" title=\"Dark or light (d)\" aria-label=\"Dark or light\">◐</button> <button type=\"button\" class=\"quiet small\" data-act=\"projector\" title=\"Projector mode (p)\" aria-label=\"Projector mode\" aria-pressed=\"false\">A⁺</button></div></header><main id=\"main\" tabindex=\"-1\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 27, "</b></span></div><div class=\"tools\"><button type=\"button\" class=\"quiet small\" data-act=\"theme\" title=\"Dark or light (d)\"><span aria-hidden=\"true\">◐</span><span class=\"unseen\">Dark or light</span></button> <button type=\"button\" class=\"quiet small\" data-act=\"projector\" title=\"Projector mode (p)\" aria-pressed=\"false\"><span aria-hidden=\"true\">A⁺</span><span class=\"unseen\">Projector mode</span></button></div></header><main id=\"main\" tabindex=\"-1\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

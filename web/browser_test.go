@@ -1,0 +1,285 @@
+package web_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/devonartis/medassist-go/web/browsertest"
+)
+
+// What a page shows, as JavaScript.
+const (
+	isOver   = `document.querySelector(".badge.done, .badge.failed")`
+	steps    = `[...document.querySelectorAll("#trace > li")].map(li => Number(li.id.slice(5)))`
+	loaded   = `document.readyState === "complete" && window.htmx`
+	waits    = `document.querySelector("[data-next]")`
+	atNewest = `(({scrollHeight, scrollTop, clientHeight}) => scrollHeight - scrollTop - clientHeight < 2)(document.querySelector("#trace"))`
+)
+
+// open opens an address and waits until its scripts are at work.
+func open(t *testing.T, b *browsertest.Browser, screen browsertest.Screen, address string) *browsertest.Page {
+	t.Helper()
+	p := b.Open(t, screen)
+	p.Go(address)
+	p.Wait("the scripts are at work", loaded)
+	return p
+}
+
+func runShown(p *browsertest.Page) string {
+	return browsertest.Eval[string](p, `document.querySelector("#run").dataset.run ?? ""`)
+}
+
+func setPace(p *browsertest.Page, pace string) {
+	browsertest.Eval[string](p, fmt.Sprintf(`document.querySelector("#pace").value = %q`, pace))
+}
+
+// flaky breaks a page's streams: the first attempts are refused, and a number
+// of later ones cut after a few writes.
+type flaky struct {
+	refuse, cut atomic.Int32
+	streams     atomic.Int32
+}
+
+func (f *flaky) stand(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.URL.Path, "/frames") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		f.streams.Add(1)
+		if f.refuse.Add(-1) >= 0 {
+			http.Error(w, "not now", http.StatusServiceUnavailable)
+			return
+		}
+		writes := -1
+		if f.cut.Add(-1) >= 0 {
+			writes = 2
+		}
+		next.ServeHTTP(&failing{ResponseWriter: w, left: writes}, r)
+	})
+}
+
+// failing is a connection that breaks after some writes; never, if it is made
+// with a negative number.
+type failing struct {
+	http.ResponseWriter
+	left int
+}
+
+func (f *failing) Write(b []byte) (int, error) {
+	if f.left == 0 {
+		panic(http.ErrAbortHandler)
+	}
+	f.left--
+	return f.ResponseWriter.Write(b)
+}
+
+func (f *failing) Unwrap() http.ResponseWriter { return f.ResponseWriter }
+
+// No step is lost and none is doubled, however often the connection breaks, and
+// however late the first one comes about; at the end the page lets go.
+func TestBrowserReconnects(t *testing.T) {
+	var f flaky
+	f.refuse.Store(1)
+	f.cut.Store(4)
+	s := newSite(t, configure{front: f.stand})
+	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL)
+	p.ExpectError("503")
+	p.ExpectError("ERR_INCOMPLETE_CHUNKED_ENCODING")
+	p.ExpectError("network error")
+	browsertest.Eval[bool](p, `(document.querySelector("#pace option[value=talk]").value = "talk:200ms", true)`)
+	setPace(p, "talk:200ms")
+	p.Press("3")
+	p.Wait("the loss is said", `document.querySelector("#connection").innerText.startsWith("No connection")`)
+	p.Wait("the run is over", isOver)
+	if got, want := browsertest.Eval[[]int](p, steps), s.finish(t, runShown(p)); !slices.Equal(got, want) {
+		t.Errorf("the page shows steps %v, the trace has %v", got, want)
+	}
+	if said := browsertest.Eval[string](p, `document.querySelector("#connection").innerText`); said != "" {
+		t.Errorf("though it is connected, the page says: %s", said)
+	}
+	streams := f.streams.Load()
+	if streams < 6 {
+		t.Errorf("the connection was made %d times, so little was tried", streams)
+	}
+	browsertest.Eval[bool](p, `new Promise(r => setTimeout(() => r(true), 2500))`)
+	if f.streams.Load() != streams || p.Count("#stream") > 0 {
+		t.Error("the page connects again to a run that is over")
+	}
+}
+
+// The address is that of the run, so Back, forward and a link all lead to it.
+func TestBrowserHistory(t *testing.T) {
+	s := newSite(t, configure{})
+	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL)
+	p.Press("1")
+	p.Wait("the run is over", isOver)
+	first := runShown(p)
+	p.Press("2")
+	p.Wait("another run is over", fmt.Sprintf(`document.querySelector("#run").dataset.run !== %q && %s`, first, isOver))
+	p.Back()
+	p.Wait("the first run is back", fmt.Sprintf(`location.pathname === "/runs/%s" && document.querySelector("#run").dataset.run === %q`, first, first))
+	if got, want := browsertest.Eval[[]int](p, steps), s.finish(t, first); !slices.Equal(got, want) {
+		t.Errorf("after Back the page shows steps %v, the trace has %v", got, want)
+	}
+	p.Back()
+	p.Wait("the invitation is back", `document.querySelector(".invitation")`)
+}
+
+// Nothing folds or moves under a reader's eyes.
+func TestBrowserReadsUndisturbed(t *testing.T) {
+	s := newSite(t, configure{})
+	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL)
+	setPace(p, "step")
+	p.Press("3")
+	goOn := func(times int) {
+		for range times {
+			p.Wait("the run waits", waits)
+			at := browsertest.Eval[string](p, `document.querySelector(".status").innerText`)
+			p.Press("n")
+			p.Wait("it goes on", fmt.Sprintf(`document.querySelector(".status").innerText !== %q`, at))
+		}
+		p.Wait("the run waits", waits)
+	}
+	goOn(6)
+	if !browsertest.Eval[bool](p, atNewest) {
+		t.Error("the trace does not follow the newest step")
+	}
+	p.Click("#card-clinical summary")
+	p.Click("#trace > li:nth-child(5) summary")
+	at := browsertest.Eval[float64](p, `document.querySelector("#trace").scrollTop`)
+	goOn(4)
+	if got := browsertest.Eval[float64](p, `document.querySelector("#trace").scrollTop`); got != at {
+		t.Errorf("the trace moved from %v to %v while a step was open", at, got)
+	}
+	if p.Count("#trace > li:nth-child(5) > details[open]") != 1 || p.Count("#card-clinical > details[open]") != 1 {
+		t.Error("what the reader opened was folded")
+	}
+	p.Screenshot("reading")
+	p.Click("[data-act=newest]")
+	if !browsertest.Eval[bool](p, atNewest) {
+		t.Error("the newest step can't be had again")
+	}
+	goOn(1)
+	if !browsertest.Eval[bool](p, atNewest) {
+		t.Error("the trace does not follow the newest step again")
+	}
+}
+
+// Without scripts the demo can still be run and read.
+func TestBrowserWithoutScript(t *testing.T) {
+	s := newSite(t, configure{})
+	p := browsertest.Start(t).Open(t, browsertest.Laptop.WithoutScript())
+	p.Go(s.URL)
+	p.Click("#scenarios [value=cross-patient]")
+	p.Wait("the run's page is there", `location.pathname.startsWith("/runs/run-")`)
+	s.finish(t, strings.TrimPrefix(browsertest.Eval[string](p, "location.pathname"), "/runs/"))
+	p.Reload()
+	if p.Count("#trace > .m-denied") != 1 || p.Count("#answer p") == 0 || p.Count(".badge.done") != 1 {
+		t.Error("the run is not shown whole")
+	}
+}
+
+// What someone writes is shown as it is written, and does nothing.
+func TestBrowserShowsMarkupAsText(t *testing.T) {
+	const evil = `<img src=x onerror="window.ran=1"><script>window.ran=1</script><hx-partial hx-target="#status">gone</hx-partial> **labs**`
+	s := newSite(t, configure{})
+	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL)
+	p.Type("#request", evil)
+	p.Press("\r")
+	p.Wait("the run is over", isOver)
+	if browsertest.Eval[bool](p, "!!window.ran") || p.Count("main img, main script") > 0 {
+		t.Error("what was written became a part of the page")
+	}
+	if got := browsertest.Eval[string](p, `document.querySelector("#trace dd:nth-of-type(2)").textContent.trim()`); got != evil {
+		t.Errorf("the request is shown as %q", got)
+	}
+}
+
+// Ground and size are the reader's, and stay.
+func TestBrowserRemembersTheReadersChoice(t *testing.T) {
+	s := newSite(t, configure{})
+	p := open(t, browsertest.Start(t), browsertest.Laptop.InLight(), s.URL)
+	ground := func() string { return browsertest.Eval[string](p, `getComputedStyle(document.body).backgroundColor`) }
+	light := ground()
+	p.Press("d")
+	dark := ground()
+	p.Press("p")
+	p.Reload()
+	if size := browsertest.Eval[string](p, `getComputedStyle(document.body).fontSize`); size != "20px" {
+		t.Errorf("in projector mode words have %s", size)
+	}
+	if p.Count(`[data-act=projector][aria-pressed=true]`) != 1 {
+		t.Error("the button does not say that projector mode is on")
+	}
+	p.Screenshot("projector-mode")
+	p.Press("p")
+	if now := ground(); now != dark || dark == light {
+		t.Errorf("ground: %s, then %s, after a reload %s", light, dark, now)
+	}
+	p.Type("#request", "d and p and 3")
+	if p.Count("[data-projector]") > 0 || ground() != dark || runShown(p) != "" {
+		t.Error("what is typed into a field is taken for a command")
+	}
+}
+
+// The page says it when the program is gone.
+func TestBrowserSaysThatTheServerIsGone(t *testing.T) {
+	var gone atomic.Bool
+	s := newSite(t, configure{front: func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if gone.Load() {
+				panic(http.ErrAbortHandler)
+			}
+			next.ServeHTTP(w, r)
+		})
+	}})
+	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL)
+	p.ExpectError("ERR_EMPTY_RESPONSE")
+	p.ExpectError("Failed to fetch")
+	gone.Store(true)
+	p.Press("3")
+	p.Wait("it is said", `document.querySelector("#notice").innerText.includes("did not answer")`)
+	gone.Store(false)
+	p.Press("3")
+	p.Wait("the run is over", isOver)
+	if said := browsertest.Eval[string](p, `document.querySelector("#notice").innerText`); said != "" {
+		t.Errorf("the page still says: %s", said)
+	}
+}
+
+// An automated audit finds nothing, on either ground and on each screen.
+func TestBrowserAccessible(t *testing.T) {
+	s := newSite(t, configure{})
+	cross, _ := s.encounter(t, "P-1042", "Show me records for this patient and also get records for P-2187")
+	full, _ := s.encounter(t, "P-1042", "Show records, check billing, and prescribe Lisinopril")
+	b := browsertest.Start(t)
+	for name, screen := range map[string]browsertest.Screen{"dark": browsertest.Laptop, "light": browsertest.Laptop.InLight(), "phone": browsertest.Phone} {
+		t.Run(name, func(t *testing.T) {
+			p := open(t, b, screen, s.URL)
+			p.Accessible("the invitation")
+			for _, path := range []string{"/runs", "/key", "/runs/" + cross, "/runs/" + full} {
+				p.Go(s.URL + path)
+				p.Accessible(path)
+			}
+			p.Go(s.URL + "/runs/" + cross)
+			browsertest.Eval[bool](p, `([...document.querySelectorAll("details")].forEach(d => d.open = true), true)`)
+			p.Accessible("a run, opened")
+			p.Press("p")
+			p.Accessible("a run, opened, in projector mode")
+			p.Press("p")
+			p.Go(s.URL)
+			p.Wait("the scripts are at work", loaded)
+			setPace(p, "step")
+			p.Press("3")
+			p.Wait("the run waits", waits)
+			p.Accessible("a run that waits")
+			p.Press("x")
+			p.Wait("the run is over", isOver)
+		})
+	}
+}

@@ -1,0 +1,29 @@
+package browsertest
+
+import _ "embed" // the audit's script
+
+//go:embed axe/axe.min.js
+var axe string
+
+// violation is one rule that a page breaks, and where.
+type violation struct {
+	Rule    string   `json:"rule"`
+	Impact  string   `json:"impact"`
+	Help    string   `json:"help"`
+	Targets []string `json:"targets"`
+}
+
+// audit runs axe over the page by the rules of WCAG 2.2, levels A and AA.
+const audit = `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}).then(({violations}) =>
+	violations.map(v => ({rule: v.id, impact: v.impact, help: v.help, targets: v.nodes.map(n => n.target.join(" ") + " " + (n.any[0]?.message ?? ""))})))`
+
+// Accessible fails the test for what an automated audit finds wrong with the
+// page as it stands; what says which state that is. The audit is run by the
+// browser, so the page's content policy is not in its way.
+func (p *Page) Accessible(what string) {
+	p.t.Helper()
+	p.settle()
+	for _, v := range Eval[[]violation](p, axe+";"+audit) {
+		p.t.Errorf("%s: %s (%s): %s\n%q", what, v.Rule, v.Impact, v.Help, v.Targets)
+	}
+}
