@@ -25,8 +25,9 @@ type Run struct {
 
 	events []trace.Event // all of them, to judge a scenario by
 
-	text strings.Builder // the model's words of this turn
-	last string          // of the turn before, if it said something
+	writing bool
+	text    strings.Builder // the model's words of this turn
+	last    string          // of the turn before, if it said something
 }
 
 // NewRun begins a projection.
@@ -50,10 +51,11 @@ func (c *Changed) Merge(o Changed) {
 func (r *Run) Apply(e trace.Event) Changed {
 	r.LastSeq = e.Seq
 	if delta, ok := e.Step.(trace.LLMDelta); ok {
-		r.Thinking = false
+		r.Thinking, r.writing = false, true
 		r.text.WriteString(delta.Text)
 		return Changed{Answer: true}
 	}
+	r.writing = false
 	r.events = append(r.events, e)
 	r.Steps = append(r.Steps, newStep(r.Info, len(r.Steps)+1, e))
 	c := Changed{Picture: r.Picture.Apply(e), Timeline: r.Timeline.Apply(e), Answer: r.applyAnswer(e.Step)}
@@ -118,6 +120,8 @@ func (r *Run) Doing() string {
 	switch {
 	case r.Thinking:
 		return "Waiting for the model, " + r.Info.ModelName
+	case r.writing:
+		return "The model writes"
 	case len(r.Steps) > 0:
 		return r.Steps[len(r.Steps)-1].What
 	default:

@@ -241,6 +241,7 @@ func TestHowARunStands(t *testing.T) {
 		{"nothing yet", nil, "", "live Starting"},
 		{"going on", []trace.Step{trace.Validation{}}, "", "live validation"},
 		{"the model is slow", []trace.Step{trace.LLMStart{}}, "", "live Waiting for the model, OFFLINE PLANNER"},
+		{"the model writes", []trace.Step{trace.LLMStart{}, trace.LLMDelta{Text: "a"}}, "", "live The model writes"},
 		{"waiting", []trace.Step{trace.Validation{}}, "spawn the clinical agent", "waiting Next: spawn the clinical agent"},
 		{"done", []trace.Step{full}, "", "answered 3 agents ✓ 4 allowed ✕ 0 denied ⇢ 1 delegated ✝ all 4 tokens dead, the broker says"},
 		{"not proven", []trace.Step{unproven}, "", "answered 3 agents ✓ 4 allowed ✕ 0 denied ⇢ 1 delegated ! 3 of 4 tokens proven dead ! 1 answer lost that may hold another"},
