@@ -89,7 +89,7 @@ func (e *encounter) fetch(ctx context.Context, cred *credential, n need, v verdi
 	e.rec.add(ctx, status, label, trace.ToolCall{Credential: cred.Credential, Tool: n.Tool.Name, CallID: n.callID,
 		PatientID: n.Patient.String(), Args: n.Args, Authorized: true, RequiredScope: v.required, HeldScope: v.held,
 		AgentID: cred.agent.ID(), Output: result.Output}, spans...)
-	return string(result.Output), nil
+	return string(result.Output), e.befall(ctx, cred, n)
 }
 
 // callWords says why a call failed, for the model and the page.

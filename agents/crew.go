@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit"
@@ -18,6 +20,8 @@ import (
 type credential struct {
 	trace.Credential
 	agent *agentwrit.Agent
+	jti   atomic.Value // string: the token's ID, once the broker has said it
+	dead  atomic.Bool  // revoked by our own operator
 }
 
 // String names the credential in a sentence.
@@ -65,23 +69,19 @@ func (c *crew) find(id trace.Credential) *credential {
 	return nil
 }
 
-// token is a credential's token while it has not been released.
-func (c *crew) token(id trace.Credential) (string, bool) {
-	cred := c.find(id)
-	if cred == nil || cred.agent.Released() {
-		return "", false
-	}
-	return cred.agent.AccessToken(), true
+// list is the credentials in the order in which they were issued.
+func (c *crew) list() []*credential {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.all)
 }
 
 // delegatedFirst lists the credentials in the order in which they are ended: a
 // delegated token would die with its delegator's release, before it could be
 // released itself.
 func (c *crew) delegatedFirst() []*credential {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	var lent, own []*credential
-	for _, cred := range c.all {
+	for _, cred := range c.list() {
 		if cred.Delegated {
 			lent = append(lent, cred)
 		} else {
@@ -115,7 +115,7 @@ func (e *encounter) agent(ctx context.Context, c tools.Category, n need) (*crede
 	if err != nil {
 		return e.notSpawned(ctx, id, n, scope, err, span)
 	}
-	cred := &credential{id, agent}
+	cred := &credential{Credential: id, agent: agent}
 	e.crew.add(cred)
 	e.rec.add(ctx, trace.StatusSuccess, capital(string(c))+" agent spawned", trace.AgentCreated{
 		Credential: id, AgentID: agent.ID(), SPIFFEID: agent.ID(), Scope: agent.Scope(), Tools: c.Names(),
@@ -186,6 +186,7 @@ func (e *encounter) showClaims(ctx context.Context, cred *credential, why string
 	case err != nil:
 		return e.brokerFailure(err)
 	}
+	cred.jti.Store(claims.ID)
 	step.Valid, step.Subject, step.Scope, step.TokenID = true, claims.Subject, claims.Scope, claims.ID
 	step.OrchID, step.TaskID, step.Issuer = claims.OrchID, claims.TaskID, claims.Issuer
 	step.IssuedAt, step.ExpiresAt, step.Chain = claims.IssuedAt, claims.ExpiresAt, hops(claims.DelegationChain)

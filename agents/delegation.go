@@ -52,7 +52,7 @@ func (e *encounter) delegate(ctx context.Context, from, to *credential, n need) 
 	case err != nil:
 		return nil, nil, e.delegationFailed(ctx, n, err, span)
 	}
-	cred := &credential{lent, agent}
+	cred := &credential{Credential: lent, agent: agent}
 	e.crew.add(cred)
 	e.rec.add(ctx, trace.StatusSuccess, fmt.Sprintf("%s agent delegates %s", capital(from.Category), strings.Join(scope, ", ")),
 		trace.Delegation{Credential: lent, DelegatorID: from.agent.ID(), DelegatorScope: from.agent.Scope(),

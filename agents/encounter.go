@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit"
@@ -32,6 +33,10 @@ type encounter struct {
 
 	messages []llm.Message
 	calls    map[string]bool // IDs of the tool calls so far
+
+	service  *Service // to revoke by
+	befallen bool     // the incident has happened
+	loot     atomic.Pointer[loot]
 }
 
 func (s *Service) newEncounter(run trace.Run, req Request, cancel context.CancelCauseFunc) *encounter {
@@ -45,7 +50,7 @@ func (s *Service) newEncounter(run trace.Run, req Request, cancel context.Cancel
 		Config: s.cfg, id: run.ID, req: req, started: run.Started,
 		rec:    &recorder{log: s.cfg.Log, runID: run.ID, now: s.cfg.Clock, logger: s.cfg.Logger},
 		pace:   newPacer(req.Pace, working),
-		cancel: cancel, done: make(chan struct{}), calls: make(map[string]bool),
+		cancel: cancel, done: make(chan struct{}), calls: make(map[string]bool), service: s,
 	}
 	e.end = func() {
 		working.end()
@@ -74,8 +79,10 @@ func (f *failure) Error() string { return f.message }
 // and the run is completed.
 func (e *encounter) run(ctx context.Context) {
 	outcome := e.conclude(ctx, e.recovered(ctx, e.flow))
-	if err := e.recovered(ctx, e.release); err != nil {
-		outcome = e.failed(ctx, err)
+	for _, last := range []func(context.Context) error{e.release, e.tryLoot} {
+		if err := e.recovered(ctx, last); err != nil {
+			outcome = e.failed(ctx, err)
+		}
 	}
 	summary := e.rec.summary(e.req.Patient.String(), outcome, e.Clock().Sub(e.started))
 	status := trace.StatusSuccess

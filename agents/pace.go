@@ -114,6 +114,17 @@ func (p *pacer) wait(ctx context.Context, before string, holds bool) {
 	}
 }
 
+// waitFor is wait before a step that a stepping pace waits for, and with always
+// every pace does.
+func (p *pacer) waitFor(ctx context.Context, before string, always bool) {
+	if !always {
+		p.wait(ctx, before, true)
+		return
+	}
+	for ctx.Err() == nil && !p.waitForNext(ctx, before, nil) {
+	}
+}
+
 // waitForNext reports whether Next was called, and not the pace changed.
 func (p *pacer) waitForNext(ctx context.Context, before string, changed <-chan struct{}) bool {
 	goOn := p.allowance.hold()

@@ -66,6 +66,7 @@ func (p *parting) renew(cred *credential) fate {
 	err := p.ask(cred.agent.Renew)
 	span := done()
 	if err == nil {
+		cred.jti.Store("") // the successor has another, which nobody has asked for
 		p.rec.add(p.ctx, trace.StatusSuccess, capital(cred.String())+" token renewed", trace.TokenRenewed{Credential: cred.Credential,
 			AgentID: cred.agent.ID(), OldPreview: preview(old), NewPreview: preview(cred.agent.AccessToken()),
 			NewExpiresIn: seconds(cred.agent.ExpiresIn())}, span)

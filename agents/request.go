@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/devonartis/medassist-go/patient"
+	"github.com/devonartis/medassist-go/trace"
 )
 
 // MaxText is the longest request, in characters.
@@ -22,11 +23,17 @@ type Request struct {
 	// TokenTTL is the life of the run's tokens, in whole seconds; 0 means
 	// the service's.
 	TokenTTL time.Duration
+	// Incident is what befalls the run's first credential after its first
+	// read; empty means nothing.
+	Incident trace.IncidentKind
+	// Hold makes an incident wait for [Service.Next] at every pace, so that
+	// the room can look, or try.
+	Hold bool
 }
 
 // InputError says what is wrong with a request, in words for its author.
 type InputError struct {
-	Field   string // "patient_id", "request" or "pace"
+	Field   string // "patient_id", "request", "pace" or "scenario"
 	Message string
 }
 

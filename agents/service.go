@@ -41,6 +41,7 @@ type Config struct {
 	Directory Directory
 	Log       trace.Log
 
+	Operator       Operator         // nil means that nothing can be revoked
 	BrokerEmbedded bool             // the broker runs in this process
 	Limits         Limits           // zero fields have defaults
 	TokenTTL       time.Duration    // life of a token; 0 means 5 minutes
@@ -55,7 +56,8 @@ var (
 	ErrStopping   = errors.New("the service is stopping")
 	ErrNotLive    = errors.New("no live run of that ID")
 	ErrNotWaiting = errors.New("the run does not wait")
-	ErrNoToken    = errors.New("the run holds no such token now")
+	ErrNoToken    = errors.New("no token of the run has been stolen, or it has ended")
+	ErrNoOperator = errors.New("revoking needs the broker's admin secret: set AGENTWRIT_ADMIN_SECRET")
 )
 
 // Service runs encounters, each in a goroutine of its own. Safe for concurrent
@@ -91,6 +93,9 @@ func New(cfg Config) (*Service, error) {
 func (s *Service) Start(ctx context.Context, req Request) (trace.Run, error) {
 	if err := req.check(); err != nil {
 		return trace.Run{}, err
+	}
+	if req.Incident == trace.IncidentRevocation && s.cfg.Operator == nil {
+		return trace.Run{}, &InputError{"scenario", ErrNoOperator.Error()}
 	}
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	run := s.describe(req)
@@ -225,19 +230,19 @@ func (s *Service) Cancel(runID, by, reason string) error {
 	return nil
 }
 
-// Bearer hands out a live token of a run, for the demonstration of a stolen
-// one. It is the one door by which a token leaves: the caller must know that
-// it opens it for the presenter. It fails with ErrNotLive and ErrNoToken.
-func (s *Service) Bearer(runID string, c trace.Credential) (string, error) {
+// Stolen hands out the token that a run's theft has copied, for whoever shows
+// what a thief can do with it. It is the one door by which a token leaves: the
+// caller must know that it opens it for the presenter, and nothing is behind it
+// but in a run that is about theft. It fails with ErrNotLive and ErrNoToken.
+func (s *Service) Stolen(runID string) (string, error) {
 	e, err := s.find(runID)
 	if err != nil {
 		return "", err
 	}
-	token, ok := e.crew.token(c)
-	if !ok {
-		return "", fmt.Errorf("%w: %s", ErrNoToken, runID)
+	if loot := e.loot.Load(); loot != nil && !loot.from.agent.Released() {
+		return loot.token, nil
 	}
-	return token, nil
+	return "", fmt.Errorf("%w: %s", ErrNoToken, runID)
 }
 
 // Live lists the live runs' IDs, in no order of time.

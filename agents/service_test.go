@@ -3,7 +3,6 @@ package agents_test
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -218,9 +217,9 @@ func TestARunThatIsNotLive(t *testing.T) {
 	for _, id := range []string{over, "run-0"} {
 		_, state := w.State(id)
 		_, watch := w.Watch(id)
-		_, bearer := w.Bearer(id, trace.Credential{Category: "clinical"})
+		_, stolen := w.Stolen(id)
 		for op, err := range map[string]error{"Next": w.Next(id), "Cancel": w.Cancel(id, "presenter", ""), "SetPace": w.SetPace(id, agents.Step),
-			"State": state, "Watch": watch, "Bearer": bearer} {
+			"State": state, "Watch": watch, "Stolen": stolen} {
 			if !errors.Is(err, agents.ErrNotLive) {
 				t.Errorf("%s of %s = %v", op, id, err)
 			}
@@ -243,47 +242,6 @@ func TestARunThatIsForgottenEndsByItself(t *testing.T) {
 		t.Errorf("%s: %+v", h.Run.Outcome, e)
 	}
 	w.assertAllDead(t, h, 1)
-}
-
-// The stolen token: what a presenter is handed opens its own patient's records
-// while it lives, nobody else's, and nothing once it is released.
-func TestAStolenToken(t *testing.T) {
-	w := newWorld(t, worldConfig{})
-	clinical := trace.Credential{Category: "clinical"}
-	id := w.start(t, "P-1042", "Show records", "step")
-	w.stepTo(t, id, "spawn the clinical agent")
-	if _, err := w.Bearer(id, clinical); !errors.Is(err, agents.ErrNoToken) {
-		t.Errorf("a token before there is one: %v", err)
-	}
-	w.stepTo(t, id, "call get_patient_records for P-1042")
-	token, err := w.Bearer(id, clinical)
-	must(t, err)
-	if _, err := w.Bearer(id, trace.Credential{Category: "clinical", Delegated: true}); !errors.Is(err, agents.ErrNoToken) {
-		t.Errorf("a token that is not there: %v", err)
-	}
-	get := func(patient string) int {
-		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), "GET", w.recordsURL+"/records/"+patient+"/chart", nil)
-		must(t, err)
-		req.Header.Set("Authorization", "Bearer "+token)
-		resp, err := ownTransport(t).RoundTrip(req)
-		must(t, err)
-		io.Copy(io.Discard, resp.Body)
-		resp.Body.Close()
-		return resp.StatusCode
-	}
-	if own, other := get("P-1042"), get("P-2187"); own != 200 || other != 403 {
-		t.Errorf("own patient %d, another %d", own, other)
-	}
-	w.stepTo(t, id, "release the clinical token")
-	must(t, w.Next(id))
-	w.stepTo(t, id, "prove the clinical token dead")
-	if own := get("P-1042"); own != 401 {
-		t.Errorf("after release: %d", own)
-	}
-	if _, err := w.Bearer(id, clinical); !errors.Is(err, agents.ErrNoToken) {
-		t.Errorf("a token that was released: %v", err)
-	}
 }
 
 // panicking is a model with a bug.

@@ -89,7 +89,7 @@ func newWorld(t testing.TB, wc worldConfig) *world {
 	t.Cleanup(func() { w.log.Close() })
 
 	w.cfg = agents.Config{
-		Broker: app, BrokerURL: w.link.URL, BrokerEmbedded: true, Model: llm.NewPlanner(),
+		Broker: app, Operator: w.admin, BrokerURL: w.link.URL, BrokerEmbedded: true, Model: llm.NewPlanner(),
 		Tools: tools.NewClient(api.URL, ownTransport(t)), Log: w.log,
 		Directory: func(ctx context.Context, id patient.ID) (string, bool, error) {
 			p, found, err := store.Find(ctx, id)

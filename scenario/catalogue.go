@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"slices"
+	"time"
 
 	"github.com/devonartis/medassist-go/trace"
 )
@@ -77,6 +78,31 @@ var catalogue = []Scenario{
 		Expect: Expect{Spawned: []string{clinical, prescription},
 			Denied: []Denial{{"check_drug_interactions", trace.RefusedByGate}, {Delegate, trace.RefusedByBroker}},
 			Never:  []string{"write_prescription"}},
+	},
+	{
+		ID: "kill-switch", Key: "0", Title: "Kill switch",
+		Proves:  "The operator revokes one agent in the middle: its next call fails, and the others work on.",
+		Patient: "P-1042", Request: "Show records and lab results, and check billing",
+		Incident: trace.IncidentRevocation,
+		Expect: Expect{Spawned: []string{clinical, billing}, Revoked: 1,
+			Allowed: []string{"get_patient_records", "get_billing_history"}, Never: []string{"get_lab_results"},
+			Denied: []Denial{{"get_lab_results", trace.RefusedByGate}}},
+	},
+	{
+		ID: "five-seconds", Key: "e", Title: "Five-second token",
+		Proves:  "A token that nobody ends dies by itself: five seconds later the same agent is refused.",
+		Patient: "P-1042", Request: "Show records and lab results",
+		Incident: trace.IncidentExpiry, TokenTTL: 5 * time.Second,
+		Expect: Expect{Spawned: []string{clinical}, Allowed: []string{"get_patient_records"}, Never: []string{"get_lab_results"},
+			Denied: []Denial{{"get_lab_results", trace.RefusedByGate}}},
+	},
+	{
+		ID: "stolen-token", Key: "s", Title: "Stolen token",
+		Proves:  "A stolen token works for its one patient while it lives, for nobody else, and for nothing after release.",
+		Patient: "P-1042", Request: "Show medical records",
+		Incident: trace.IncidentTheft,
+		Expect: Expect{Spawned: []string{clinical}, Allowed: []string{"get_patient_records"},
+			Stolen: []Theft{{"P-1042", ""}, {"P-2187", trace.RefusedByRecords}, {"P-1042", trace.RefusedByRecords}}},
 	},
 }
 

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-var act = regexp.MustCompile(`(?m)^- Scenario: ([a-z-]+) \(key ([0-9])\)`)
+var act = regexp.MustCompile(`(?m)^- Scenario: ([a-z-]+) \(key ([0-9a-z])\)`)
 
 // Every act of the presenter's guide is a scenario, under the key it says.
 func TestGuideNamesScenarios(t *testing.T) {

@@ -23,6 +23,8 @@ type Seen struct {
 	Allowed   []string
 	Denied    []Denial
 	Delegated int
+	Revoked   int
+	Stolen    []Theft
 	Complete  *trace.Complete // nil while the run goes on
 }
 
@@ -41,6 +43,10 @@ func Observe(events []trace.Event) Seen {
 			s.Denied = append(s.Denied, Denial{step.Tool, step.RefusedBy})
 		case trace.Delegation:
 			s.Delegated++
+		case trace.TokenRevoked:
+			s.Revoked++
+		case trace.StolenTokenUsed:
+			s.Stolen = append(s.Stolen, theft(step))
 		case trace.DelegationDenied:
 			s.Denied = append(s.Denied, Denial{Delegate, step.RefusedBy})
 		case trace.Complete:
@@ -80,6 +86,12 @@ func (x Expect) Judge(events []trace.Event) Verdict {
 	if v.Seen.Delegated != x.Delegated {
 		surprise("%d delegations, expected %d", v.Seen.Delegated, x.Delegated)
 	}
+	if v.Seen.Revoked != x.Revoked {
+		surprise("%d revocations, expected %d", v.Seen.Revoked, x.Revoked)
+	}
+	if !slices.Equal(v.Seen.Stolen, x.Stolen) {
+		surprise("the stolen token: %s, expected %s", thefts(v.Seen.Stolen), thefts(x.Stolen))
+	}
 	v.Surprises = append(v.Surprises, x.judgeEnd(v.Seen.Complete)...)
 	return v
 }
@@ -114,6 +126,27 @@ func (d Denial) String() string {
 		return d.Tool
 	}
 	return d.Tool + " by the " + string(d.RefusedBy)
+}
+
+// theft reads a use of a stolen token. One that nobody refused and that came to
+// nothing all the same is none that was let through.
+func theft(s trace.StolenTokenUsed) Theft {
+	if !s.Authorized && s.RefusedBy == "" {
+		return Theft{s.PatientID, "nobody"}
+	}
+	return Theft{s.PatientID, s.RefusedBy}
+}
+
+func thefts(all []Theft) string {
+	var out []string
+	for _, t := range all {
+		if t.RefusedBy == "" {
+			out = append(out, t.PatientID+" let through")
+		} else {
+			out = append(out, t.PatientID+" refused by "+string(t.RefusedBy))
+		}
+	}
+	return list(out)
 }
 
 func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }

@@ -38,6 +38,9 @@ func TestJudge(t *testing.T) {
 		"refused by another": {trail(spawn, call, trace.ScopeDenied{Tool: "get_patient_records", RefusedBy: trace.RefusedByRecords}, end), "was not refused"},
 		"a delegation":       {trail(spawn, call, denied, trace.Delegation{}, end), "1 delegations"},
 		"a token that lives": {trail(spawn, call, denied, trace.Complete{Outcome: trace.OutcomeAnswered, Tokens: 1}), "0 of 1 tokens proven dead"},
+		"a revocation":       {trail(spawn, call, denied, trace.TokenRevoked{}, end), "1 revocations"},
+		"a theft":            {trail(spawn, call, denied, trace.StolenTokenUsed{PatientID: "P-1", Authorized: true}, end), "P-1 let through"},
+		"a theft, lost":      {trail(spawn, call, denied, trace.StolenTokenUsed{PatientID: "P-1"}, end), "P-1 refused by nobody"},
 		"failed":             {trail(spawn, call, denied, trace.Complete{Outcome: trace.OutcomeFailed, AllDead: true}), "the run failed"},
 		"no end":             {trail(spawn, call, denied), "did not end"},
 	} {

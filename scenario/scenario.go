@@ -1,6 +1,10 @@
 package scenario
 
-import "github.com/devonartis/medassist-go/trace"
+import (
+	"time"
+
+	"github.com/devonartis/medassist-go/trace"
+)
 
 // Scenario is one set piece.
 type Scenario struct {
@@ -10,7 +14,11 @@ type Scenario struct {
 	Proves  string // one sentence
 	Patient string
 	Request string
-	Expect  Expect
+	// Incident is what befalls the run's first credential; empty means
+	// nothing.
+	Incident trace.IncidentKind
+	TokenTTL time.Duration // life of the run's tokens; 0 means as ever
+	Expect   Expect
 }
 
 // Expect is what a run must show. Allowed and Denied list what must be there
@@ -21,6 +29,8 @@ type Expect struct {
 	Denied    []Denial // refusals that must have happened
 	Never     []string // tools that must not have been let through
 	Delegated int      // delegations, exactly
+	Revoked   int      // revocations that took a token down, exactly
+	Stolen    []Theft  // uses of a stolen token, in order, exactly
 	Outcome   string   // of trace.Complete; "" means "answered"
 	// NoTokens says that no agent is spawned, so nothing is there to be dead.
 	NoTokens bool
@@ -31,4 +41,10 @@ type Expect struct {
 type Denial struct {
 	Tool      string
 	RefusedBy trace.RefusedBy // "" means any of the three
+}
+
+// Theft is one use of a stolen token: for whose data, and who refused it.
+type Theft struct {
+	PatientID string
+	RefusedBy trace.RefusedBy // "" means that it was let through
 }

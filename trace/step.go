@@ -35,6 +35,9 @@ const (
 	TypeTokenReleased         Type = "token_released"
 	TypeReleaseError          Type = "release_error"
 	TypePostReleaseValidation Type = "post_release_validation"
+	TypeIncident              Type = "incident"
+	TypeTokenRevoked          Type = "token_revoked"
+	TypeStolenTokenUsed       Type = "stolen_token_used"
 	TypeCancelled             Type = "cancelled"
 	TypeError                 Type = "error"
 	TypeComplete              Type = "complete"
@@ -349,6 +352,9 @@ func (TokenRenewed) Type() Type          { return TypeTokenRenewed }
 func (TokenReleased) Type() Type         { return TypeTokenReleased }
 func (ReleaseError) Type() Type          { return TypeReleaseError }
 func (PostReleaseValidation) Type() Type { return TypePostReleaseValidation }
+func (Incident) Type() Type              { return TypeIncident }
+func (TokenRevoked) Type() Type          { return TypeTokenRevoked }
+func (StolenTokenUsed) Type() Type       { return TypeStolenTokenUsed }
 func (Cancelled) Type() Type             { return TypeCancelled }
 func (RunError) Type() Type              { return TypeError }
 func (Complete) Type() Type              { return TypeComplete }
@@ -362,6 +368,7 @@ var steps = func() map[Type]reflect.Type {
 		ToolError{}, ScopeDenied{}, TokenRejected{}, Delegation{},
 		DelegationDenied{}, LLMDelta{}, LLMResponse{}, TokenRenewed{},
 		TokenReleased{}, ReleaseError{}, PostReleaseValidation{},
+		Incident{}, TokenRevoked{}, StolenTokenUsed{},
 		Cancelled{}, RunError{}, Complete{},
 	} {
 		m[s.Type()] = reflect.TypeOf(s)

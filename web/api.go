@@ -23,6 +23,8 @@ type requestBody struct {
 	Request   string `json:"request"`
 	Pace      string `json:"pace,omitempty"`
 	Scenario  string `json:"scenario,omitempty"`
+
+	hold bool // an incident waits for whoever looks at the page
 }
 
 func (b requestBody) parse() (agents.Request, error) {
@@ -31,10 +33,11 @@ func (b requestBody) parse() (agents.Request, error) {
 		return req, err
 	}
 	if b.Scenario != "" {
-		if _, ok := scenario.ByID(b.Scenario); !ok {
+		sc, ok := scenario.ByID(b.Scenario)
+		if !ok {
 			return req, &inputError{http.StatusBadRequest, "scenario", "there is no scenario of that name"}
 		}
-		req.Scenario = b.Scenario
+		req.Scenario, req.Incident, req.TokenTTL, req.Hold = sc.ID, sc.Incident, sc.TokenTTL, b.hold
 	}
 	return req, nil
 }
@@ -206,10 +209,6 @@ func (s *Server) auditEvents(w http.ResponseWriter, r *http.Request) {
 
 // revoke is POST /api/revoke.
 func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
-	if s.cfg.Admin == nil {
-		s.fail(w, r, http.StatusForbidden, "Revoking needs the broker's admin secret: set AGENTWRIT_ADMIN_SECRET.")
-		return
-	}
 	body, err := decode[struct {
 		Level  string `json:"level"`
 		Target string `json:"target"`
@@ -218,7 +217,7 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
-	done, err := s.cfg.Admin.Revoke(r.Context(), agentwrit.RevokeLevel(body.Level), body.Target)
+	done, err := s.cfg.Runs.Revoke(r.Context(), agentwrit.RevokeLevel(body.Level), body.Target)
 	if err != nil {
 		s.refuse(w, r, err)
 		return

@@ -123,6 +123,10 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		status, detail = http.StatusNotFound, "There is no such run."
 	case errors.Is(err, agents.ErrNotLive), errors.Is(err, agents.ErrNotWaiting):
 		status, detail = http.StatusConflict, "The run has ended, or does not wait."
+	case errors.Is(err, agents.ErrNoOperator):
+		status, detail = http.StatusForbidden, "Revoking needs the broker's admin secret: set AGENTWRIT_ADMIN_SECRET."
+	case errors.Is(err, agents.ErrNoToken):
+		status, detail = http.StatusConflict, "No token of this run has been stolen, or it has ended."
 	case errors.Is(err, agents.ErrBusy):
 		w.Header().Set("Retry-After", "2")
 		status, detail = http.StatusServiceUnavailable, "Too many runs are live. Wait for one to end."

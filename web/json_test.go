@@ -44,7 +44,7 @@ func TestDecodeIsStrict(t *testing.T) {
 			var input *inputError
 			switch {
 			case tt.status == 0:
-				if want := (requestBody{"P-1042", "Show labs", "step", ""}); err != nil || got != want {
+				if want := (requestBody{PatientID: "P-1042", Request: "Show labs", Pace: "step"}); err != nil || got != want {
 					t.Errorf("%+v, %v", got, err)
 				}
 			case !errors.As(err, &input):

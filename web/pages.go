@@ -82,7 +82,8 @@ func (s *Server) startFromPage(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, http.StatusBadRequest, "The form can't be read, or is too large.")
 		return
 	}
-	body := requestBody{r.PostFormValue("patient_id"), r.PostFormValue("request"), r.PostFormValue("pace"), r.PostFormValue("scenario")}
+	body := requestBody{PatientID: r.PostFormValue("patient_id"), Request: r.PostFormValue("request"),
+		Pace: r.PostFormValue("pace"), Scenario: r.PostFormValue("scenario"), hold: true}
 	if sc, ok := scenario.ByID(body.Scenario); ok {
 		body.PatientID, body.Request = sc.Patient, sc.Request
 	}

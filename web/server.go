@@ -36,8 +36,7 @@ type Config struct {
 	ModelName      string
 	ModelMode      string
 
-	// Admin reads the audit trail and revokes; nil when the app has no admin
-	// secret.
+	// Admin reads the audit trail; nil when the app has no admin secret.
 	Admin *agentwrit.Admin
 	// PresenterKey is needed for whatever changes anything. Empty means that
 	// only this machine can reach the page, and anybody on it may.
@@ -108,6 +107,7 @@ func (s *Server) routes() http.Handler {
 	r.Get("/runs/{id}/frames", s.frames)
 	r.Post("/runs/{id}/next", s.next)
 	r.Post("/runs/{id}/cancel", s.cancel)
+	r.Post("/runs/{id}/stolen", s.stolen)
 
 	r.Post("/api/request", s.runToEnd)
 	r.Post("/api/runs", s.startRun)

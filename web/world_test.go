@@ -66,7 +66,7 @@ func newSite(t testing.TB, c configure) *site {
 		c.model = llm.NewPlanner()
 	}
 	s.service, err = agents.New(agents.Config{
-		Broker: app, BrokerURL: s.broker.URL, BrokerEmbedded: true, Model: c.model, Log: s.log,
+		Broker: app, Operator: s.broker.Admin(t), BrokerURL: s.broker.URL, BrokerEmbedded: true, Model: c.model, Log: s.log,
 		Tools: tools.NewClient(address, nil),
 		Directory: func(ctx context.Context, id patient.ID) (string, bool, error) {
 			p, found, err := s.records.Find(ctx, id)

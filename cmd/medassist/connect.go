@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/broker"
 	"github.com/devonartis/medassist-go/setup"
@@ -26,6 +27,14 @@ func (c connection) kind() string {
 		return "(embedded)"
 	}
 	return "(remote)"
+}
+
+// operator revokes; nil without the admin secret.
+func (c connection) operator() agents.Operator {
+	if c.admin == nil {
+		return nil
+	}
+	return c.admin
 }
 
 // connect starts the embedded broker, or logs in to the one that is named.

@@ -73,7 +73,7 @@ func Run(ctx context.Context, cfg Config, io stdio) (err error) {
 	closing.add(runs.Close)
 
 	service, err := agents.New(agents.Config{
-		Broker: broker.app, BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
+		Broker: broker.app, Operator: broker.operator(), BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
 		Model: model, Tools: tools.NewClient(reachable(page.Addr()), nil), Log: runs,
 		Directory: directory(store), Clock: cfg.clock, Logger: log,
 	})

@@ -63,6 +63,11 @@ func (p *Picture) Apply(e trace.Event) (changed bool) {
 			c.Renewals++
 			c.Issued, c.Expires = e.Time, e.Time.Add(seconds(s.NewExpiresIn))
 		})
+	case trace.TokenRevoked:
+		for _, id := range s.Credentials {
+			changed = p.change(id, (*Credential).revoked) || changed
+		}
+		return changed
 	case trace.TokenReleased:
 		return p.change(s.Credential, (*Credential).released)
 	case trace.ReleaseError:
@@ -157,6 +162,13 @@ func (c *Credential) foundDead(now time.Time) {
 	c.State = Revoked
 	if !now.Before(c.Expires) {
 		c.State = Expired
+	}
+}
+
+// revoked ends what lived, by the operator's hand.
+func (c *Credential) revoked() {
+	if c.State == Alive {
+		c.State = Revoked
 	}
 }
 

@@ -43,13 +43,31 @@
       store("projector", root.hasAttribute("data-projector") ? "on" : "off");
       showProjector();
     },
+    // Where there is no clipboard (a page that is not secure), a field is copied
+    // from that nobody sees.
+    async copy(button) {
+      const answer = await fetch(button.dataset.from, { method: "POST" });
+      const text = await answer.text();
+      if (!answer.ok) { say("notice", "There is nothing to copy any more: the token has ended."); return; }
+      if (navigator.clipboard) await navigator.clipboard.writeText(text);
+      else {
+        const field = document.body.appendChild(Object.assign(document.createElement("textarea"), { value: text, className: "unseen" }));
+        field.select();
+        document.execCommand("copy");
+        field.remove();
+      }
+      button.textContent = "Copied";
+    },
     newest() {
       following = true;
       follow();
     },
   };
   const showProjector = () => document.querySelector("[data-act=projector]").setAttribute("aria-pressed", root.hasAttribute("data-projector"));
-  document.addEventListener("click", (e) => acts[e.target.closest("[data-act]")?.dataset.act]?.());
+  document.addEventListener("click", (e) => {
+    const button = e.target.closest("[data-act]");
+    acts[button?.dataset.act]?.(button);
+  });
 
   // A key is that of the button which says so.
   const keys = { d: acts.theme, p: acts.projector, "/": () => $("request")?.focus() };

@@ -96,6 +96,15 @@ func factsOf(step trace.Step) []Fact {
 	case trace.PostReleaseValidation:
 		f.text("asked about", asked(s))
 		f.text("the broker says", s.Error)
+	case trace.TokenRevoked:
+		f.text("level", s.Level)
+		f.mono("target", s.Target)
+		f.text("the broker says", fmt.Sprintf("%d revoked", s.Count))
+	case trace.StolenTokenUsed:
+		f.mono("token", s.TokenPreview)
+		f.scopes("required", s.RequiredScope)
+		f.scopes("held", s.HeldScope)
+		f.text("reason", s.Reason)
 	case trace.Cancelled:
 		f.text("by", s.By)
 		f.text("reason", s.Reason)

@@ -43,8 +43,13 @@ func meaningOf(e trace.Event) Meaning {
 		return Delegated
 	case trace.AgentCreated, trace.TokenRenewed:
 		return Alive
-	case trace.TokenReleased:
+	case trace.TokenReleased, trace.TokenRevoked:
 		return Ended
+	case trace.StolenTokenUsed:
+		if s.RefusedBy != "" {
+			return Denied
+		}
+		return Trouble
 	case trace.TokenValidated:
 		if s.Valid {
 			return Alive

@@ -21,6 +21,7 @@ type Run struct {
 	Thinking bool // the model has been asked and has said nothing yet
 	Complete *trace.Complete
 	Failure  *trace.RunError
+	Loot     *trace.StolenTokenUsed // what a thief did with a token of this run, the last time
 	Waiting  string // what a stepping run waits to do; empty while it goes on
 
 	events []trace.Event // all of them, to judge a scenario by
@@ -59,6 +60,9 @@ func (r *Run) Apply(e trace.Event) Changed {
 	r.events = append(r.events, e)
 	r.Steps = append(r.Steps, newStep(r.Info, len(r.Steps)+1, e))
 	c := Changed{Picture: r.Picture.Apply(e), Timeline: r.Timeline.Apply(e), Answer: r.applyAnswer(e.Step)}
+	if s, ok := e.Step.(trace.StolenTokenUsed); ok {
+		r.Loot = &s
+	}
 	c.Cards = r.applyCard(e.Step) || c.Picture && len(r.Cards) > 0
 	return c
 }

@@ -55,6 +55,12 @@ func denialOf(step trace.Step) *Denial {
 		return &Denial{Required: requiredChips(s.RequiredScope, s.MissingScope, s.HeldScope), Held: Chips(s.HeldScope), RefusedBy: refuser(s.RefusedBy)}
 	case trace.TokenRejected:
 		return &Denial{Required: Chips(s.RequiredScope), Reason: s.Reason, RefusedBy: refuser(s.RefusedBy)}
+	case trace.StolenTokenUsed:
+		if s.RefusedBy == "" {
+			return nil
+		}
+		return &Denial{Required: requiredChips(s.RequiredScope, s.MissingScope, s.HeldScope), Held: Chips(s.HeldScope),
+			Reason: s.Reason, RefusedBy: refuser(s.RefusedBy)}
 	case trace.DelegationDenied:
 		return &Denial{Required: requiredChips(s.RequestedScope, s.MissingScope, s.DelegatorScope), Held: Chips(s.DelegatorScope),
 			Reason: s.Reason, RefusedBy: refuser(s.RefusedBy)}

@@ -1,0 +1,216 @@
+package agents_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/trace"
+)
+
+// befallen starts a run that an incident befalls.
+func (w *world) befallen(t testing.TB, request string, change func(*agents.Request)) string {
+	t.Helper()
+	req, err := agents.ParseRequest("P-1042", request, "")
+	must(t, err)
+	change(&req)
+	run, err := w.Start(t.Context(), req)
+	must(t, err)
+	return run.ID
+}
+
+// The kill switch: the operator revokes one agent, the trace says so, its next
+// call fails, and the other agents work on.
+func TestARevocationByTheOperator(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldConfig{})
+	h := w.finish(t, w.befallen(t, "Show records and lab results, and check billing", func(r *agents.Request) { r.Incident = trace.IncidentRevocation }))
+	revoked, rejected := only[trace.TokenRevoked](t, h), only[trace.TokenRejected](t, h)
+	clinical := trace.Credential{Category: "clinical"}
+	if revoked.Level != string(wire.RevokeAgent) || revoked.Target != rejected.AgentID || !slices.Equal(revoked.Credentials, []trace.Credential{clinical}) {
+		t.Errorf("revoked %+v", revoked)
+	}
+	if rejected.Tool != "get_lab_results" || rejected.Credential != clinical || rejected.RefusedBy != trace.RefusedByGate {
+		t.Errorf("rejected %+v", rejected)
+	}
+	if calls := all[trace.ToolCall](h); len(calls) != 2 || calls[1].Category != "billing" {
+		t.Errorf("the others did not work on:\n%s", h)
+	}
+	w.assertAllDead(t, h, 2)
+}
+
+// Without an operator there is no kill switch, and the run does not begin.
+func TestARevocationWithoutAnOperator(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldConfig{}).with(t, func(c *agents.Config) { c.Operator = nil })
+	req, err := agents.ParseRequest("P-1042", "Show records", "")
+	must(t, err)
+	req.Incident = trace.IncidentRevocation
+	var input *agents.InputError
+	if _, err := w.Start(t.Context(), req); !errors.As(err, &input) || !strings.Contains(input.Message, "AGENTWRIT_ADMIN_SECRET") {
+		t.Errorf("started: %v", err)
+	}
+	if _, err := w.Revoke(t.Context(), wire.RevokeTask, "run-0"); !errors.Is(err, agents.ErrNoOperator) {
+		t.Errorf("revoked: %v", err)
+	}
+}
+
+// A token that nobody ends dies by itself.
+func TestATokenThatNobodyEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldConfig{})
+	start := time.Now()
+	h := w.finish(t, w.befallen(t, "Show records and lab results", func(r *agents.Request) { r.Incident, r.TokenTTL = trace.IncidentExpiry, 2*time.Second }))
+	if took := time.Since(start); took < 2*time.Second {
+		t.Errorf("nobody waited: %s", took)
+	}
+	if r := only[trace.TokenRejected](t, h); r.Tool != "get_lab_results" {
+		t.Errorf("rejected %+v", r)
+	}
+	if len(all[trace.TokenRevoked](h)) > 0 || h.Run.Summary.Released > 0 {
+		t.Errorf("it did not die by itself:\n%s", h)
+	}
+	w.assertAllDead(t, h, 1)
+}
+
+// A stolen token works for its one patient while it lives, and the trace shows
+// each use. What the presenter is handed does the same.
+func TestAStolenToken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldConfig{})
+	id := w.befallen(t, "Show records", func(r *agents.Request) { r.Incident, r.Hold = trace.IncidentTheft, true })
+	w.stepTo(t, id, "go on, and end the stolen token")
+	token, err := w.Stolen(id)
+	must(t, err)
+	get := func(patient string) int {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), "GET", w.recordsURL+"/records/"+patient+"/chart", nil)
+		must(t, err)
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := ownTransport(t).RoundTrip(req)
+		must(t, err)
+		io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	if own, other := get("P-1042"), get("P-2187"); own != 200 || other != 403 {
+		t.Errorf("own patient %d, another %d", own, other)
+	}
+	must(t, w.Next(id))
+	h := w.finish(t, id)
+	if own := get("P-1042"); own != 401 {
+		t.Errorf("after release: %d", own)
+	}
+	if _, err := w.Stolen(id); !errors.Is(err, agents.ErrNotLive) {
+		t.Errorf("a token of a run that is over: %v", err)
+	}
+	type use struct {
+		patient string
+		by      trace.RefusedBy
+	}
+	var uses []use
+	for _, s := range all[trace.StolenTokenUsed](h) {
+		uses = append(uses, use{s.PatientID, s.RefusedBy})
+		if s.Authorized != (s.RefusedBy == "") {
+			t.Errorf("%+v", s)
+		}
+	}
+	if want := []use{{"P-1042", ""}, {"P-2187", trace.RefusedByRecords}, {"P-1042", trace.RefusedByRecords}}; !slices.Equal(uses, want) {
+		t.Errorf("used %v, want %v", uses, want)
+	}
+	if strings.Contains(h.String(), token) {
+		t.Error("the token stands in the trace")
+	}
+	w.assertAllDead(t, h, 1)
+}
+
+// Only a theft opens the door: no other run hands a token out.
+func TestNoTokenLeavesARunWithoutTheft(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldConfig{})
+	id := w.start(t, "P-1042", "Show records", "step")
+	w.stepTo(t, id, "call get_patient_records for P-1042")
+	if _, err := w.Stolen(id); !errors.Is(err, agents.ErrNoToken) {
+		t.Errorf("handed out: %v", err)
+	}
+}
+
+// What an operator sees of live tokens, and what each revocation is said to
+// take down, is what dies by it.
+func TestWhatARevocationTakesDown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldConfig{})
+	for name, tc := range map[string]struct {
+		level  wire.RevokeLevel
+		target func(clinical, prescription, lent agents.Token) string
+		dies   []trace.Credential
+	}{
+		"a token":                {wire.RevokeToken, func(_, p, _ agents.Token) string { return p.ID }, []trace.Credential{{Category: "prescription"}}},
+		"a delegated token":      {wire.RevokeToken, func(_, _, l agents.Token) string { return l.ID }, []trace.Credential{{Category: "prescription", Delegated: true}}},
+		"a delegator's token":    {wire.RevokeToken, func(c, _, _ agents.Token) string { return c.ID }, []trace.Credential{{Category: "clinical"}, {Category: "prescription", Delegated: true}}},
+		"an agent that holds":    {wire.RevokeAgent, func(_, p, _ agents.Token) string { return p.AgentID }, []trace.Credential{{Category: "prescription"}, {Category: "prescription", Delegated: true}}},
+		"an agent that lent":     {wire.RevokeAgent, func(c, _, _ agents.Token) string { return c.AgentID }, []trace.Credential{{Category: "clinical"}, {Category: "prescription", Delegated: true}}},
+		"the task":               {wire.RevokeTask, func(c, _, _ agents.Token) string { return c.TaskID }, []trace.Credential{{Category: "clinical"}, {Category: "prescription"}, {Category: "prescription", Delegated: true}}},
+		"the chain":              {wire.RevokeChain, func(c, _, _ agents.Token) string { return c.AgentID }, []trace.Credential{{Category: "prescription", Delegated: true}}},
+		"the chain of the other": {wire.RevokeChain, func(_, p, _ agents.Token) string { return p.AgentID }, nil},
+		"nobody":                 {wire.RevokeAgent, func(_, _, _ agents.Token) string { return "spiffe://agentwrit.local/agent/a/b/c" }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			id := w.start(t, "P-1042", "Prescribe Amoxicillin for bacterial infection", "step")
+			w.stepTo(t, id, "call write_prescription for P-1042")
+			mine := w.mine(id)
+			if len(mine) != 3 {
+				t.Fatalf("live tokens: %+v", mine)
+			}
+			by := func(c trace.Credential) agents.Token {
+				return mine[slices.IndexFunc(mine, func(t agents.Token) bool { return t.Credential == c })]
+			}
+			target := tc.target(by(trace.Credential{Category: "clinical"}), by(trace.Credential{Category: "prescription"}), by(trace.Credential{Category: "prescription", Delegated: true}))
+			said := sortedCredentials(w.Affected(tc.level, target))
+			tokens := w.link.tokens(id) // in the order of mine
+			if _, err := w.Revoke(t.Context(), tc.level, target); err != nil {
+				t.Fatal(err)
+			}
+			var died []trace.Credential
+			for i, token := range tokens {
+				if _, err := w.cfg.Broker.Validate(t.Context(), token); errors.Is(err, agentwrit.ErrTokenInvalid) {
+					died = append(died, mine[i].Credential)
+				}
+			}
+			died = sorted(died)
+			if !slices.Equal(said, tc.dies) || !slices.Equal(died, tc.dies) {
+				t.Errorf("said to die: %v, died: %v, want %v", said, died, tc.dies)
+			}
+			if left := w.mine(id); len(left) != 3-len(died) {
+				t.Errorf("still listed: %+v", left)
+			}
+		})
+	}
+}
+
+func (w *world) mine(run string) []agents.Token {
+	return slices.DeleteFunc(w.Tokens(), func(t agents.Token) bool { return t.RunID != run })
+}
+
+func sortedCredentials(tokens []agents.Token) []trace.Credential {
+	var out []trace.Credential
+	for _, t := range tokens {
+		out = append(out, t.Credential)
+	}
+	return sorted(out)
+}
+
+func sorted(c []trace.Credential) []trace.Credential {
+	slices.SortFunc(c, func(a, b trace.Credential) int {
+		return strings.Compare(a.Category+map[bool]string{true: "+"}[a.Delegated], b.Category+map[bool]string{true: "+"}[b.Delegated])
+	})
+	return c
+}
