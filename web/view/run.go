@@ -22,7 +22,7 @@ type Run struct {
 	Complete *trace.Complete
 	Failure  *trace.RunError
 	Loot     *trace.StolenTokenUsed // what a thief did with a token of this run, the last time
-	Waiting  string // what a stepping run waits to do; empty while it goes on
+	Waiting  string                 // what a stepping run waits to do; empty while it goes on
 
 	events []trace.Event // all of them, to judge a scenario by
 
