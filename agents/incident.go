@@ -47,7 +47,7 @@ func (e *encounter) befall(ctx context.Context, cred *credential, n need) error 
 // revoke is the kill switch: the operator revokes the agent, as from the
 // operator's page.
 func (e *encounter) revoke(ctx context.Context, cred *credential) error {
-	e.pace.waitFor(ctx, fmt.Sprintf("revoke the %s agent", cred), e.req.Hold)
+	e.pace.wait(ctx, fmt.Sprintf("revoke the %s agent", cred), true)
 	limited, cancel := context.WithTimeout(ctx, e.Limits.BrokerCall)
 	defer cancel()
 	if _, err := e.service.Revoke(limited, wire.RevokeAgent, cred.agent.ID()); err != nil {
@@ -74,7 +74,7 @@ func (e *encounter) outlive(ctx context.Context, cred *credential) {
 // steal copies the token and uses it: for the patient that it is for, which
 // works, since it is a bearer token, and for another one.
 func (e *encounter) steal(ctx context.Context, cred *credential, n need) {
-	e.pace.waitFor(ctx, fmt.Sprintf("steal the %s token", cred), false)
+	e.pace.wait(ctx, fmt.Sprintf("steal the %s token", cred), true)
 	l := &loot{cred, cred.agent.AccessToken(), n.Call}
 	e.rec.add(ctx, trace.StatusWarning, fmt.Sprintf("Somebody copies the %s token, but not its agent's key", cred),
 		trace.Incident{Credential: cred.Credential, Kind: trace.IncidentTheft})
@@ -85,7 +85,7 @@ func (e *encounter) steal(ctx context.Context, cred *credential, n need) {
 	}
 	e.loot.Store(l)
 	if e.req.Hold {
-		e.pace.waitFor(ctx, "go on, and end the stolen token", true)
+		e.pace.hold(ctx, "go on, and end the stolen token")
 	}
 }
 

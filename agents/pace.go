@@ -114,13 +114,8 @@ func (p *pacer) wait(ctx context.Context, before string, holds bool) {
 	}
 }
 
-// waitFor is wait before a step that a stepping pace waits for, and with always
-// every pace does.
-func (p *pacer) waitFor(ctx context.Context, before string, always bool) {
-	if !always {
-		p.wait(ctx, before, true)
-		return
-	}
+// hold waits for Next at every pace.
+func (p *pacer) hold(ctx context.Context, before string) {
 	for ctx.Err() == nil && !p.waitForNext(ctx, before, nil) {
 	}
 }

@@ -26,8 +26,8 @@ type Request struct {
 	// Incident is what befalls the run's first credential after its first
 	// read; empty means nothing.
 	Incident trace.IncidentKind
-	// Hold makes an incident wait for [Service.Next] at every pace, so that
-	// the room can look, or try.
+	// Hold makes a theft wait for [Service.Next] at every pace, so that the
+	// room can try the stolen token.
 	Hold bool
 }
 

@@ -11,6 +11,7 @@ type Scenario struct {
 	ID      string // for URLs and the command line
 	Key     string // the key that starts it on the page
 	Title   string
+	Short   string // the title, where twelve stand in a row
 	Proves  string // one sentence
 	Patient string
 	Request string

@@ -24,7 +24,7 @@ type requestBody struct {
 	Pace      string `json:"pace,omitempty"`
 	Scenario  string `json:"scenario,omitempty"`
 
-	hold bool // an incident waits for whoever looks at the page
+	hold bool // a theft waits for whoever looks at the page
 }
 
 func (b requestBody) parse() (agents.Request, error) {

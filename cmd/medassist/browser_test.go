@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -59,6 +60,9 @@ func TestBrowserScenarios(t *testing.T) {
 	for _, s := range scenario.All() {
 		before := runShown(p)
 		p.Press(s.Key)
+		if s.Incident == trace.IncidentTheft {
+			tryTheStolenToken(t, p)
+		}
 		p.Wait("the scenario ends", fmt.Sprintf(`document.getElementById("run")?.dataset.run && document.getElementById("run").dataset.run !== %q && document.querySelector(".expectation")`, before))
 		if verdict := browsertest.Eval[string](p, `document.querySelector(".expectation").innerText`); verdict != "✓ as expected" {
 			t.Errorf("%s: %s", s.ID, verdict)
@@ -69,6 +73,41 @@ func TestBrowserScenarios(t *testing.T) {
 		p.Wait("there is an answer", `document.querySelector("#answer").innerText.length > 20`)
 		assertWholeTrace(t, p, app.Page)
 		p.Screenshot("scenario-" + s.ID)
+	}
+}
+
+// tryTheStolenToken does what the presenter is invited to: it copies the line,
+// and carries it out.
+func tryTheStolenToken(t *testing.T, p *browsertest.Page) {
+	t.Helper()
+	p.Wait("the line is offered", `document.querySelector(".loot button")`)
+	p.Click(".loot button")
+	p.Wait("it is copied", `document.querySelector(".loot button").innerText === "Copied"`)
+	p.Screenshot("stolen-token-held")
+	if html := browsertest.Eval[string](p, "document.documentElement.outerHTML"); strings.Contains(html, "eyJhbGciOiJ") {
+		t.Error("a token stands in the page")
+	}
+	line := browsertest.Eval[string](p, `fetch(document.querySelector(".loot button").dataset.from, {method: "POST"}).then(r => r.text())`)
+	curl := func() string {
+		out, err := exec.CommandContext(t.Context(), "sh", "-c", line).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v", out, err)
+		}
+		var codes []string
+		for l := range strings.Lines(string(out)) {
+			if l = strings.TrimSpace(l); len(l) == 3 {
+				codes = append(codes, l)
+			}
+		}
+		return strings.Join(codes, " ")
+	}
+	if got := curl(); got != "200 403" {
+		t.Errorf("while the token lives: %s, want 200 for its own patient and 403 for the other", got)
+	}
+	p.Press("n")
+	p.Wait("the run is over", `document.querySelector(".expectation")`)
+	if got := curl(); got != "401 401" {
+		t.Errorf("after release: %s, want 401 for both", got)
 	}
 }
 

@@ -43,14 +43,15 @@
       store("projector", root.hasAttribute("data-projector") ? "on" : "off");
       showProjector();
     },
-    // Where there is no clipboard (a page that is not secure), a field is copied
-    // from that nobody sees.
+    // Where there is no clipboard (a page that is not secure, a browser that asks
+    // first), a field is copied from that nobody sees.
     async copy(button) {
       const answer = await fetch(button.dataset.from, { method: "POST" });
       const text = await answer.text();
       if (!answer.ok) { say("notice", "There is nothing to copy any more: the token has ended."); return; }
-      if (navigator.clipboard) await navigator.clipboard.writeText(text);
-      else {
+      try {
+        await navigator.clipboard.writeText(text);
+      } catch {
         const field = document.body.appendChild(Object.assign(document.createElement("textarea"), { value: text, className: "unseen" }));
         field.select();
         document.execCommand("copy");
