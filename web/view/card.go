@@ -10,11 +10,11 @@ import (
 // Card is one token: what the broker said of it, and its life, which is the
 // picture's to tell.
 type Card struct {
-	Preview        string
-	Before         string // preview before its renewal, if it was renewed
-	TaskID         string
-	DelegatorScope []string // of a delegated one: what it was taken out of
-	Claims         *trace.TokenValidated
+	Preview string
+	TaskID  string
+	Claims  *trace.TokenValidated // as the broker last said them; nil before
+	Renewal *Comparison           // the token before and after; nil if it was not renewed
+	Lending *Comparison           // of a delegated one: the delegator's token beside it
 
 	id      trace.Credential
 	picture *picture.Picture
@@ -26,14 +26,15 @@ func (r *Run) applyCard(step trace.Step) bool {
 	case trace.AgentCreated:
 		r.issue(Card{id: s.Credential, Preview: s.TokenPreview, TaskID: s.TaskID})
 	case trace.Delegation:
-		r.issue(Card{id: s.Credential, Preview: s.TokenPreview, DelegatorScope: s.DelegatorScope})
+		r.issue(Card{id: s.Credential, Preview: s.TokenPreview, Lending: r.lending(s)})
 	case trace.TokenValidated:
 		if c := r.card(s.Credential); c != nil && s.Valid {
 			c.Claims, c.TaskID = &s, s.TaskID
 		}
 	case trace.TokenRenewed:
 		if c := r.card(s.Credential); c != nil {
-			c.Before, c.Preview = s.OldPreview, s.NewPreview
+			c.Renewal = c.renewed(s, r.Picture.Now)
+			c.Preview = s.NewPreview
 		}
 	default:
 		return false

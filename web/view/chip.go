@@ -9,6 +9,7 @@ import (
 type Chip struct {
 	Segments []Segment
 	Missing  bool // required, and not held
+	Dropped  bool // held by the delegator, and not handed on
 }
 
 // Segment is one part of a scope.

@@ -125,6 +125,7 @@ func (f *facts) claims(s trace.TokenValidated) {
 	f.scopes("scope", s.Scope)
 	f.claim("task_id", s.TaskID, "for this run only")
 	f.claim("orch_id", s.OrchID, "who set it to work")
+	f.claim("iat", unix(s.IssuedAt), "when it was made")
 	f.claim("exp", unix(s.ExpiresAt), "when it dies")
 	f.claim("jti", s.TokenID, "this one token")
 	f.claim("iss", s.Issuer, "who says so")
@@ -157,5 +158,5 @@ func unix(t int64) string {
 	if t == 0 {
 		return ""
 	}
-	return time.Unix(t, 0).UTC().Format("15:04:05 UTC")
+	return clockTime(time.Unix(t, 0))
 }

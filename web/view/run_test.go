@@ -218,6 +218,39 @@ func TestACardsLife(t *testing.T) {
 	then(trace.TokenRejected{Credential: clinical}, "clinical ✝ revoked read:labs:P-1042 | prescription ⇢ delegated ✝ proven dead write:prescriptions:P-1042")
 }
 
+// An opened card shows what was handed on and what was not, and a token before
+// and after its renewal.
+func TestACardCompares(t *testing.T) {
+	run := project(log(
+		trace.AgentCreated{Credential: clinical, SPIFFEID: "spiffe://x/clinical", TokenPreview: "aaa…bbb", Scope: []string{"read:labs:P-1042", "write:prescriptions:P-1042"}, ExpiresIn: 300},
+		trace.TokenValidated{Credential: clinical, Valid: true, Scope: []string{"read:labs:P-1042", "write:prescriptions:P-1042"}, IssuedAt: 1, ExpiresAt: 301, TokenID: "0f0f"},
+		trace.Delegation{Credential: delegated, DelegatorID: "spiffe://x/clinical", DelegateID: "spiffe://x/prescription",
+			DelegatorScope: []string{"read:labs:P-1042", "write:prescriptions:P-1042"}, DelegatedScope: []string{"write:prescriptions:P-1042"}, TokenPreview: "ccc…ddd", ExpiresIn: 60},
+		trace.TokenRenewed{Credential: clinical, OldPreview: "aaa…bbb", NewPreview: "eee…fff", NewExpiresIn: 300},
+	)...)
+	d := render(t, view.Cards(run))
+	tables := d.all("table", "comparison")
+	if len(tables) != 2 {
+		t.Fatalf("%d comparisons", len(tables))
+	}
+	for i, want := range [][]string{
+		{"Renewed", "before", "after", "aaa…bbb", "eee…fff", "00:05:01 UTC", "the same"},
+		{"What was handed on", "spiffe://x/clinical", "spiffe://x/prescription", "aaa…bbb", "ccc…ddd", "read labs P-1042 not handed on"},
+	} {
+		for _, part := range want {
+			if got := words(tables[i]); !strings.Contains(got, part) {
+				t.Errorf("comparison %d does not say %q: %s", i, part, got)
+			}
+		}
+	}
+	if dropped := d.all("span", "chip-dropped"); len(dropped) != 1 {
+		t.Errorf("%d scopes are marked as not handed on", len(dropped))
+	}
+	if got := words(d.root); !strings.Contains(got, "0f0f this one token") {
+		t.Errorf("the claims are not explained: %s", got)
+	}
+}
+
 // "Proven dead" is the broker's word, so a token that was given back and is
 // still accepted must not look like an end.
 func TestAReleasedTokenThatLivesIsTrouble(t *testing.T) {
