@@ -92,6 +92,33 @@ func (a *app) post(path, body string) (int, []byte) {
 	return resp.StatusCode, answer
 }
 
+// begin starts a run and returns while it goes on.
+func (a *app) begin(body string) (id string) {
+	a.Helper()
+	status, answer := a.post("/api/runs", body)
+	var started struct {
+		RunID string `json:"run_id"`
+	}
+	if status != http.StatusAccepted || json.Unmarshal(answer, &started) != nil {
+		a.Fatalf("start: %d %s", status, answer)
+	}
+	return started.RunID
+}
+
+// export is a run's whole trace.
+func (a *app) export(id string) (x trace.Export) {
+	a.Helper()
+	resp, err := http.Get(a.Page + "/api/runs/" + id)
+	if err != nil {
+		a.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(&x); err != nil {
+		a.Fatal(err)
+	}
+	return x
+}
+
 // result is a finished run.
 type result struct {
 	RunID  string        `json:"run_id"`

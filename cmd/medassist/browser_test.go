@@ -1,9 +1,7 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"os/exec"
 	"slices"
 	"strings"
@@ -18,21 +16,10 @@ import (
 const stepsShown = `[...document.querySelectorAll("#trace > li")].map(li => Number(li.id.slice(5)))`
 
 // wantSteps are the numbers of a run's steps that have a line.
-func wantSteps(t *testing.T, page, runID string) []int {
-	t.Helper()
-	resp, err := http.Get(page + "/api/runs/" + runID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var export struct {
-		Events []trace.Event `json:"events"`
-	}
-	if err := json.NewDecoder(resp.Body).Decode(&export); err != nil {
-		t.Fatal(err)
-	}
+func (a *app) wantSteps(runID string) []int {
+	a.Helper()
 	var want []int
-	for _, e := range export.Events {
+	for _, e := range a.export(runID).Events {
 		if e.Step.Type() != trace.TypeLLMDelta {
 			want = append(want, int(e.Seq))
 		}
@@ -44,11 +31,11 @@ func runShown(p *browsertest.Page) string {
 	return browsertest.Eval[string](p, `document.getElementById("run")?.dataset.run ?? ""`)
 }
 
-func assertWholeTrace(t *testing.T, p *browsertest.Page, page string) {
-	t.Helper()
-	got, want := browsertest.Eval[[]int](p, stepsShown), wantSteps(t, page, runShown(p))
+func (a *app) assertWholeTrace(p *browsertest.Page) {
+	a.Helper()
+	got, want := browsertest.Eval[[]int](p, stepsShown), a.wantSteps(runShown(p))
 	if len(want) == 0 || !slices.Equal(got, want) {
-		t.Errorf("the page shows steps %v, the trace has %v", got, want)
+		a.Errorf("the page shows steps %v, the trace has %v", got, want)
 	}
 }
 
@@ -71,7 +58,7 @@ func TestBrowserScenarios(t *testing.T) {
 			t.Errorf("%s: the address is %s", s.ID, path)
 		}
 		p.Wait("there is an answer", `document.querySelector("#answer").innerText.length > 20`)
-		assertWholeTrace(t, p, app.Page)
+		app.assertWholeTrace(p)
 		p.Screenshot("scenario-" + s.ID)
 	}
 }
@@ -130,7 +117,7 @@ func TestBrowserStepsAndReload(t *testing.T) {
 	for browsertest.Eval[bool](p, `!document.querySelector(".badge.done")`) {
 		next(p)
 	}
-	assertWholeTrace(t, p, app.Page)
+	app.assertWholeTrace(p)
 }
 
 // next presses n and waits until the run has taken its step.

@@ -121,7 +121,7 @@ func TestPresentersKey(t *testing.T) {
 		{"the cookie", map[string]string{"Cookie": "medassist_presenter=" + key}, 202},
 		{"the cookie from another site", map[string]string{"Cookie": "medassist_presenter=" + key, "Sec-Fetch-Site": "cross-site"}, 403},
 	} {
-		for _, path := range []string{"/api/runs", "/runs", "/api/revoke", "/api/request", "/runs/x/cancel"} {
+		for _, path := range []string{"/api/runs", "/runs", "/api/revoke", "/api/request", "/runs/x/cancel", "/runs/x/stolen"} {
 			got := a.do("POST", path, tc.headers, aRequest).StatusCode
 			if refused := got == 403; refused != (tc.want == 403) || path == "/api/runs" && got != tc.want {
 				t.Errorf("%s, POST %s: %d", tc.name, path, got)

@@ -2,8 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
-	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -67,21 +65,15 @@ func TestSIGTERMReleasesTokens(t *testing.T) {
 // its first agent.
 func (a *app) runWithLiveAgent(admin *agentwrit.Admin) string {
 	a.Helper()
-	status, answer := a.post("/api/runs", `{"patient_id":"P-1042","request":"`+fullRequest+`","pace":"step"}`)
-	var started struct {
-		RunID string `json:"run_id"`
-	}
-	if status != http.StatusAccepted || json.Unmarshal(answer, &started) != nil {
-		a.Fatalf("start: %d %s", status, answer)
-	}
-	for deadline := time.Now().Add(10 * time.Second); countEvents(a.T, admin, started.RunID, "agent_registered") == 0; {
+	id := a.begin(`{"patient_id":"P-1042","request":"` + fullRequest + `","pace":"step"}`)
+	for deadline := time.Now().Add(10 * time.Second); countEvents(a.T, admin, id, "agent_registered") == 0; {
 		if time.Now().After(deadline) {
 			a.Fatal("no agent was spawned")
 		}
-		a.post("/api/runs/"+started.RunID+"/next", "")
+		a.post("/api/runs/"+id+"/next", "")
 		time.Sleep(10 * time.Millisecond)
 	}
-	return started.RunID
+	return id
 }
 
 func assertReleased(t *testing.T, admin *agentwrit.Admin, runID string) {
