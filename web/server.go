@@ -105,6 +105,8 @@ func (s *Server) routes() http.Handler {
 	r.Post("/runs", s.startFromPage)
 	r.Get("/runs/{id}", s.runPage)
 	r.Get("/runs/{id}/frames", s.frames)
+	r.Get("/runs/{id}/export.json", s.exportJSON)
+	r.Get("/runs/{id}/export.html", s.exportHTML)
 	r.Post("/runs/{id}/next", s.next)
 	r.Post("/runs/{id}/cancel", s.cancel)
 	r.Post("/runs/{id}/stolen", s.stolen)

@@ -22,7 +22,7 @@ import (
 var embedded embed.FS
 
 // Styles are the stylesheets of every page, in the order in which they apply.
-var Styles = []string{"tokens.css", "base.css", "stage.css", "trace.css", "cards.css", "answer.css", "runs.css", "picture.css"}
+var Styles = []string{"tokens.css", "base.css", "stage.css", "trace.css", "cards.css", "answer.css", "runs.css", "export.css", "picture.css"}
 
 // Scripts are the scripts of every page, in the order in which they run.
 var Scripts = []string{"vendor/htmx.min.js", "vendor/hx-sse.min.js", "picture.js", "page.js"}
@@ -51,6 +51,15 @@ var files = func() map[string]file {
 	}
 	return all
 }()
+
+// Sheet is all stylesheets as one, for a page that has nobody to ask.
+var Sheet = sync.OnceValue(func() string {
+	var b strings.Builder
+	for _, name := range Styles {
+		b.Write(files[name].content)
+	}
+	return b.String()
+})
 
 // kind is not left to the machine's own table of media types.
 func kind(name string) string {

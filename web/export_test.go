@@ -1,0 +1,100 @@
+package web_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/trace"
+	"github.com/devonartis/medassist-go/web"
+	"github.com/devonartis/medassist-go/web/browsertest"
+)
+
+func (s *site) fetch(t *testing.T, path string) (*http.Response, []byte) {
+	t.Helper()
+	resp, err := http.Get(s.URL + path)
+	must(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	must(t, err)
+	return resp, body
+}
+
+// A run as JSON is its whole trace and what the broker's audit trail has of it.
+func TestExportJSON(t *testing.T) {
+	s := newSite(t, configure{})
+	id, _ := s.encounter(t, "P-1042", "Show records, check billing, and prescribe Lisinopril")
+	resp, body := s.fetch(t, "/runs/"+id+"/export.json")
+	var x struct {
+		trace.Export
+		Audit []agentwrit.AuditEvent `json:"audit"`
+	}
+	must(t, json.Unmarshal(body, &x))
+	if x.Run.ID != id || x.Run.Summary == nil || len(x.Events) < 30 || x.Events[len(x.Events)-1].Step.Type() != trace.TypeComplete {
+		t.Errorf("run %s with %d events", x.Run.ID, len(x.Events))
+	}
+	registered := 0
+	for _, e := range x.Audit {
+		if e.TaskID != id {
+			t.Errorf("an audit event of another task: %+v", e)
+		}
+		if e.EventType == "agent_registered" {
+			registered++
+		}
+	}
+	if registered != 3 {
+		t.Errorf("%d agents registered by the trail, want 3", registered)
+	}
+	if got := resp.Header.Get("Content-Disposition"); got != `attachment; filename="`+id+`.json"` {
+		t.Errorf("as %s", got)
+	}
+}
+
+// Without the admin secret there is no trail to add, and for a run that never
+// was there is nothing.
+func TestExportWithout(t *testing.T) {
+	s := newSite(t, configure{web: func(c *web.Config) { c.Admin = nil }})
+	id, _ := s.encounter(t, "P-1042", "Show records")
+	if resp, body := s.fetch(t, "/runs/"+id+"/export.json"); resp.StatusCode != 200 || strings.Contains(string(body), `"audit"`) {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+	for _, path := range []string{"/runs/run-0/export.json", "/runs/run-0/export.html"} {
+		if resp, _ := s.fetch(t, path); resp.StatusCode != 404 {
+			t.Errorf("%s: %s", path, resp.Status)
+		}
+	}
+}
+
+// A run as one file can be opened from a disk: it asks nobody for anything, runs
+// no script, shows what the page shows, and holds no token.
+func TestBrowserExportedFile(t *testing.T) {
+	s := newSite(t, configure{})
+	id, _ := s.encounter(t, "P-1042", "Show me records for this patient and also get records for P-2187")
+	_, body := s.fetch(t, "/runs/"+id+"/export.html")
+	if page := string(body); strings.Contains(page, "<script") || strings.Contains(page, "eyJhbGciOiJ") || strings.Contains(page, "<link") {
+		t.Error("the file holds a script, a link or a token")
+	}
+	file := filepath.Join(t.TempDir(), "run.html")
+	must(t, os.WriteFile(file, body, 0o600))
+	b := browsertest.Start(t)
+	for name, screen := range map[string]browsertest.Screen{"dark": browsertest.Laptop, "light": browsertest.Laptop.InLight(), "phone": browsertest.Phone} {
+		p := b.Open(t, screen)
+		p.Go("file://" + file)
+		if got, want := browsertest.Eval[[]int](p, steps), s.finish(t, id); len(got) != len(want) {
+			t.Errorf("%s: %d steps, want %d", name, len(got), len(want))
+		}
+		if p.Count(".m-denied") != 1 || p.Count(".picture svg") == 0 || p.Count(".answer p") == 0 || p.Count("button") > 0 {
+			t.Errorf("%s: it is not shown whole, or there is something to press", name)
+		}
+		if wide := browsertest.Eval[int](p, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
+			t.Errorf("%s: %d px too wide", name, wide)
+		}
+		p.Screenshot("exported-" + name)
+		p.Accessible("an exported run, " + name)
+	}
+}
