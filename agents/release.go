@@ -76,7 +76,11 @@ func (p *parting) renew(cred *credential) fate {
 	state, lost := alive, false
 	switch {
 	case errors.Is(err, agentwrit.ErrAuthentication):
-		state = dead
+		// Revoked, or past its time: that is no failure, but still to be proven.
+		words, _, _ := brokerWords(err)
+		p.rec.add(p.ctx, trace.StatusInfo, capital(cred.String())+" token is dead already, so it can't be renewed",
+			trace.ReleaseError{Credential: cred.Credential, AgentID: cred.agent.ID(), Stage: "renew", Error: words}, span)
+		return dead
 	case !refusedByBroker(err):
 		// The answer did not come. If the old token lives, it was not replaced.
 		oldErr := p.validate(old)
