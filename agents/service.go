@@ -262,20 +262,7 @@ func (s *Service) Live() []string {
 func (s *Service) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopping = true
-	live := make([]*encounter, 0, len(s.live))
-	for _, e := range s.live {
-		live = append(live, e)
-	}
 	s.mu.Unlock()
-	for _, e := range live {
-		e.cancel(&cancellation{"shutdown", "The program is stopping."})
-	}
-	for _, e := range live {
-		select {
-		case <-e.done:
-		case <-ctx.Done():
-			return fmt.Errorf("agents: runs are still ending their tokens: %w", ctx.Err())
-		}
-	}
-	return nil
+	_, err := s.CancelAll(ctx, "shutdown", "The program is stopping.")
+	return err
 }

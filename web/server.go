@@ -111,6 +111,12 @@ func (s *Server) routes() http.Handler {
 	r.Post("/runs/{id}/cancel", s.cancel)
 	r.Post("/runs/{id}/stolen", s.stolen)
 
+	r.Get("/operator", s.operator)
+	r.Get("/operator/live", s.liveAgents)
+	r.Get("/operator/revoke", s.previewRevocation)
+	r.Post("/operator/revoke", s.confirmRevocation)
+	r.Post("/operator/reset", s.resetFromPage)
+
 	r.Post("/api/request", s.runToEnd)
 	r.Post("/api/runs", s.startRun)
 	r.Get("/api/runs/{id}", s.wholeTrace)
@@ -122,6 +128,7 @@ func (s *Server) routes() http.Handler {
 	r.Get("/api/tools", s.tools)
 	r.Get("/api/audit/events", s.auditEvents)
 	r.Post("/api/revoke", s.revoke)
+	r.Post("/api/reset", s.resetAll)
 
 	r.Get("/healthz", s.health)
 	r.Method(http.MethodGet, "/metrics", s.metrics.handler())

@@ -59,6 +59,7 @@
       }
       button.textContent = "Copied";
     },
+    dismiss(button) { button.closest(".revocation").remove(); },
     newest() {
       following = true;
       follow();

@@ -19,6 +19,7 @@ type Page struct {
 var navigation = []struct{ Path, Name string }{
 	{"/", "Encounter"},
 	{"/runs", "Runs"},
+	{"/operator", "Operator"},
 }
 
 // StandIn reports whether something else than a real model answers.

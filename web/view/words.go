@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/devonartis/medassist-go/trace"
@@ -106,4 +107,15 @@ func tallied(c *trace.Complete) []counted {
 		out = append(out, of(Trouble, 1, plural(c.Unaccounted, "answer")+" lost that may hold another"))
 	}
 	return out
+}
+
+// Ends shortens a SPIFFE ID and keeps both its ends: the trust domain, and what
+// tells its agents apart.
+func Ends(spiffeID string) string {
+	domain, path, ok := strings.Cut(strings.TrimPrefix(spiffeID, "spiffe://"), "/")
+	last := strings.LastIndexByte(path, '/')
+	if !ok || last < 0 {
+		return spiffeID
+	}
+	return "spiffe://" + domain + "/…" + path[last:]
 }

@@ -57,3 +57,16 @@ func TestTimes(t *testing.T) {
 		}
 	}
 }
+
+func TestEnds(t *testing.T) {
+	for id, want := range map[string]string{
+		"spiffe://agentwrit.local/agent/medassist/run-1/ab": "spiffe://agentwrit.local/…/ab",
+		"spiffe://agentwrit.local/x":                        "spiffe://agentwrit.local/x",
+		"app:clinic":                                        "app:clinic",
+		"":                                                  "",
+	} {
+		if got := Ends(id); got != want {
+			t.Errorf("%q: %q, want %q", id, got, want)
+		}
+	}
+}

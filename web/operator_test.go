@@ -1,0 +1,235 @@
+package web_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/trace"
+	"github.com/devonartis/medassist-go/web"
+	"github.com/devonartis/medassist-go/web/browsertest"
+)
+
+// waiting starts a stepping run and takes it to the step before which it is to
+// wait.
+func (s *site) waiting(t *testing.T, request, before string) (id string) {
+	t.Helper()
+	req, err := agents.ParseRequest("P-1042", request, "step")
+	must(t, err)
+	run, err := s.service.Start(t.Context(), req)
+	must(t, err)
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		state, err := s.service.State(run.ID)
+		must(t, err)
+		if state.Waiting == before {
+			return run.ID
+		}
+		if state.Waiting != "" {
+			must(t, s.service.Next(run.ID))
+		}
+	}
+	t.Fatalf("the run did not come to %q", before)
+	return ""
+}
+
+func (s *site) form(t *testing.T, path string, values url.Values) (int, string) {
+	t.Helper()
+	resp, err := http.PostForm(s.URL+path, values)
+	must(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	must(t, err)
+	return resp.StatusCode, string(body)
+}
+
+// stepsOf are the steps of one kind in a run, which is waited for.
+func stepsOf[T trace.Step](t *testing.T, s *site, id string) (out []T) {
+	t.Helper()
+	s.finish(t, id)
+	events, err := s.log.Events(t.Context(), id, 0)
+	must(t, err)
+	for _, e := range events {
+		if step, ok := e.Step.(T); ok {
+			out = append(out, step)
+		}
+	}
+	return out
+}
+
+// The operator sees what lives and, before anything is revoked, what would die
+// by it. Looking changes nothing; only the answer to the question does.
+func TestOperatorRevokes(t *testing.T) {
+	s := newSite(t, configure{})
+	id := s.waiting(t, "Show records and labs", "call get_lab_results for P-1042")
+	_, page := s.fetch(t, "/operator")
+	if !strings.Contains(string(page), id) || !strings.Contains(string(page), "spiffe://") {
+		t.Fatal("the live agent is not listed")
+	}
+	question := url.Values{"level": {"agent"}, "target": {s.service.Tokens()[0].AgentID}}
+	for range 2 {
+		resp, preview := s.fetch(t, "/operator/revoke?"+question.Encode())
+		if resp.StatusCode != 200 || !strings.Contains(string(preview), "takes down 1 token") {
+			t.Errorf("preview: %s", resp.Status)
+		}
+	}
+	if n := len(s.service.Tokens()); n != 1 {
+		t.Fatalf("after looking %d tokens live", n)
+	}
+	if status, said := s.form(t, "/operator/revoke", question); status != 200 || !strings.Contains(said, "Dead now") {
+		t.Errorf("revoke: %d", status)
+	}
+	must(t, s.service.SetPace(id, agents.Instant))
+	if n := len(stepsOf[trace.TokenRevoked](t, s, id)); n != 1 {
+		t.Errorf("%d revocations in the trace", n)
+	}
+	if n := len(stepsOf[trace.TokenRejected](t, s, id)); n != 1 {
+		t.Errorf("%d calls were refused for a dead token", n)
+	}
+}
+
+func TestOperatorRefuses(t *testing.T) {
+	s := newSite(t, configure{})
+	for name, tc := range map[string]struct {
+		values url.Values
+		says   string
+	}{
+		"no level":      {url.Values{"target": {"x"}}, "the level must be"},
+		"another level": {url.Values{"level": {"planet"}, "target": {"x"}}, "the level must be"},
+		"no target":     {url.Values{"level": {"agent"}}, "say what is to be revoked"},
+		"a long target": {url.Values{"level": {"agent"}, "target": {strings.Repeat("x", 513)}}, "say what is to be revoked"},
+	} {
+		resp, body := s.fetch(t, "/operator/revoke?"+tc.values.Encode())
+		if resp.StatusCode != 400 || !strings.Contains(string(body), tc.says) {
+			t.Errorf("preview, %s: %s", name, resp.Status)
+		}
+		if status, body := s.form(t, "/operator/revoke", tc.values); status != 400 || !strings.Contains(body, tc.says) {
+			t.Errorf("revoke, %s: %d", name, status)
+		}
+	}
+}
+
+// Without the admin secret, and for who only watches, there is nothing to press.
+func TestOperatorWithoutAuthority(t *testing.T) {
+	s := newSite(t, configure{web: func(c *web.Config) { c.Admin = nil }})
+	if _, page := s.fetch(t, "/operator"); !strings.Contains(string(page), "AGENTWRIT_ADMIN_SECRET") {
+		t.Error("the page does not say what it needs")
+	}
+	guarded := newSite(t, configure{web: func(c *web.Config) { c.PresenterKey = "a-key-for-the-presenter" }})
+	guarded.waiting(t, "Show records", "call get_patient_records for P-1042")
+	_, page := guarded.fetch(t, "/operator")
+	if html := string(page); strings.Contains(html, `method="post"`) || strings.Contains(html, "/operator/revoke") {
+		t.Error("who only watches is offered to revoke")
+	}
+	for _, path := range []string{"/operator/revoke", "/operator/reset", "/api/reset"} {
+		if status, _ := guarded.form(t, path, url.Values{"level": {"task"}, "target": {"x"}}); status != 403 {
+			t.Errorf("%s without the key: %d", path, status)
+		}
+	}
+}
+
+// A reset in the middle of a run ends its tokens first, and then restores what
+// was written.
+func TestResetInTheMiddle(t *testing.T) {
+	s := newSite(t, configure{})
+	before := s.medications(t)
+	s.encounter(t, "P-1042", "Prescribe Amoxicillin for bacterial infection")
+	if s.medications(t) == before {
+		t.Fatal("nothing was written that could be restored")
+	}
+	id := s.waiting(t, "Show records and labs", "call get_lab_results for P-1042")
+	resp, err := http.Post(s.URL+"/api/reset", "application/json", nil)
+	must(t, err)
+	defer resp.Body.Close()
+	var answer struct {
+		Cancelled int `json:"runs_cancelled"`
+	}
+	must(t, json.NewDecoder(resp.Body).Decode(&answer))
+	if answer.Cancelled != 1 || len(s.service.Live()) > 0 || len(s.service.Tokens()) > 0 {
+		t.Errorf("%d cancelled, live: %v", answer.Cancelled, s.service.Live())
+	}
+	run, err := s.log.Run(t.Context(), id)
+	must(t, err)
+	if run.Outcome != trace.OutcomeCancelled || !run.Summary.AllDead {
+		t.Errorf("the run: %s, %+v", run.Outcome, run.Summary)
+	}
+	if s.medications(t) != before {
+		t.Error("the records are not as they were")
+	}
+}
+
+// medications are what the interaction check finds that the patient takes.
+func (s *site) medications(t *testing.T) string {
+	t.Helper()
+	id, _ := s.encounter(t, "P-1042", "Check the interactions of Ibuprofen")
+	calls := stepsOf[trace.ToolCall](t, s, id)
+	if len(calls) != 1 {
+		t.Fatalf("%d calls", len(calls))
+	}
+	return string(calls[0].Output)
+}
+
+// The kill switch in the browser: from the agent's card and from the operator's
+// page, with the question first, while the run waits; its next call fails.
+func TestBrowserKillSwitch(t *testing.T) {
+	s := newSite(t, configure{})
+	b := browsertest.Start(t)
+	for _, from := range []string{"card", "operator"} {
+		id := s.waiting(t, "Show records and labs", "call get_lab_results for P-1042")
+		stage := open(t, b, browsertest.Laptop, s.URL+"/runs/"+id)
+		p := stage
+		if from == "card" {
+			p.Click("#card-clinical summary")
+			p.Click("#card-clinical .danger")
+		} else {
+			p = open(t, b, browsertest.Laptop, s.URL+"/operator")
+			p.Wait("the agent is listed", `document.querySelector(".kills a")`)
+			p.Accessible("the operator's page")
+			p.Click(".kills a:nth-child(2)")
+		}
+		p.Wait("it is asked once more", `document.querySelector("#revocation .danger")`)
+		if said := browsertest.Eval[string](p, `document.querySelector("#revocation").innerText`); !strings.Contains(said, "takes down 1 token") || !strings.Contains(said, "clinical") {
+			t.Errorf("the question: %s", said)
+		}
+		p.Screenshot("kill-" + from)
+		p.Accessible("the question")
+		p.Click("#revocation .danger")
+		p.Wait("it is done", `document.querySelector("#revocation").innerText.includes("Dead now")`)
+		stage.Wait("the stage shows it", `document.querySelector("[data-type=token_revoked]")`)
+		stage.Press("n")
+		stage.Wait("the next call fails", `document.querySelector("[data-type=token_rejected]")`)
+		stage.Screenshot("killed-from-" + from)
+		must(t, s.service.SetPace(id, agents.Instant))
+		s.finish(t, id)
+	}
+}
+
+// The operator's page, with an agent and without, on every screen.
+func TestBrowserOperatorPage(t *testing.T) {
+	s := newSite(t, configure{})
+	b := browsertest.Start(t)
+	look := func(state string) {
+		for name, screen := range map[string]browsertest.Screen{"laptop": browsertest.Laptop, "light": browsertest.Laptop.InLight(), "projector": browsertest.Projector, "phone": browsertest.Phone} {
+			p := open(t, b, screen, s.URL+"/operator")
+			if wide := browsertest.Eval[int](p, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
+				t.Errorf("%s: %d px too wide", name, wide)
+			}
+			p.Screenshot("operator-" + state + "-" + name)
+			p.Accessible("the operator's page, " + state + ", " + name)
+		}
+	}
+	look("empty")
+	id := s.waiting(t, "Prescribe Amoxicillin for bacterial infection", "call write_prescription for P-1042")
+	look("live")
+	p := open(t, b, browsertest.Laptop, s.URL+"/operator")
+	p.Click(".reset-form [type=checkbox]")
+	p.Click(".reset-form button")
+	p.Wait("it is said", `document.querySelector(".said")?.innerText.includes("1 live runs cancelled")`)
+	if run, err := s.log.Run(t.Context(), id); err != nil || run.Outcome != trace.OutcomeCancelled {
+		t.Errorf("the run: %v, %v", run.Outcome, err)
+	}
+}
