@@ -15,6 +15,7 @@ import (
 	"github.com/devonartis/medassist-go/records"
 	"github.com/devonartis/medassist-go/trace"
 	"github.com/devonartis/medassist-go/web/static"
+	"github.com/devonartis/medassist-go/web/trail"
 	"github.com/devonartis/medassist-go/web/view"
 )
 
@@ -51,6 +52,7 @@ type Server struct {
 	cfg     Config
 	handler http.Handler
 	metrics *metrics
+	trail   *trail.Trail // nil without the admin secret
 
 	stop   context.CancelFunc // ends streams and renderers
 	ending context.Context
@@ -74,6 +76,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, live: make(map[string]*live)}
 	s.ending, s.stop = context.WithCancel(context.Background())
+	if cfg.Admin != nil {
+		s.trail = trail.New(cfg.Admin, cfg.Clock)
+	}
 	s.metrics = newMetrics(s)
 	s.handler = s.routes()
 	return s, nil
@@ -86,6 +91,9 @@ func (s *Server) Handler() http.Handler { return s.handler }
 func (s *Server) Close() {
 	s.stop()
 	s.work.Wait()
+	if s.trail != nil {
+		s.trail.Close()
+	}
 }
 
 func (s *Server) routes() http.Handler {
@@ -111,6 +119,12 @@ func (s *Server) routes() http.Handler {
 	r.Post("/runs/{id}/cancel", s.cancel)
 	r.Post("/runs/{id}/stolen", s.stolen)
 
+	r.Get("/audit", s.audit)
+	r.Get("/audit/frames", s.auditFrames)
+	r.Get("/audit/lab", s.auditLab)
+	r.Get("/audit/export", s.auditExport)
+	r.Get("/audit/checkpoint", s.auditCheckpoint)
+	r.Post("/audit/anew", s.auditAnew)
 	r.Get("/operator", s.operator)
 	r.Get("/operator/live", s.liveAgents)
 	r.Get("/operator/revoke", s.previewRevocation)

@@ -29,7 +29,8 @@ var arrows = map[string][]string{
 	"web/picture":          {"agentwrit", "tools", "trace"},
 	"web/static":           nil,
 	"web/view":             {"agentwrit", "tools", "trace", "scenario", "web/picture", "web/static"},
-	"web":                  {"agentwrit", "tools", "trace", "scenario", "agents", "llm", "llm/planner", "records", "web/picture", "web/static", "web/view"},
+	"web/trail":            {"agentwrit"},
+	"web":                  {"agentwrit", "tools", "trace", "scenario", "agents", "llm", "llm/planner", "records", "web/picture", "web/static", "web/trail", "web/view"},
 }
 
 var leaves = []string{"agentwrit/wire", "patient", "internal/sqlitedb"}

@@ -19,6 +19,7 @@ type Page struct {
 var navigation = []struct{ Path, Name string }{
 	{"/", "Encounter"},
 	{"/runs", "Runs"},
+	{"/audit", "Audit"},
 	{"/operator", "Operator"},
 }
 

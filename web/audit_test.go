@@ -1,0 +1,161 @@
+package web_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/web"
+	"github.com/devonartis/medassist-go/web/browsertest"
+)
+
+// The page says how much was verified, and shows what the query asks for.
+func TestAuditPage(t *testing.T) {
+	s := newSite(t, configure{})
+	id, _ := s.encounter(t, "P-1042", "Show me records for this patient and also get records for P-2187")
+	other, _ := s.encounter(t, "P-1042", "Show labs")
+	for query, tc := range map[string]struct {
+		has, hasNot string
+	}{
+		"":                        {"events verified", "The chain breaks"},
+		"run=" + id:               {id, other},
+		"task=" + other:           {other, id},
+		"type=agent_registered":   {"<b>agent registered</b>", "<b>token released</b>"},
+		"outcome=denied&task=x":   {"No event fits", "<b>agent registered</b>"},
+		"type=%3Cscript%3E&run=x": {"No event fits", "<script>alert"},
+	} {
+		resp, body := s.fetch(t, "/audit?"+query)
+		if page := string(body); resp.StatusCode != 200 || !strings.Contains(page, tc.has) || strings.Contains(page, tc.hasNot) {
+			t.Errorf("%s: %s, has %q: %v, has %q: %v", query, resp.Status, tc.has, strings.Contains(page, tc.has), tc.hasNot, strings.Contains(page, tc.hasNot))
+		}
+	}
+}
+
+func TestAuditWithoutAdmin(t *testing.T) {
+	s := newSite(t, configure{web: func(c *web.Config) { c.Admin = nil }})
+	for _, path := range []string{"/audit", "/audit/frames", "/audit/lab", "/audit/export", "/audit/checkpoint"} {
+		if resp, body := s.fetch(t, path); resp.StatusCode != 403 || !strings.Contains(string(body), "AGENTWRIT_ADMIN_SECRET") {
+			t.Errorf("%s: %s", path, resp.Status)
+		}
+	}
+}
+
+// The export is the whole trail, beyond the broker's pages, and verifies. Who
+// only watches does not get it.
+func TestAuditExport(t *testing.T) {
+	s := newSite(t, configure{})
+	admin := s.broker.Admin(t)
+	for range 1100 {
+		if _, err := admin.Revoke(t.Context(), "task", "nothing"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	resp, body := s.fetch(t, "/audit/export")
+	var x struct {
+		Total  int64                  `json:"total"`
+		Events []agentwrit.AuditEvent `json:"events"`
+	}
+	must(t, json.Unmarshal(body, &x))
+	n, _, err := agentwrit.VerifyChain(func(yield func(agentwrit.AuditEvent, error) bool) {
+		for _, e := range x.Events {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	})
+	if err != nil || n < 1100 || n != x.Total || !strings.Contains(resp.Header.Get("Content-Disposition"), "attachment") {
+		t.Errorf("%d of %d events: %v", n, x.Total, err)
+	}
+	if _, note := s.fetch(t, "/audit/checkpoint"); !strings.Contains(string(note), "\n"+fmt.Sprint(n)) {
+		t.Logf("the checkpoint is later than the export: %s", note)
+	}
+	guarded := newSite(t, configure{web: func(c *web.Config) { c.PresenterKey = "a-key-for-the-presenter" }})
+	if resp, _ := guarded.fetch(t, "/audit/export"); resp.StatusCode != 403 {
+		t.Errorf("without the key: %s", resp.Status)
+	}
+	if status, _ := guarded.form(t, "/audit/anew", nil); status != 403 {
+		t.Errorf("anew without the key: %d", status)
+	}
+}
+
+// No token and no secret stands in the page.
+func TestAuditHoldsNoSecret(t *testing.T) {
+	s := newSite(t, configure{})
+	s.encounter(t, "P-1042", "Prescribe Amoxicillin for bacterial infection")
+	_, body := s.fetch(t, "/audit")
+	if page := string(body); strings.Contains(page, "eyJhbGciOiJ") || strings.Contains(page, s.broker.AdminSecret) {
+		t.Error("a token or a secret stands in the page")
+	}
+}
+
+// The page grows while a run goes on, newest on top, also where only some
+// events are asked for.
+func TestBrowserAuditLive(t *testing.T) {
+	s := newSite(t, configure{})
+	s.encounter(t, "P-1042", "Show labs")
+	b := browsertest.Start(t)
+	all := open(t, b, browsertest.Laptop, s.URL+"/audit")
+	some := open(t, b, browsertest.Laptop, s.URL+"/audit?type=agent_registered")
+	ids := `[...document.querySelectorAll("#events > li")].map(li => li.id)`
+	before, few := browsertest.Eval[[]string](all, ids), browsertest.Eval[[]string](some, ids)
+	id, _ := s.encounter(t, "P-1042", "Show records, check billing, and prescribe Lisinopril")
+	some.Wait("its three agents are there", fmt.Sprintf(`document.querySelectorAll("#events > li").length === %d`, len(few)+3))
+	all.Wait("the run's end is there", fmt.Sprintf(`document.querySelector("#trail").innerText.includes("events verified") && document.querySelectorAll("#events > li").length > %d`, len(before)+12))
+	seen := map[string]bool{}
+	for _, id := range browsertest.Eval[[]string](all, ids) {
+		if seen[id] {
+			t.Errorf("%s is shown twice", id)
+		}
+		seen[id] = true
+	}
+	if got := browsertest.Eval[string](all, `document.querySelector("#events > li time, #events > li .what").innerText`); got == "" {
+		t.Error("the newest event says nothing")
+	}
+	all.Click("#events > li summary")
+	all.Screenshot("audit-open")
+	all.Accessible("the audit page, an event open")
+	all.Go(s.URL + "/runs/" + id)
+	all.Click(".own-audit")
+	all.Wait("the run's own events", `location.pathname === "/audit" && document.querySelectorAll("#events > li").length > 10`)
+}
+
+// The tamper lab changes a copy, shows where it breaks, and puts it back.
+func TestBrowserTamperLab(t *testing.T) {
+	s := newSite(t, configure{})
+	s.encounter(t, "P-1042", "Show labs")
+	b := browsertest.Start(t)
+	p := open(t, b, browsertest.Laptop, s.URL+"/audit")
+	for _, change := range []string{"edit", "forge", "delete", "swap", "cut"} {
+		browsertest.Eval[string](p, fmt.Sprintf(`document.querySelector(".lab-form [name=change]").value = %q`, change))
+		browsertest.Eval[bool](p, `(document.querySelector(".lab-form [name=event]").selectedIndex = 4, true)`)
+		p.Click(".lab-form .danger")
+		p.Wait("it is found", `document.querySelector(".lab-found")`)
+		if broken := p.Count("#lab .block-broken"); (broken > 0) != (change != "cut") {
+			t.Errorf("%s: %d links break", change, broken)
+		}
+		p.Screenshot("lab-" + change)
+		p.Accessible("the tamper lab")
+		p.Click(".lab-form a")
+		p.Wait("it is put back", `!document.querySelector(".lab-found")`)
+	}
+	if p.Count("#trail .is-denied") > 0 {
+		t.Error("the trail itself is said to be broken")
+	}
+}
+
+// The page on every screen; whole, and broken by someone on the way.
+func TestBrowserAuditScreens(t *testing.T) {
+	s := newSite(t, configure{})
+	s.encounter(t, "P-1042", "Show me records for this patient and also get records for P-2187")
+	b := browsertest.Start(t)
+	for name, screen := range map[string]browsertest.Screen{"laptop": browsertest.Laptop, "light": browsertest.Laptop.InLight(), "projector": browsertest.Projector, "phone": browsertest.Phone} {
+		p := open(t, b, screen, s.URL+"/audit")
+		if wide := browsertest.Eval[int](p, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
+			t.Errorf("%s: %d px too wide", name, wide)
+		}
+		p.Screenshot("audit-" + name)
+		p.Accessible("the audit page, " + name)
+	}
+}
