@@ -10,8 +10,10 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	medassist "github.com/devonartis/medassist-go"
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/guide"
 	"github.com/devonartis/medassist-go/records"
 	"github.com/devonartis/medassist-go/trace"
 	"github.com/devonartis/medassist-go/web/static"
@@ -53,6 +55,7 @@ type Server struct {
 	handler http.Handler
 	metrics *metrics
 	trail   *trail.Trail // nil without the admin secret
+	stage   *stage
 
 	stop   context.CancelFunc // ends streams and renderers
 	ending context.Context
@@ -76,6 +79,11 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, live: make(map[string]*live)}
 	s.ending, s.stop = context.WithCancel(context.Background())
+	acts, err := guide.Parse(medassist.PresentersGuide)
+	if err != nil {
+		return nil, err
+	}
+	s.stage = newStage(acts, cfg.Clock)
 	if cfg.Admin != nil {
 		s.trail = trail.New(cfg.Admin, cfg.Clock)
 	}
@@ -119,6 +127,14 @@ func (s *Server) routes() http.Handler {
 	r.Post("/runs/{id}/cancel", s.cancel)
 	r.Post("/runs/{id}/stolen", s.stolen)
 
+	r.Get("/present", s.present)
+	r.Get("/present/link", s.link)
+	r.Post("/present/act", s.choose)
+	r.Post("/present/run", s.perform)
+	r.Post("/present/timer", s.timer)
+	r.Get("/stage", s.follower("Stage", "encounter page-stage"))
+	r.Get("/follow", s.follower("Follow", "follow"))
+	r.Get("/stage/frames", s.stageFrames)
 	r.Get("/audit", s.audit)
 	r.Get("/audit/frames", s.auditFrames)
 	r.Get("/audit/lab", s.auditLab)

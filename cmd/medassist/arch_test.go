@@ -25,12 +25,13 @@ var arrows = map[string][]string{
 	"records":              {"agentwrit"},
 	"setup":                {"agentwrit"},
 	"scenario":             {"trace"},
+	"guide":                nil,
 	"agents":               {"agentwrit", "tools", "llm", "llm/planner", "trace"},
 	"web/picture":          {"agentwrit", "tools", "trace"},
 	"web/static":           nil,
-	"web/view":             {"agentwrit", "tools", "trace", "scenario", "web/picture", "web/static"},
+	"web/view":             {"agentwrit", "tools", "trace", "scenario", "guide", "web/picture", "web/static"},
 	"web/trail":            {"agentwrit"},
-	"web":                  {"agentwrit", "tools", "trace", "scenario", "agents", "llm", "llm/planner", "records", "web/picture", "web/static", "web/trail", "web/view"},
+	"web":                  {"agentwrit", "tools", "trace", "scenario", "guide", "agents", "llm", "llm/planner", "records", "web/picture", "web/static", "web/trail", "web/view"},
 }
 
 var leaves = []string{"agentwrit/wire", "patient", "internal/sqlitedb"}

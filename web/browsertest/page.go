@@ -14,6 +14,7 @@ import (
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // Page is one tab with cookies and storage of its own. Its methods fail the
@@ -259,3 +260,9 @@ func (p *Page) fail(what string, err error) {
 	seen, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("location.href + '\\n' + (document.body?.innerText ?? '')"))
 	p.t.Fatalf("%s: %v\nThe page shows:\n%s", what, err, seen)
 }
+
+// Keys that have no character.
+const (
+	ArrowLeft  = kb.ArrowLeft
+	ArrowRight = kb.ArrowRight
+)

@@ -21,6 +21,7 @@ var navigation = []struct{ Path, Name string }{
 	{"/runs", "Runs"},
 	{"/audit", "Audit"},
 	{"/operator", "Operator"},
+	{"/present", "Present"},
 }
 
 // StandIn reports whether something else than a real model answers.
