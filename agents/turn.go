@@ -66,7 +66,7 @@ func (e *encounter) nameCalls(turn int, calls []llm.ToolCall) {
 func (e *encounter) logReply(ctx context.Context, turn int, reply llm.Reply, span trace.Span) {
 	step := trace.LLMResponse{Turn: turn, Content: reply.Content, FinishReason: reply.FinishReason,
 		PromptTokens: reply.Usage.PromptTokens, CompletionTokens: reply.Usage.CompletionTokens,
-		Final: len(reply.ToolCalls) == 0}
+		Final: len(reply.ToolCalls) == 0, StandIn: reply.StandIn}
 	for _, c := range reply.ToolCalls {
 		step.ToolCalls = append(step.ToolCalls, trace.LLMCall{CallID: c.ID, Tool: clip(c.Name, 100), Args: clip(c.Arguments, maxShownArgs)})
 	}
@@ -78,6 +78,9 @@ func (e *encounter) logReply(ctx context.Context, turn int, reply llm.Reply, spa
 		status, label = trace.StatusSuccess, "The model answers"
 	case len(reply.ToolCalls) == 1:
 		label = "The model asks for " + clip(reply.ToolCalls[0].Name, 100)
+	}
+	if step.StandIn != "" {
+		status, label = trace.StatusWarning, label+"; not in the recording, so it was the "+step.StandIn
 	}
 	e.rec.add(ctx, status, label, step, span)
 }

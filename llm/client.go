@@ -112,7 +112,11 @@ func (m *client) Complete(ctx context.Context, req Request, onText func(string))
 	for {
 		chunk, err := stream.Recv()
 		if errors.Is(err, io.EOF) && ctx.Err() == nil {
-			return a.reply()
+			reply, err := a.reply()
+			if m.mode == ModeRecorded { // from a server it would be hearsay
+				reply.StandIn = stream.Header().Get(standInHeader)
+			}
+			return reply, err
 		}
 		if err != nil {
 			return Reply{}, explain(ctx, m.who, err)

@@ -76,6 +76,7 @@ type Reply struct {
 	Content      string
 	ToolCalls    []ToolCall
 	FinishReason string // as the protocol names it: "stop", "tool_calls" …
+	StandIn      string // who answered in place of a recording that has no reply; empty otherwise
 	Usage        Usage
 }
 

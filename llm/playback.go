@@ -18,10 +18,14 @@ import (
 // offline planner stands in for a recording that has no answer.
 const notRecorded = "**Not in the recording.** This request differs from what was recorded; the offline planner answers.\n\n"
 
+// standInHeader tells [client], in a response of [player], that the planner
+// answers and not the recording.
+const standInHeader = "Medassist-Stand-In"
+
 // OpenRecording makes a Model of a file that a [Recorder] wrote. A request that
 // was recorded (see fingerprint) gets the recorded reply, piece by piece: at
 // speed 1 in its own time, at 2 in half of it, at 0 at once. Any other gets the
-// offline planner's, which says so first. It fails on a file that can't be
+// offline planner's, which says so first, and whose [Reply] names it. It fails on a file that can't be
 // read, is empty or holds anything but whole replies.
 func OpenRecording(path string, speed float64) (Model, error) {
 	if speed < 0 {
@@ -55,8 +59,12 @@ func (p *player) RoundTrip(req *http.Request) (*http.Response, error) {
 			Body: newPlayback(req.Context(), x.Chunks, p.speed)}, nil
 	}
 	resp, err := p.fallback.RoundTrip(req)
-	if err != nil || resp.StatusCode != http.StatusOK || wasSaid(asked, notRecorded) {
+	if err != nil || resp.StatusCode != http.StatusOK {
 		return resp, err
+	}
+	resp.Header.Set(standInHeader, PlannerName)
+	if wasSaid(asked, notRecorded) {
+		return resp, nil
 	}
 	notice, err := json.Marshal(map[string]any{"choices": []any{map[string]any{"index": 0, "delta": map[string]string{"content": notRecorded}}}})
 	if err != nil {

@@ -101,6 +101,9 @@ func TestAnotherRequestFallsBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			said += strings.Count(r.Content, "Not in the recording")
+			if r.StandIn != PlannerName {
+				t.Errorf("a reply that the planner gave names %q", r.StandIn)
+			}
 			req.Messages = append(req.Messages, Message{Role: RoleAssistant, Content: r.Content, ToolCalls: r.ToolCalls})
 			for _, c := range r.ToolCalls {
 				req.Messages = append(req.Messages, Message{Role: RoleTool, ToolCallID: c.ID, Content: fine(c)})

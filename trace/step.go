@@ -247,6 +247,9 @@ type LLMResponse struct {
 	PromptTokens     int       `json:"prompt_tokens,omitempty"`
 	CompletionTokens int       `json:"completion_tokens,omitempty"`
 	Final            bool      `json:"final"` // no tool is asked for: this is the answer
+	// StandIn is who replied in place of a recorded model that has no such
+	// request; empty if the model that was asked did.
+	StandIn string `json:"stand_in,omitempty"`
 }
 
 // LLMCall is a tool call as the model wrote it, arguments capped.

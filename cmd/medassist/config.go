@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -25,6 +26,10 @@ type Config struct {
 	LLMBaseURL string `help:"An OpenAI-compatible server." env:"LLM_BASE_URL" placeholder:"URL"`
 	LLMAPIKey  string `help:"Its key; better set in the environment. A key alone means OpenAI." env:"LLM_API_KEY" placeholder:"KEY"`
 	LLMModel   string `help:"The model's name." env:"LLM_MODEL" placeholder:"NAME"`
+
+	LLMRecord         string  `help:"Record the model's exchanges to this file. It then holds what patients' records say." env:"LLM_RECORD" placeholder:"FILE" type:"path"`
+	LLMRecording      string  `help:"Play a recording back instead of asking a model." env:"LLM_RECORDING" placeholder:"FILE" type:"path"`
+	LLMRecordingSpeed float64 `help:"How fast it is played: 1 as recorded, 2 in half the time, 0 at once." env:"LLM_RECORDING_SPEED" default:"1"`
 
 	PresenterKey string `help:"The key for pages that change anything, when listening beyond loopback; one is made if none is given." env:"MEDASSIST_PRESENTER_KEY" placeholder:"KEY"`
 	LogLevel     string `help:"debug, info, warn or error." env:"MEDASSIST_LOG_LEVEL" default:"warn" enum:"debug,info,warn,error"`
@@ -56,6 +61,12 @@ func (c *Config) fill() error {
 		if c.LLMModel == "" {
 			c.LLMModel = openAIModel
 		}
+	}
+	switch {
+	case c.LLMRecord != "" && c.LLMRecording != "":
+		return errors.New("LLM_RECORD records a model and LLM_RECORDING plays one back: set one of them")
+	case c.LLMRecord != "" && c.LLMBaseURL == "":
+		return errors.New("LLM_RECORD records a real model: name it with LLM_BASE_URL and LLM_MODEL, or with LLM_API_KEY")
 	}
 	if c.BrokerURL != "" && c.AdminSecret == "" && (c.ClientID == "" || c.ClientSecret == "") {
 		return fmt.Errorf("a broker is named (%s) and nothing to log in with: set AGENTWRIT_CLIENT_ID and AGENTWRIT_CLIENT_SECRET, "+

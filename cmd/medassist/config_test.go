@@ -43,6 +43,9 @@ func TestConfigFill(t *testing.T) {
 		{name: "a broker with its admin secret", in: Config{BrokerURL: "http://b", AdminSecret: "s"}},
 		{name: "a broker with an app's login", in: Config{BrokerURL: "http://b", ClientID: "i", ClientSecret: "s"}},
 		{name: "a broker alone", in: Config{BrokerURL: "http://b"}, fails: "nothing to log in with"},
+		{name: "a model that is recorded", in: Config{LLMAPIKey: "k", LLMRecord: "f"}, url: openAI, model: openAIModel},
+		{name: "nobody to record", in: Config{LLMRecord: "f"}, fails: "LLM_BASE_URL"},
+		{name: "recorded and played at once", in: Config{LLMAPIKey: "k", LLMRecord: "f", LLMRecording: "f"}, fails: "set one of them"},
 		{name: "half a login", in: Config{BrokerURL: "http://b", ClientID: "i"}, fails: "AGENTWRIT_CLIENT_SECRET"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

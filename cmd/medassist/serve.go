@@ -57,7 +57,7 @@ func Run(ctx context.Context, cfg Config, io stdio) (err error) {
 	if err != nil {
 		return err
 	}
-	model, err := chooseModel(cfg)
+	model, err := chooseModel(cfg, &closing)
 	if err != nil {
 		return err
 	}
@@ -141,11 +141,24 @@ func directory(s *records.Store) agents.Directory {
 	}
 }
 
-func chooseModel(cfg Config) (llm.Model, error) {
-	if cfg.LLMBaseURL == "" {
-		return llm.NewPlanner(), nil
+// chooseModel makes the model. A recording comes before a server, so that what
+// was recorded with a server's settings plays back with them still set.
+func chooseModel(cfg Config, closing *closers) (llm.Model, error) {
+	server := llm.Config{BaseURL: cfg.LLMBaseURL, APIKey: cfg.LLMAPIKey, Model: cfg.LLMModel}
+	switch {
+	case cfg.LLMRecording != "":
+		return llm.OpenRecording(cfg.LLMRecording, cfg.LLMRecordingSpeed)
+	case cfg.LLMRecord != "":
+		r, err := llm.NewRecorder(server, cfg.LLMRecord)
+		if err != nil {
+			return nil, err
+		}
+		closing.add(r.Close)
+		return r, nil
+	case cfg.LLMBaseURL != "":
+		return llm.NewOpenAI(server)
 	}
-	return llm.NewOpenAI(llm.Config{BaseURL: cfg.LLMBaseURL, APIKey: cfg.LLMAPIKey, Model: cfg.LLMModel})
+	return llm.NewPlanner(), nil
 }
 
 // presenterKey is needed as soon as others can reach the page.

@@ -140,6 +140,7 @@ func (f *facts) response(s trace.LLMResponse) {
 		f.mono("asks for", c.Tool+" "+c.Args)
 	}
 	f.text("finished by", s.FinishReason)
+	f.text("answered by", s.StandIn)
 	if s.PromptTokens+s.CompletionTokens > 0 {
 		f.text("tokens", fmt.Sprintf("%d read, %d written", s.PromptTokens, s.CompletionTokens))
 	}

@@ -22,6 +22,7 @@ type Run struct {
 	Complete *trace.Complete
 	Failure  *trace.RunError
 	Loot     *trace.StolenTokenUsed // what a thief did with a token of this run, the last time
+	StandIn  string                 // who replied, at least once, in place of a recorded model
 	Waiting  string                 // what a stepping run waits to do; empty while it goes on
 
 	events []trace.Event // all of them, to judge a scenario by
@@ -78,6 +79,9 @@ func (r *Run) applyAnswer(step trace.Step) (changed bool) {
 		}
 	case trace.LLMResponse:
 		r.Thinking = false
+		if s.StandIn != "" {
+			r.StandIn = s.StandIn
+		}
 		if s.Content != "" {
 			r.text.Reset()
 			r.text.WriteString(s.Content)
