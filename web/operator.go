@@ -32,7 +32,7 @@ func (s *Server) operator(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) showOperator(w http.ResponseWriter, r *http.Request, revocation *view.Revocation, said string) {
 	o := view.Operator{Page: s.page(r, "Operator", "operator", "/operator"), Ceiling: tools.Ceiling(), Said: said,
-		Revocation: revocation, CanRevoke: s.cfg.Admin != nil, Live: s.liveView(r)}
+		Revocation: revocation, CanRevoke: s.cfg.Admin != nil, Live: s.liveView(r), Checked: s.lastChecks() != nil}
 	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
 	defer cancel()
 	if health, err := s.cfg.Broker.Health(ctx); err == nil {

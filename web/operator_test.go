@@ -233,3 +233,29 @@ func TestBrowserOperatorPage(t *testing.T) {
 		t.Errorf("the run: %v, %v", run.Outcome, err)
 	}
 }
+
+// The preflight's results come one by one, on the page and for programs; two who
+// ask at once share one.
+func TestBrowserPreflight(t *testing.T) {
+	s := newSite(t, configure{})
+	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL+"/operator")
+	p.Click(".preflight-go button")
+	p.Wait("all checks are made", `document.querySelectorAll("#checks li").length === 9 && !document.querySelector("#preflight-stream")`)
+	if n := p.Count("#checks .is-allowed"); n != 9 {
+		t.Errorf("%d of 9 checks are good: %s", n, browsertest.Eval[string](p, `document.querySelector("#checks").innerText`))
+	}
+	p.Screenshot("preflight")
+	p.Accessible("the operator's page after a preflight")
+	p.Reload()
+	p.Wait("the results are there again", `document.querySelectorAll("#checks li").length === 9`)
+	resp, err := http.Post(s.URL+"/api/preflight", "", nil)
+	must(t, err)
+	defer resp.Body.Close()
+	lines := 0
+	for d := json.NewDecoder(resp.Body); d.More(); lines++ {
+		must(t, d.Decode(new(map[string]any)))
+	}
+	if lines != 9 {
+		t.Errorf("%d lines", lines)
+	}
+}

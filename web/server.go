@@ -14,6 +14,7 @@ import (
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/guide"
+	"github.com/devonartis/medassist-go/preflight"
 	"github.com/devonartis/medassist-go/records"
 	"github.com/devonartis/medassist-go/trace"
 	"github.com/devonartis/medassist-go/web/static"
@@ -45,6 +46,9 @@ type Config struct {
 	// only this machine can reach the page, and anybody on it may.
 	PresenterKey string
 
+	// Preflight is what the preflight looks at.
+	Preflight preflight.Config
+
 	Clock  func() time.Time // nil means time.Now
 	Logger *slog.Logger     // nil discards
 }
@@ -61,9 +65,11 @@ type Server struct {
 	ending context.Context
 	work   sync.WaitGroup // renderers
 
-	mu   sync.Mutex
-	live map[string]*live
-	old  []string // runs in live that are over, oldest first
+	mu        sync.Mutex
+	live      map[string]*live
+	old       []string                      // runs in live that are over, oldest first
+	checks    *trace.Feed[preflight.Result] // of the last preflight
+	examining bool                          // it goes on
 }
 
 // New checks a configuration and makes a server of it.
@@ -146,6 +152,8 @@ func (s *Server) routes() http.Handler {
 	r.Get("/operator/revoke", s.previewRevocation)
 	r.Post("/operator/revoke", s.confirmRevocation)
 	r.Post("/operator/reset", s.resetFromPage)
+	r.Post("/operator/preflight", s.preflightFromPage)
+	r.Get("/operator/preflight/frames", s.preflightFrames)
 
 	r.Post("/api/request", s.runToEnd)
 	r.Post("/api/runs", s.startRun)
@@ -159,6 +167,7 @@ func (s *Server) routes() http.Handler {
 	r.Get("/api/audit/events", s.auditEvents)
 	r.Post("/api/revoke", s.revoke)
 	r.Post("/api/reset", s.resetAll)
+	r.Post("/api/preflight", s.preflightLines)
 
 	r.Get("/healthz", s.health)
 	r.Method(http.MethodGet, "/metrics", s.metrics.handler())

@@ -14,6 +14,7 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 	"github.com/devonartis/medassist-go/llm"
 	"github.com/devonartis/medassist-go/patient"
+	"github.com/devonartis/medassist-go/preflight"
 	"github.com/devonartis/medassist-go/records"
 	"github.com/devonartis/medassist-go/tools"
 	"github.com/devonartis/medassist-go/trace"
@@ -75,7 +76,8 @@ func newSite(t testing.TB, c configure) *site {
 	})
 	must(t, err)
 	cfg := web.Config{Runs: s.service, Log: s.log, Records: s.records, Broker: app, BrokerURL: s.broker.URL, BrokerEmbedded: true,
-		Admin: s.broker.Admin(t), ModelName: c.model.Name(), ModelMode: string(c.model.Mode())}
+		Admin: s.broker.Admin(t), ModelName: c.model.Name(), ModelMode: string(c.model.Mode()),
+		Preflight: preflight.Config{Broker: app, BrokerURL: s.broker.URL, Admin: s.broker.Admin(t), Model: c.model, PageURL: address}}
 	if c.web != nil {
 		c.web(&cfg)
 	}

@@ -26,12 +26,13 @@ var arrows = map[string][]string{
 	"setup":                {"agentwrit"},
 	"scenario":             {"trace"},
 	"guide":                nil,
+	"preflight":            {"agentwrit", "tools", "llm", "llm/planner"},
 	"agents":               {"agentwrit", "tools", "llm", "llm/planner", "trace"},
 	"web/picture":          {"agentwrit", "tools", "trace"},
 	"web/static":           nil,
 	"web/view":             {"agentwrit", "tools", "trace", "scenario", "guide", "web/picture", "web/static"},
 	"web/trail":            {"agentwrit"},
-	"web":                  {"agentwrit", "tools", "trace", "scenario", "guide", "agents", "llm", "llm/planner", "records", "web/picture", "web/static", "web/trail", "web/view"},
+	"web":                  {"agentwrit", "tools", "trace", "scenario", "guide", "preflight", "agents", "llm", "llm/planner", "records", "web/picture", "web/static", "web/trail", "web/view"},
 }
 
 var leaves = []string{"agentwrit/wire", "patient", "internal/sqlitedb"}

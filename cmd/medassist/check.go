@@ -26,9 +26,16 @@ func (c *checkCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
+	return withDemo(ctx, c.Config, io, func(ctx context.Context, page string) error {
+		return playAll(ctx, page, chosen, io.out)
+	})
+}
+
+// withDemo starts the demo in memory, on free ports if none are named, calls f
+// while it runs, and stops it.
+func withDemo(ctx context.Context, cfg Config, io stdio, f func(ctx context.Context, page string) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	cfg := c.Config
 	cfg.Ephemeral = true
 	if cfg.Addr == "" {
 		cfg.Addr = "127.0.0.1:0"
@@ -39,11 +46,12 @@ func (c *checkCmd) Run(ctx context.Context, io stdio) error {
 	ready, ended := make(chan Addresses, 1), make(chan error, 1)
 	cfg.ready = func(a Addresses) { ready <- a }
 	go func() { ended <- Run(ctx, cfg, stdio{io.err, io.err}) }()
+	var err error
 	select {
 	case err := <-ended:
 		return err
 	case a := <-ready:
-		err = playAll(ctx, a.Page, chosen, io.out)
+		err = f(ctx, a.Page)
 	}
 	stop()
 	return errors.Join(err, <-ended)

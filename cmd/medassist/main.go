@@ -35,6 +35,7 @@ type cli struct {
 	Broker      brokerCmd      `cmd:"" help:"Run the embedded broker alone."`
 	Verify      verifyCmd      `cmd:"" help:"Check an audit trail against the broker's key and signed checkpoints."`
 	Check       checkCmd       `cmd:"" help:"Play every scenario and say whether it came as expected."`
+	Doctor      doctorCmd      `cmd:"" help:"Look whether broker, credentials, model, streaming and audit trail will work, and say what to do."`
 	Setup       setupCmd       `cmd:"" help:"Register MedAssist with a broker and print its credentials."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask a running MedAssist whether it is ready."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

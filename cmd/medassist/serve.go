@@ -14,6 +14,7 @@ import (
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/llm"
 	"github.com/devonartis/medassist-go/patient"
+	"github.com/devonartis/medassist-go/preflight"
 	"github.com/devonartis/medassist-go/records"
 	"github.com/devonartis/medassist-go/tools"
 	"github.com/devonartis/medassist-go/trace"
@@ -88,6 +89,8 @@ func Run(ctx context.Context, cfg Config, io stdio) (err error) {
 		Runs: service, Log: runs, Records: store, Broker: broker.app, BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
 		Admin: broker.admin, ModelName: model.Name(), ModelMode: string(model.Mode()),
 		PresenterKey: key, Clock: cfg.clock, Logger: log,
+		Preflight: preflight.Config{Broker: broker.app, BrokerURL: broker.url, Admin: broker.admin, Model: model,
+			PageURL: reachable(page.Addr()), Clock: cfg.clock},
 	})
 	if err != nil {
 		return err

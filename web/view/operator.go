@@ -16,6 +16,34 @@ type Operator struct {
 	Live       Live
 	Revocation *Revocation // a preview, if one was asked for
 	Said       string      // what was just done
+	Checked    bool        // a preflight goes on, or was made
+}
+
+// Check is one of the preflight.
+type Check struct {
+	Name, State, Found, Do string
+	Took                   time.Duration
+}
+
+// Meaning is what its state means.
+func (c Check) Meaning() Meaning {
+	switch c.State {
+	case "ok":
+		return Allowed
+	case "failed":
+		return Denied
+	case "warning":
+		return Delegated
+	}
+	return Plain
+}
+
+// Sign is its state's sign.
+func (c Check) Sign() string {
+	if c.State == "warning" {
+		return "!"
+	}
+	return c.Meaning().Sign()
 }
 
 // Live are the live runs and their tokens.

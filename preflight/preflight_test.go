@@ -1,0 +1,154 @@
+package preflight_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/agentwrit/brokertest"
+	"github.com/devonartis/medassist-go/llm"
+	"github.com/devonartis/medassist-go/preflight"
+	"github.com/devonartis/medassist-go/tools"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// page answers as the demo does where the preflight looks; the demo itself is
+// looked at by `medassist doctor`.
+func page(t *testing.T, records int, stream bool) string {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/records/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(records) })
+	mux.HandleFunc("/stage/frames", func(w http.ResponseWriter, r *http.Request) {
+		if stream {
+			w.Header().Set("Content-Type", "text/event-stream")
+			w.Write([]byte(": connected\n\n"))
+			http.NewResponseController(w).Flush()
+		}
+		<-r.Context().Done()
+	})
+	srv := httptest.NewServer(mux)
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+func run(ctx context.Context, cfg preflight.Config) map[string]preflight.Result {
+	out := map[string]preflight.Result{}
+	preflight.Run(ctx, cfg, func(r preflight.Result) { out[r.Name] = r })
+	return out
+}
+
+// healthy is a demo in which all is well.
+func healthy(t *testing.T) (preflight.Config, *brokertest.Broker) {
+	t.Helper()
+	b := brokertest.Start(t)
+	return preflight.Config{Broker: b.App(t, tools.Ceiling()...), BrokerURL: b.URL, Admin: b.Admin(t), Model: llm.NewPlanner(),
+		PageURL: page(t, http.StatusUnauthorized, true)}, b
+}
+
+// Each check sees what is wrong, says what to do, and nothing else is blamed.
+func TestPreflight(t *testing.T) {
+	broken := func(status int, body string) llm.Model {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			w.WriteHeader(status)
+			w.Write([]byte(body))
+		}))
+		t.Cleanup(srv.Close)
+		m, err := llm.NewOpenAI(llm.Config{BaseURL: srv.URL, APIKey: "sk-not-to-be-seen", Model: "m"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	for name, tc := range map[string]struct {
+		change func(*preflight.Config, *brokertest.Broker)
+		want   map[string]preflight.State // all others are ok
+		says   string
+	}{
+		"all is well": {func(*preflight.Config, *brokertest.Broker) {}, nil, ""},
+		"no broker": {func(c *preflight.Config, _ *brokertest.Broker) {
+			app, err := agentwrit.NewApp("http://127.0.0.1:1", "id", "secret")
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Broker = app
+		}, map[string]preflight.State{"broker": "failed", "credentials": "failed", "ceiling": "skipped", "clocks": "skipped"}, "Does the broker at"},
+		"wrong credentials": {func(c *preflight.Config, b *brokertest.Broker) {
+			app, err := agentwrit.NewApp(b.URL, "nobody", "secret")
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Broker = app
+		}, map[string]preflight.State{"credentials": "failed", "ceiling": "skipped", "clocks": "skipped"}, "AGENTWRIT_CLIENT_ID"},
+		"a low ceiling": {func(c *preflight.Config, b *brokertest.Broker) {
+			c.Broker = b.App(t, "read:billing:*", "read:insurance:*", "write:billing:*")
+		}, map[string]preflight.State{"ceiling": "failed"}, "clinical, prescription"},
+		"no admin secret": {func(c *preflight.Config, _ *brokertest.Broker) { c.Admin = nil }, map[string]preflight.State{"audit chain": "skipped"}, "AGENTWRIT_ADMIN_SECRET"},
+		"clocks apart": {func(c *preflight.Config, _ *brokertest.Broker) {
+			c.Clock = func() time.Time { return time.Now().Add(-time.Minute) }
+		}, map[string]preflight.State{"clocks": "warning"}, "off"},
+		"a model that is down": {func(c *preflight.Config, _ *brokertest.Broker) { c.Model = broken(401, `{"error":{"message":"no"}}`) },
+			map[string]preflight.State{"model: a tool call": "failed", "model: streaming": "skipped"}, ""},
+		"a model that calls nothing": {func(c *preflight.Config, _ *brokertest.Broker) {
+			c.Model = broken(200, `data: {"choices":[{"index":0,"delta":{"content":"Hello."},"finish_reason":"stop"}]}`+"\n\n")
+		}, map[string]preflight.State{"model: a tool call": "failed", "model: streaming": "skipped"}, "without asking for a tool"},
+		"open records":      {func(c *preflight.Config, _ *brokertest.Broker) { c.PageURL = page(t, 200, true) }, map[string]preflight.State{"records: closed without a token": "failed"}, "lets anybody in"},
+		"a stream gathered": {func(c *preflight.Config, _ *brokertest.Broker) { c.PageURL = page(t, 401, false) }, map[string]preflight.State{"page: streaming": "failed"}, "no word within"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg, b := healthy(t)
+			tc.change(&cfg, b)
+			results := run(t.Context(), cfg)
+			if len(results) != 9 {
+				t.Errorf("%d checks", len(results))
+			}
+			var said []string
+			for name, r := range results {
+				want := tc.want[name]
+				if want == "" {
+					want = preflight.OK
+				}
+				if r.State != want {
+					t.Errorf("%s: %s (%s), want %s", name, r.State, r.Found, want)
+				}
+				if r.State == preflight.Failed && r.Do == "" {
+					t.Errorf("%s: nothing is said to do", name)
+				}
+				said = append(said, r.Found, r.Do)
+			}
+			if all := strings.Join(said, "\n"); !strings.Contains(all, tc.says) || strings.Contains(all, "sk-not-to-be-seen") {
+				t.Errorf("it does not say %q, or says the key:\n%s", tc.says, all)
+			}
+			// What it registered is gone.
+			page, err := b.Admin(t).AuditPage(t.Context(), agentwrit.AuditFilter{TaskID: "preflight", Limit: 1000})
+			if err != nil {
+				t.Fatal(err)
+			}
+			count := func(kind agentwrit.EventType) int {
+				return len(slices.DeleteFunc(slices.Clone(page.Events), func(e agentwrit.AuditEvent) bool { return e.EventType != kind }))
+			}
+			if in, out := count("agent_registered"), count("token_released"); in != out {
+				t.Errorf("%d agents registered, %d released", in, out)
+			}
+		})
+	}
+}
+
+// It ends when nobody waits for it any more.
+func TestPreflightEndsEarly(t *testing.T) {
+	cfg, _ := healthy(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	n := 0
+	preflight.Run(ctx, cfg, func(preflight.Result) { n++; cancel() })
+	if n != 1 {
+		t.Errorf("%d checks after the end", n)
+	}
+}
