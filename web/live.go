@@ -13,6 +13,7 @@ import (
 	"github.com/a-h/templ"
 	"github.com/go-chi/chi/v5"
 
+	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/trace"
 	"github.com/devonartis/medassist-go/web/picture"
 	"github.com/devonartis/medassist-go/web/view"
@@ -95,7 +96,7 @@ func (s *Server) follow(l *live, info trace.Run, cursor *trace.Cursor[trace.Even
 				if err != nil {
 					return
 				}
-				r.wait(news[len(news)-1].Waiting)
+				r.stand(news[len(news)-1])
 			}
 		})
 	}
@@ -170,14 +171,15 @@ func (r *renderer) state(b *bytes.Buffer, c view.Changed) {
 	}
 }
 
-// wait renders that a run waits for the presenter, or goes on.
-func (r *renderer) wait(waiting string) {
+// stand renders that a run waits for the presenter or goes on, and how fast.
+func (r *renderer) stand(state agents.State) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.run.Waiting == waiting || r.run.Complete != nil {
+	pace := state.Pace.String()
+	if r.run.Waiting == state.Waiting && r.run.Pace == pace || r.run.Complete != nil {
 		return
 	}
-	r.run.Waiting = waiting
+	r.run.Waiting, r.run.Pace = state.Waiting, pace
 	var b bytes.Buffer
 	partial(&b, "#status", "innerMorph", view.Status(r.run))
 	r.frames.Append(frame{seq: r.run.LastSeq, html: b.Bytes()})

@@ -51,7 +51,7 @@ func (s *Server) project(r *http.Request, id string) (*view.Run, error) {
 		run.Apply(e)
 	}
 	if state, err := s.cfg.Runs.State(id); err == nil && run.Live() {
-		run.Waiting = state.Waiting
+		run.Pace, run.Waiting = state.Pace.String(), state.Waiting
 	}
 	return run, nil
 }

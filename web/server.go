@@ -129,6 +129,8 @@ func (s *Server) routes() http.Handler {
 	r.Get("/runs/{id}/frames", s.frames)
 	r.Get("/runs/{id}/export.json", s.exportJSON)
 	r.Get("/runs/{id}/export.html", s.exportHTML)
+	r.Get("/runs/{id}/at/{seq}", s.lookBack)
+	r.Post("/runs/{id}/pace", s.paceFromPage)
 	r.Post("/runs/{id}/next", s.next)
 	r.Post("/runs/{id}/cancel", s.cancel)
 	r.Post("/runs/{id}/stolen", s.stolen)

@@ -12,7 +12,7 @@
   const follow = () => {
     const list = trace();
     if (!list) return;
-    if (following) list.scrollTop = list.scrollHeight;
+    if (following && !list.closest("[data-past]")) list.scrollTop = list.scrollHeight;
     document.querySelector("[data-act=newest]").hidden = following;
   };
   document.addEventListener("scroll", (e) => {

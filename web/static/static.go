@@ -22,10 +22,10 @@ import (
 var embedded embed.FS
 
 // Styles are the stylesheets of every page, in the order in which they apply.
-var Styles = []string{"tokens.css", "base.css", "stage.css", "trace.css", "cards.css", "answer.css", "runs.css", "export.css", "operator.css", "audit.css", "present.css", "picture.css"}
+var Styles = []string{"tokens.css", "base.css", "stage.css", "past.css", "trace.css", "cards.css", "answer.css", "runs.css", "export.css", "operator.css", "audit.css", "present.css", "picture.css"}
 
 // Scripts are the scripts of every page, in the order in which they run.
-var Scripts = []string{"vendor/htmx.min.js", "vendor/hx-sse.min.js", "picture.js", "page.js", "timer.js"}
+var Scripts = []string{"vendor/htmx.min.js", "vendor/hx-sse.min.js", "picture.js", "page.js", "past.js", "timer.js"}
 
 // file is one embedded file.
 type file struct {

@@ -23,6 +23,7 @@ type Run struct {
 	Failure  *trace.RunError
 	Loot     *trace.StolenTokenUsed // what a thief did with a token of this run, the last time
 	StandIn  string                 // who replied, at least once, in place of a recorded model
+	Pace     string                 // how fast a live run goes, as agents.ParsePace reads it
 	Waiting  string                 // what a stepping run waits to do; empty while it goes on
 
 	events []trace.Event // all of them, to judge a scenario by
@@ -33,8 +34,19 @@ type Run struct {
 }
 
 // NewRun begins a projection.
-func NewRun(info trace.Run) *Run {
-	return &Run{Info: info, Picture: picture.New(picture.Encounter("auth", "medassist")), Timeline: picture.NewTimeline("time")}
+func NewRun(info trace.Run) *Run { return newRun(info, "") }
+
+// NewPast begins a projection that a page shows beside the run as it stands,
+// so its drawings have IDs of their own, and no clock.
+func NewPast(info trace.Run) *Run {
+	r := newRun(info, "past-")
+	r.Picture.Still = true
+	return r
+}
+
+func newRun(info trace.Run, prefix string) *Run {
+	return &Run{Info: info, Pace: info.Pace, Picture: picture.New(picture.Encounter(prefix+"auth", "medassist")),
+		Timeline: picture.NewTimeline(prefix + "time")}
 }
 
 // Changed says what events changed beside the trace.
