@@ -38,6 +38,7 @@ type cli struct {
 	Doctor      doctorCmd      `cmd:"" help:"Look whether broker, credentials, model, streaming and audit trail will work, and say what to do."`
 	Setup       setupCmd       `cmd:"" help:"Register MedAssist with a broker and print its credentials."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask a running MedAssist whether it is ready."`
+	Completion  completionCmd  `cmd:"" help:"Print a script that completes commands and flags in your shell."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 
@@ -58,7 +59,8 @@ func execute(ctx context.Context, args []string, io stdio) int {
 	}
 	exit := -1
 	parser, err := kong.New(&cli{}, kong.Name("medassist"),
-		kong.Description("MedAssist AI: a live demo of ephemeral, task-scoped credentials for AI agents."),
+		kong.Description("MedAssist AI: a live demo of ephemeral, task-scoped credentials for AI agents.\n\n"+
+			"Exit codes: 0 done, 1 failed, 2 wrong usage, 3 something was not as expected (check, doctor, verify)."),
 		kong.UsageOnError(), kong.Writers(io.out, io.err), kong.Exit(func(code int) { exit = code }),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(io),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))

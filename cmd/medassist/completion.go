@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/devonartis/medassist-go/scenario"
+)
+
+// completionCmd prints a script that completes commands and flags in a shell.
+type completionCmd struct {
+	Shell string `arg:"" enum:"bash,zsh,fish" help:"bash, zsh or fish."`
+}
+
+// Help says how to use what is printed.
+func (completionCmd) Help() string {
+	return `For this shell alone:
+  source <(medassist completion bash)        bash
+  source <(medassist completion zsh)         zsh, after compinit
+  medassist completion fish | source         fish`
+}
+
+// Run prints the script, made of the command line as it is.
+func (c *completionCmd) Run(k *kong.Context, io stdio) error {
+	commands := completions(k.Model.Node)
+	if c.Shell == "fish" {
+		return fish(io.out, commands)
+	}
+	return bash(io.out, commands, c.Shell == "zsh")
+}
+
+// completion is what can follow a command.
+type completion struct {
+	name, help string
+	flags      []*kong.Flag
+	words      []string // arguments that are known
+}
+
+func completions(root *kong.Node) []completion {
+	var out []completion
+	for _, n := range root.Children {
+		if n.Hidden || n.Type != kong.CommandNode {
+			continue
+		}
+		c := completion{name: n.Name, help: n.Help}
+		for _, group := range n.AllFlags(true) {
+			c.flags = append(c.flags, group...)
+		}
+		for _, p := range n.Positional {
+			c.words = append(c.words, p.EnumSlice()...)
+		}
+		if n.Name == "check" {
+			for _, s := range scenario.All() {
+				c.words = append(c.words, s.ID)
+			}
+		}
+		c.words = slices.DeleteFunc(c.words, func(w string) bool { return w == "" })
+		out = append(out, c)
+	}
+	return out
+}
+
+// bash writes the script for bash and, by its own emulation of it, for zsh.
+func bash(w io.Writer, commands []completion, zsh bool) error {
+	var b strings.Builder
+	if zsh {
+		b.WriteString("autoload -U +X bashcompinit && bashcompinit\n")
+	}
+	b.WriteString("_medassist() {\n  local cur=\"${COMP_WORDS[COMP_CWORD]}\" words=\"\"\n  case \"${COMP_WORDS[1]}\" in\n")
+	var names []string
+	for _, c := range commands {
+		names = append(names, c.name)
+		words := slices.Clone(c.words)
+		for _, f := range c.flags {
+			words = append(words, "--"+f.Name)
+		}
+		fmt.Fprintf(&b, "    %s) words=%q ;;\n", c.name, strings.Join(words, " "))
+	}
+	fmt.Fprintf(&b, "  esac\n  [ \"$COMP_CWORD\" -eq 1 ] && words=%q\n", strings.Join(names, " "))
+	b.WriteString("  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -o default -F _medassist medassist\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func fish(w io.Writer, commands []completion) error {
+	var b strings.Builder
+	for _, c := range commands {
+		fmt.Fprintf(&b, "complete -c medassist -n __fish_use_subcommand -f -a %s -d %s\n", c.name, quoted(c.help))
+		after := "'__fish_seen_subcommand_from " + c.name + "'"
+		for _, word := range c.words {
+			fmt.Fprintf(&b, "complete -c medassist -n %s -f -a %s\n", after, word)
+		}
+		for _, f := range c.flags {
+			fmt.Fprintf(&b, "complete -c medassist -n %s -l %s -d %s\n", after, f.Name, quoted(f.Help))
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// quoted is a word for fish.
+func quoted(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
+}
