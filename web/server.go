@@ -130,6 +130,8 @@ func (s *Server) routes() http.Handler {
 	r.Get("/runs/{id}/export.json", s.exportJSON)
 	r.Get("/runs/{id}/export.html", s.exportHTML)
 	r.Get("/runs/{id}/at/{seq}", s.lookBack)
+	r.Get("/runs/{id}/replay", s.replay)
+	r.Get("/runs/{id}/replay/frames", s.replayFrames)
 	r.Post("/runs/{id}/pace", s.paceFromPage)
 	r.Post("/runs/{id}/next", s.next)
 	r.Post("/runs/{id}/cancel", s.cancel)

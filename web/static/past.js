@@ -16,7 +16,7 @@
     bar.hidden = all.length === 0;
     $("scrub").max = Math.max(1, all.length);
     $("scrub").value = at;
-    const words = looked ? `looking back at step ${at} of ${all.length}${$("stream") ? " · the run goes on" : ""}` : `step ${at}`;
+    const words = looked ? `looking back at step ${at} of ${all.length}${$("stream") ? ` · the ${$("run").dataset.replay ? "replay" : "run"} goes on` : ""}` : `step ${at}`;
     if ($("looking").textContent !== words) $("looking").textContent = words;
     for (const [to, off] of [["first", at <= 1], ["back", at <= 1], ["forward", !looked], ["now", !looked]]) {
       bar.querySelector(`[data-look=${to}]`).setAttribute("aria-disabled", off);
@@ -55,6 +55,15 @@
   const now = () => (looked ? [...steps()].indexOf(looked) : steps().length - 1);
   const go = { first: () => look(0), back: () => look(now() - 1), forward: () => looked && look(now() + 1), now: () => { leave(); show(); } };
   document.addEventListener("click", (e) => go[e.target.closest("[data-look]")?.dataset.look]?.());
+  // A replay's links go on from where it is.
+  document.addEventListener("click", (e) => {
+    const link = e.target.closest("a[data-go-on]");
+    const last = [...steps()].at(-1);
+    if (!link || !last) return;
+    const address = new URL(link.href);
+    address.searchParams.set("after", last.id.slice(5));
+    link.href = address;
+  });
   document.addEventListener("input", (e) => { if (e.target.id === "scrub") look(Number(e.target.value) - 1); });
   new MutationObserver((all) => {
     if (all.some((m) => m.target.id === "trace" || [...m.addedNodes].some((n) => n.id === "run") || [...m.removedNodes].some((n) => n.id === "stream"))) show();

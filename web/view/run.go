@@ -23,6 +23,7 @@ type Run struct {
 	Failure  *trace.RunError
 	Loot     *trace.StolenTokenUsed // what a thief did with a token of this run, the last time
 	StandIn  string                 // who replied, at least once, in place of a recorded model
+	Replay   *Replay                // set where past events are shown again
 	Pace     string                 // how fast a live run goes, as agents.ParsePace reads it
 	Waiting  string                 // what a stepping run waits to do; empty while it goes on
 

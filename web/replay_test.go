@@ -1,0 +1,81 @@
+package web_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/devonartis/medassist-go/web/browsertest"
+)
+
+// What can be replayed, and how fast.
+func TestReplayIsRead(t *testing.T) {
+	s := newSite(t, configure{})
+	id, _ := s.encounter(t, "P-1042", "Show records")
+	for path, want := range map[string]int{
+		"/runs/" + id + "/replay":                             http.StatusOK,
+		"/runs/" + id + "/replay?speed=0":                     http.StatusOK,
+		"/runs/" + id + "/replay?speed=0.5":                   http.StatusOK,
+		"/runs/" + id + "/replay?speed=-1":                    http.StatusBadRequest,
+		"/runs/" + id + "/replay?speed=1e9":                   http.StatusBadRequest,
+		"/runs/" + id + "/replay?speed=NaN":                   http.StatusBadRequest,
+		"/runs/" + id + "/replay?after=x":                     http.StatusBadRequest,
+		"/runs/r-nobody/replay":                               http.StatusNotFound,
+		"/runs/" + id + "/replay/frames?speed=100":            http.StatusOK,
+		"/runs/" + id + "/replay/frames?speed=0":              http.StatusConflict,
+		"/runs/" + id + "/replay/frames?speed=100&after=9999": http.StatusOK,
+	} {
+		if resp, _ := s.fetch(t, path); resp.StatusCode != want {
+			t.Errorf("%s: %d, want %d", path, resp.StatusCode, want)
+		}
+	}
+	_, page := s.fetch(t, "/runs/"+id+"/replay")
+	if !strings.Contains(string(page), "replaying") || strings.Contains(string(page), `id="do-cancel"`) {
+		t.Error("the page does not say that it is a replay, or offers to cancel it")
+	}
+}
+
+// A replay shows the same steps as the run, makes no credential, is marked from
+// its first moment to its last, and can be held and go on.
+func TestBrowserReplay(t *testing.T) {
+	s := newSite(t, configure{})
+	id := s.start(t, "P-1042", "Show records, check billing, and prescribe Lisinopril", "talk:100ms")
+	want := s.finish(t, id)
+	before := s.auditCount(t)
+	b := browsertest.Start(t)
+	p := open(t, b, browsertest.Laptop, s.URL+"/runs/"+id+"/replay?speed=1")
+	p.Wait("it plays", `document.querySelectorAll("#trace > li").length > 8`)
+	p.Screenshot("replay-1280x720")
+	p.Accessible("a replay")
+	p.Press("k")
+	p.Wait("it is held", `document.querySelector(".badge.replaying")?.innerText.toLowerCase() === "replay paused" && window.htmx`)
+	held := browsertest.Eval[[]int](p, steps)
+	if len(held) < 8 || len(held) >= len(want) {
+		t.Errorf("held at %d steps of %d", len(held), len(want))
+	}
+	p.Click(`.replay-controls a[href*="speed=4"]`)
+	p.Wait("it is over", `document.querySelector(".badge.done") && document.querySelector(".badge.replaying")`)
+	if got := browsertest.Eval[[]int](p, steps); !slices.Equal(got, want) {
+		t.Errorf("the replay shows steps %v, the run had %v", got, want)
+	}
+	p.Screenshot("replay-over-1280x720")
+	if after := s.auditCount(t); after != before {
+		t.Errorf("the broker's trail grew from %d to %d events", before, after)
+	}
+	for name, screen := range map[string]browsertest.Screen{"replay-phone": browsertest.Phone, "replay-light": browsertest.Laptop.InLight()} {
+		q := open(t, b, screen, s.URL+"/runs/"+id+"/replay?speed=0&after=20")
+		q.Screenshot(name)
+		if browsertest.Eval[bool](q, `document.documentElement.scrollWidth > innerWidth`) {
+			t.Errorf("%s is wider than its screen", name)
+		}
+	}
+}
+
+// auditCount is how many events the broker's trail has.
+func (s *site) auditCount(t *testing.T) int64 {
+	t.Helper()
+	h, err := s.broker.Admin(t).Health(t.Context())
+	must(t, err)
+	return h.AuditEventsCount
+}
