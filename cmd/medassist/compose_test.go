@@ -1,0 +1,121 @@
+package main
+
+import (
+	"debug/elf"
+	"errors"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	compose "github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+// project reads docker-compose.yml as Compose does.
+func project(t *testing.T, profiles []string, env ...string) (*types.Project, error) {
+	t.Helper()
+	opts, err := compose.NewProjectOptions([]string{"../../docker-compose.yml"}, compose.WithEnv(env), compose.WithProfiles(profiles), compose.WithName("medassist"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return opts.LoadProject(t.Context())
+}
+
+// The stack does not start without an admin secret; with one it is the broker
+// and MedAssist, and a model server only if that is asked for.
+func TestCompose(t *testing.T) {
+	if _, err := project(t, nil); err == nil || !strings.Contains(err.Error(), "AGENTWRIT_ADMIN_SECRET") {
+		t.Errorf("without an admin secret: %v", err)
+	}
+	const secret = "AGENTWRIT_ADMIN_SECRET=a-long-random-string"
+	for name, tc := range map[string]struct {
+		profiles []string
+		want     []string
+	}{
+		"plain":            {nil, []string{"broker", "medassist"}},
+		"with local model": {[]string{"ollama"}, []string{"broker", "medassist", "ollama"}},
+	} {
+		p, err := project(t, tc.profiles, secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.ServiceNames(); !slices.Equal(got, tc.want) {
+			t.Errorf("%s: services %v", name, got)
+		}
+		for _, s := range p.Services {
+			for _, port := range s.Ports {
+				if port.HostIP != "127.0.0.1" {
+					t.Errorf("%s: %s listens to everybody by default: %+v", name, s.Name, port)
+				}
+			}
+			if len(s.Volumes) == 0 {
+				t.Errorf("%s: %s keeps its data nowhere", name, s.Name)
+			}
+		}
+		app := p.Services["medassist"]
+		for key, want := range map[string]string{"AGENTWRIT_BROKER_URL": "http://broker:8080", "AGENTWRIT_ADMIN_SECRET": "a-long-random-string"} {
+			if got := app.Environment[key]; got == nil || *got != want {
+				t.Errorf("%s: MedAssist has %s = %v", name, key, got)
+			}
+		}
+		if _, after := app.DependsOn["broker"]; !after {
+			t.Errorf("%s: MedAssist does not wait for the broker", name)
+		}
+	}
+}
+
+// The image's own steps, as far as they go without an engine: its build makes a
+// static binary that starts, answers its health check, and runs as nobody in
+// particular.
+func TestImage(t *testing.T) {
+	if testing.Short() || runtime.GOOS != "linux" {
+		t.Skip("builds the binary of the image, for Linux")
+	}
+	text, err := os.ReadFile("../../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"CGO_ENABLED=0 go build -trimpath", "USER nonroot", `CMD ["/medassist", "healthcheck"]`, "MEDASSIST_ADDR=0.0.0.0:5000"} {
+		if !strings.Contains(string(text), line) {
+			t.Errorf("the Dockerfile does not have: %s", line)
+		}
+	}
+	binary := filepath.Join(t.TempDir(), "medassist")
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w -X main.release=image-test", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	f, err := elf.Open(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if libs, err := f.ImportedLibraries(); err != nil || len(libs) > 0 {
+		t.Errorf("it needs libraries that the image has not: %v, %v", libs, err)
+	}
+	if out, err := exec.CommandContext(t.Context(), binary, "version").Output(); err != nil || !strings.Contains(string(out), "image-test") {
+		t.Errorf("version: %s, %v", out, err)
+	}
+	a := startApp(t)
+	health := exec.CommandContext(t.Context(), binary, "healthcheck", a.Page)
+	if out, err := health.CombinedOutput(); err != nil {
+		t.Errorf("health check: %v\n%s", err, out)
+	}
+	if err := a.stop(); err != nil {
+		t.Fatal(err)
+	}
+	health = exec.CommandContext(t.Context(), binary, "healthcheck", a.Page)
+	var exit *exec.ExitError
+	if err := health.Run(); !errors.As(err, &exit) {
+		t.Errorf("health check of nothing: %v", err)
+	}
+	if _, err := http.Get(a.Page); err == nil {
+		t.Error("it still answers")
+	}
+}
