@@ -152,12 +152,22 @@ func (s *Server) formAgain(w http.ResponseWriter, r *http.Request, form view.For
 	html(w, status, b.Bytes())
 }
 
-// history is GET /runs.
+// history is GET /runs: the newest, or with ?before= those before a moment.
 func (s *Server) history(w http.ResponseWriter, r *http.Request) {
-	runs, err := s.cfg.Log.Runs(r.Context(), time.Time{}, historyLength)
+	var before time.Time
+	if text := r.URL.Query().Get("before"); text != "" {
+		var err error
+		if before, err = time.Parse(time.RFC3339Nano, text); err != nil {
+			s.refuse(w, r, &inputError{http.StatusBadRequest, "before", "before must be a time such as 2026-11-23T17:00:00Z"})
+			return
+		}
+	}
+	runs, err := s.cfg.Log.Runs(r.Context(), before, historyLength+1)
 	if err != nil {
 		s.refuse(w, r, err)
 		return
 	}
-	render(w, http.StatusOK, view.HistoryPage(view.History{Page: s.page(r, "Runs", "runs", "/runs"), Runs: runs}))
+	h := view.History{Page: s.page(r, "Runs", "runs", "/runs"), Newest: before.IsZero(), HasMore: len(runs) > historyLength}
+	h.Runs = runs[:min(historyLength, len(runs))]
+	render(w, http.StatusOK, view.HistoryPage(h))
 }

@@ -48,7 +48,7 @@ func Cards(r *Run) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if !r.Live() {
+		if !r.Live() || r.Replay != nil {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, " data-clock=\"still\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

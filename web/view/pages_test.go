@@ -162,12 +162,12 @@ func TestRunsAreListed(t *testing.T) {
 		{ID: "run-1", PatientID: "P-2187", Request: "Show", Started: began, Ended: began, Outcome: "answered", Summary: &trace.Complete{Allowed: 3, Denied: 1, Tokens: 2, ProvenDead: 2}},
 	}}))
 	got := d.texts("tr")
-	for i, want := range []string{"P-1042 <b>Show</b> live", "P-2187 Show answered 3 1 2 of 2"} {
+	for i, want := range []string{"P-1042 <b>Show</b> live", "P-2187 Show answered 3 1 2 of 2 Replay P-2187, " + began.Local().Format("2 Jan 15:04:05")} {
 		if line := strings.Join(strings.Fields(got[i+1])[3:], " "); line != want {
 			t.Errorf("row %d: %q, want %q", i, line, want)
 		}
 	}
-	if got := render(t, view.HistoryPage(view.History{Page: page(true)})).texts("p", "muted"); len(got) != 1 || !strings.HasPrefix(got[0], "No run yet.") {
+	if got := render(t, view.HistoryPage(view.History{Page: page(true), Newest: true})).texts("p", "muted"); len(got) != 1 || !strings.HasPrefix(got[0], "No run yet.") {
 		t.Errorf("without a run: %q", got)
 	}
 }

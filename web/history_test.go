@@ -1,0 +1,93 @@
+package web_test
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/devonartis/medassist-go/trace"
+	"github.com/devonartis/medassist-go/web/browsertest"
+)
+
+// store writes a run that is over into the log, without one having taken place.
+func (s *site) store(t *testing.T, id string, started time.Time, events ...trace.Step) {
+	t.Helper()
+	must(t, s.log.Create(t.Context(), trace.Run{ID: id, PatientID: "P-1042", Request: "Show records", ModelName: "OFFLINE PLANNER", Started: started}))
+	events = append(events, trace.Complete{PatientID: "P-1042", Outcome: trace.OutcomeAnswered})
+	for i, step := range events {
+		_, err := s.log.Append(t.Context(), id, trace.Event{Time: started.Add(time.Duration(i) * time.Millisecond), Label: "step", Status: trace.StatusInfo, Step: step})
+		must(t, err)
+	}
+}
+
+// Every run is found by going from one page of the history to the next, once.
+func TestHistoryPages(t *testing.T) {
+	s := newSite(t, configure{})
+	began := time.Now().Add(-time.Hour)
+	var want []string
+	for i := range 230 {
+		id := fmt.Sprintf("r-%03d", i)
+		s.store(t, id, began.Add(time.Duration(i)*time.Second))
+		want = append(want, id)
+	}
+	slices.Reverse(want)
+	var got []string
+	row, older := regexp.MustCompile(`<td><a href="/runs/(r-\d+)"`), regexp.MustCompile(`href="(/runs\?before=[^"]+)"`)
+	for path, pages := "/runs", 0; path != "" && pages < 5; pages++ {
+		_, body := s.fetch(t, path)
+		for _, m := range row.FindAllStringSubmatch(string(body), -1) {
+			got = append(got, m[1])
+		}
+		path = ""
+		if m := older.FindStringSubmatch(string(body)); m != nil {
+			path = m[1]
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%d runs were found, of %d", len(got), len(want))
+	}
+	if resp, _ := s.fetch(t, "/runs?before=yesterday"); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("before is no time: %d", resp.StatusCode)
+	}
+	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL+"/runs")
+	p.Screenshot("runs-1280x720")
+	p.Accessible("the history")
+}
+
+// A run of 500 steps opens and scrolls without holding the page up; the bounds
+// are five times what a quiet machine takes (1 s to open, 200 ms for a task).
+func TestBrowserLongRun(t *testing.T) {
+	s := newSite(t, configure{})
+	var many []trace.Step
+	for i := range 499 {
+		many = append(many, trace.LLMStart{Model: "OFFLINE PLANNER", Turn: i + 1})
+	}
+	s.store(t, "r-long", time.Now(), many...)
+	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL+"/runs/r-long")
+	if n := p.Count("#trace > li"); n != 500 {
+		t.Fatalf("%d steps are shown, want 500", n)
+	}
+	p.Wait("it shows the newest", atNewest)
+	took := browsertest.Eval[float64](p, `performance.getEntriesByType("navigation")[0].domComplete`)
+	longest := browsertest.Eval[float64](p, `new Promise(done => {
+		let longest = 0;
+		new PerformanceObserver(l => { for (const e of l.getEntries()) longest = Math.max(longest, e.duration); }).observe({ type: "longtask" });
+		const list = document.querySelector("#trace"), far = list.scrollHeight;
+		let n = 0;
+		const on = () => {
+			list.scrollTop = far - ++n * far / 30;
+			if (n < 30) return requestAnimationFrame(on);
+			setTimeout(() => done(longest), 100);
+		};
+		on();
+	})`)
+	t.Logf("opened in %.0f ms; the longest task while scrolling took %.0f ms", took, longest)
+	if took > 5000 || longest > 1000 {
+		t.Errorf("opened in %.0f ms, longest task %.0f ms", took, longest)
+	}
+	p.Click("[data-look=back]")
+	p.Wait("one step back", `document.querySelector("#trace > li:nth-child(499).looked-at") && document.querySelector("#run[data-past]")`)
+}
