@@ -16,11 +16,25 @@ import (
 func (s *site) store(t *testing.T, id string, started time.Time, events ...trace.Step) {
 	t.Helper()
 	must(t, s.log.Create(t.Context(), trace.Run{ID: id, PatientID: "P-1042", Request: "Show records", ModelName: "OFFLINE PLANNER", Started: started}))
-	events = append(events, trace.Complete{PatientID: "P-1042", Outcome: trace.OutcomeAnswered})
-	for i, step := range events {
-		_, err := s.log.Append(t.Context(), id, trace.Event{Time: started.Add(time.Duration(i) * time.Millisecond), Label: "step", Status: trace.StatusInfo, Step: step})
+	s.add(t, id, append(events, trace.Complete{PatientID: "P-1042", Outcome: trace.OutcomeAnswered})...)
+}
+
+// add writes events to a stored run that is not over.
+func (s *site) add(t *testing.T, id string, events ...trace.Step) {
+	t.Helper()
+	for _, step := range events {
+		_, err := s.log.Append(t.Context(), id, trace.Event{Time: time.Now(), Label: "step", Status: trace.StatusInfo, Step: step})
 		must(t, err)
 	}
+}
+
+// asked are turns of a model that never replies.
+func asked(n int) []trace.Step {
+	out := make([]trace.Step, n)
+	for i := range out {
+		out[i] = trace.LLMStart{Model: "OFFLINE PLANNER", Turn: i + 1}
+	}
+	return out
 }
 
 // Every run is found by going from one page of the history to the next, once.
@@ -61,11 +75,7 @@ func TestHistoryPages(t *testing.T) {
 // are five times what a quiet machine takes (1 s to open, 200 ms for a task).
 func TestBrowserLongRun(t *testing.T) {
 	s := newSite(t, configure{})
-	var many []trace.Step
-	for i := range 499 {
-		many = append(many, trace.LLMStart{Model: "OFFLINE PLANNER", Turn: i + 1})
-	}
-	s.store(t, "r-long", time.Now(), many...)
+	s.store(t, "r-long", time.Now(), asked(499)...)
 	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL+"/runs/r-long")
 	if n := p.Count("#trace > li"); n != 500 {
 		t.Fatalf("%d steps are shown, want 500", n)
@@ -90,4 +100,31 @@ func TestBrowserLongRun(t *testing.T) {
 	}
 	p.Click("[data-look=back]")
 	p.Wait("one step back", `document.querySelector("#trace > li:nth-child(499).looked-at") && document.querySelector("#run[data-past]")`)
+}
+
+// Steps that come to a long run one by one hold the page up no more than that,
+// and move nothing for a reader who has gone to its beginning.
+func TestBrowserLongRunGrows(t *testing.T) {
+	s := newSite(t, configure{})
+	const id = "r-grows"
+	must(t, s.log.Create(t.Context(), trace.Run{ID: id, PatientID: "P-1042", Request: "Show records", ModelName: "OFFLINE PLANNER", Started: time.Now()}))
+	s.add(t, id, asked(400)...)
+	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL+"/runs/"+id)
+	p.Wait("it shows the newest", atNewest)
+	browsertest.Eval[bool](p, `(window.longest = 0, new PerformanceObserver(l => { for (const e of l.getEntries()) longest = Math.max(longest, e.duration); }).observe({ type: "longtask" }), true)`)
+	browsertest.Eval[bool](p, `(document.querySelector("#trace").scrollTop = 300, new Promise(r => setTimeout(() => r(true), 100)))`)
+	for _, step := range asked(99) {
+		s.add(t, id, step)
+		time.Sleep(5 * time.Millisecond) // one by one, as a run goes, and not all at once
+	}
+	s.add(t, id, trace.Complete{PatientID: "P-1042", Outcome: trace.OutcomeAnswered})
+	p.Wait("all have come", `document.querySelectorAll("#trace > li").length === 500`)
+	if top := browsertest.Eval[float64](p, `document.querySelector("#trace").scrollTop`); top != 300 {
+		t.Errorf("the trace moved under the reader, from 300 to %.0f", top)
+	}
+	longest := browsertest.Eval[float64](p, `longest`)
+	t.Logf("the longest task while 100 steps came took %.0f ms", longest)
+	if longest > 1000 {
+		t.Errorf("the longest task took %.0f ms", longest)
+	}
 }
