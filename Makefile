@@ -1,4 +1,4 @@
-.PHONY: run test race generate lint e2e bench fuzz ci release clean
+.PHONY: run test race generate lint e2e pictures bench fuzz ci release clean
 
 run: ## the demo, on embedded parts
 	go run ./cmd/medassist
@@ -19,6 +19,9 @@ lint:
 
 e2e: ## the browser tests; screenshots in artifacts/
 	MEDASSIST_BROWSER=required MEDASSIST_SCREENSHOTS=$(CURDIR)/artifacts go test -count=1 -run Browser ./...
+
+pictures: ## the guides' pictures, of today's pages
+	MEDASSIST_BROWSER=required MEDASSIST_SCREENSHOTS=$(CURDIR)/docs/pictures go test -count=1 -run TestBrowserPictures ./cmd/medassist
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...

@@ -8,34 +8,69 @@ import (
 	"testing"
 )
 
-var markdownLink = regexp.MustCompile(`\]\(([^)\s]+)\)`)
-
-// Every link of a guide to a file of this repository leads to one.
-func TestLinks(t *testing.T) {
-	root := filepath.Join("..", "..")
-	var guides []string
+// guides are all Markdown files of the repository.
+func guides(t *testing.T) []string {
+	t.Helper()
+	var all []string
 	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md"} {
-		found, err := filepath.Glob(filepath.Join(root, pattern))
+		found, err := filepath.Glob(filepath.Join("..", "..", pattern))
 		if err != nil {
 			t.Fatal(err)
 		}
-		guides = append(guides, found...)
+		all = append(all, found...)
 	}
-	if len(guides) < 5 {
-		t.Fatalf("only %d guides: %v", len(guides), guides)
+	if len(all) < 8 {
+		t.Fatalf("only %d guides: %v", len(all), all)
 	}
-	for _, guide := range guides {
+	return all
+}
+
+var (
+	markdownLink = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading      = regexp.MustCompile(`(?m)^#+ (.+)$`)
+	notInAnchors = regexp.MustCompile("[^\\p{L}\\p{N} _-]")
+)
+
+// anchors are the fragments by which a page's headings are linked to, as GitHub
+// makes them.
+func anchors(text string) map[string]bool {
+	all := map[string]bool{}
+	for _, m := range heading.FindAllStringSubmatch(text, -1) {
+		all[strings.ReplaceAll(notInAnchors.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-")] = true
+	}
+	return all
+}
+
+// Every link of a guide to a file of this repository leads to one, and to a
+// heading in it if it names one.
+func TestLinks(t *testing.T) {
+	for _, guide := range guides(t) {
 		text, err := os.ReadFile(guide)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, m := range markdownLink.FindAllStringSubmatch(string(text), -1) {
-			target, _, _ := strings.Cut(m[1], "#")
-			if target == "" || strings.Contains(target, ":") {
+			if strings.Contains(m[1], ":") {
+				continue // elsewhere
+			}
+			target, anchor, _ := strings.Cut(m[1], "#")
+			file := guide
+			if target != "" {
+				file = filepath.Join(filepath.Dir(guide), target)
+			}
+			if _, err := os.Stat(file); err != nil {
+				t.Errorf("%s links to %s, which is not there", guide, m[1])
 				continue
 			}
-			if _, err := os.Stat(filepath.Join(filepath.Dir(guide), target)); err != nil {
-				t.Errorf("%s links to %s, which is not there", guide, m[1])
+			if anchor == "" {
+				continue
+			}
+			page, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !anchors(string(page))[anchor] {
+				t.Errorf("%s links to %s, which has no such heading", guide, m[1])
 			}
 		}
 	}
