@@ -28,7 +28,7 @@ func guides(t *testing.T) []string {
 var (
 	markdownLink = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading      = regexp.MustCompile(`(?m)^#+ (.+)$`)
-	notInAnchors = regexp.MustCompile("[^\\p{L}\\p{N} _-]")
+	notInAnchors = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
 // anchors are the fragments by which a page's headings are linked to, as GitHub
