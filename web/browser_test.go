@@ -126,6 +126,7 @@ func TestBrowserHistory(t *testing.T) {
 	if got, want := browsertest.Eval[[]int](p, steps), s.finish(t, first); !slices.Equal(got, want) {
 		t.Errorf("after Back the page shows steps %v, the trace has %v", got, want)
 	}
+	p.Wait("the page is loaded whole", loaded) // a step back in the middle of one is lost
 	p.Back()
 	p.Wait("the invitation is back", `document.querySelector(".invitation")`)
 }
