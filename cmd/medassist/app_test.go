@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/scenario"
 	"github.com/devonartis/medassist-go/trace"
 )
 
@@ -129,7 +130,13 @@ type result struct {
 // run runs a request to its end.
 func (a *app) run(patient, request string) result {
 	a.Helper()
-	body, err := json.Marshal(map[string]string{"patient_id": patient, "request": request})
+	return a.play(scenario.Scenario{Patient: patient, Request: request})
+}
+
+// play runs a scenario to its end.
+func (a *app) play(s scenario.Scenario) result {
+	a.Helper()
+	body, err := json.Marshal(map[string]string{"patient_id": s.Patient, "request": s.Request, "scenario": s.ID})
 	if err != nil {
 		a.Fatal(err)
 	}

@@ -107,7 +107,7 @@ func TestScenarios(t *testing.T) {
 	a := startApp(t)
 	for _, s := range scenario.All() {
 		t.Run(s.ID, func(t *testing.T) {
-			r := a.run(s.Patient, s.Request)
+			r := a.play(s)
 			if v := s.Expect.Judge(r.Trace); !v.AsExpected() {
 				t.Errorf("%s\n%s", v.Surprises, r.types())
 			}
