@@ -89,6 +89,10 @@ func (s *Server) startFromPage(w http.ResponseWriter, r *http.Request) {
 	}
 	form := view.Form{PatientID: body.PatientID, Request: body.Request, Pace: body.Pace, Scenario: body.Scenario}
 	run, err := s.start(r.Context(), body)
+	if err == nil {
+		// What a presenter starts here is what the room follows.
+		err = s.putOnStage(r, run.ID)
+	}
 	switch {
 	case err != nil:
 		s.formAgain(w, r, form, err)

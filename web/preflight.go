@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/a-h/templ"
@@ -29,13 +30,23 @@ func (s *Server) examine() *trace.Feed[preflight.Result] {
 	s.work.Go(func() {
 		ctx, cancel := context.WithTimeout(s.ending, preflightTimeout)
 		defer cancel()
+		defer s.examined(feed)
 		preflight.Run(ctx, s.cfg.Preflight, func(r preflight.Result) { feed.Append(r) })
-		feed.Close()
-		s.mu.Lock()
-		s.examining = false
-		s.mu.Unlock()
 	})
 	return feed
+}
+
+// examined ends the checks. One that panicked, a model's client for instance,
+// has failed and ends no more than itself.
+func (s *Server) examined(feed *trace.Feed[preflight.Result]) {
+	if cause := recover(); cause != nil {
+		s.cfg.Logger.Error("panic in a preflight", "cause", cause, "stack", string(debug.Stack()))
+		feed.Append(preflight.Result{Name: "preflight", State: preflight.Failed, Found: "it broke off", Do: "The program's log says why."})
+	}
+	feed.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.examining = false
 }
 
 // lastChecks are those that go on, or were made last; nil before the first.

@@ -86,15 +86,14 @@ func (s *Server) perform(w http.ResponseWriter, r *http.Request) {
 		_ = s.cfg.Runs.Cancel(talk.Run, "presenter", "The next act began.")
 	}
 	run, err := s.start(r.Context(), requestBody{PatientID: sc.Patient, Request: sc.Request, Pace: act.Pace, Scenario: sc.ID, hold: true})
-	var scene []byte
 	if err == nil {
-		scene, err = s.scene(r, run.ID)
+		err = s.putOnStage(r, run.ID)
 	}
 	if err != nil {
 		s.refuse(w, r, err)
 		return
 	}
-	s.stage.show(run.ID, scene)
+	s.stage.begin()
 	s.presented(w, r)
 }
 

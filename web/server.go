@@ -74,8 +74,8 @@ type Server struct {
 
 // New checks a configuration and makes a server of it.
 func New(cfg Config) (*Server, error) {
-	if cfg.Runs == nil || cfg.Log == nil || cfg.Records == nil || cfg.Broker == nil {
-		return nil, errors.New("web: runs, a log, records and a broker are required")
+	if cfg.Runs == nil || cfg.Log == nil || cfg.Records == nil || cfg.Broker == nil || cfg.Preflight.Broker == nil || cfg.Preflight.Model == nil {
+		return nil, errors.New("web: runs, a log, records, a broker and a preflight are required")
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now

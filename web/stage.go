@@ -74,17 +74,23 @@ func (g *stage) choose(version, act int) {
 	g.act = min(g.act, len(g.program())-1)
 }
 
-// show puts a run on the stage, and starts the timer with the first.
+// show puts a run on the stage.
 func (g *stage) show(run string, scene []byte) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.run, g.scene = run, scene
 	g.number++
+	close(g.changed)
+	g.changed = make(chan struct{})
+}
+
+// begin starts the timer, if it has not been started.
+func (g *stage) begin() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if g.timer == 0 && g.since.IsZero() {
 		g.since = g.now()
 	}
-	close(g.changed)
-	g.changed = make(chan struct{})
 }
 
 // hold stops the timer or lets it go on; reset sets it to nothing.
@@ -176,13 +182,14 @@ func (s *Server) stageFrames(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// scene renders a run as it is put onto the stage.
-func (s *Server) scene(r *http.Request, id string) ([]byte, error) {
+// putOnStage has all who follow see a run.
+func (s *Server) putOnStage(r *http.Request, id string) error {
 	run, err := s.project(r, id)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var b bytes.Buffer
 	partial(&b, "#run", "outerHTML", view.RunView(view.Encounter{Run: run}))
-	return b.Bytes(), nil
+	s.stage.show(id, b.Bytes())
+	return nil
 }

@@ -3,9 +3,13 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 
 	"github.com/go-chi/chi/v5"
 )
+
+// shellSafe is a host that means nothing else to a shell.
+var shellSafe = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+$`)
 
 // stolen is POST /runs/{id}/stolen: a line for the presenter's terminal that
 // uses the run's stolen token, for two patients in turn. It is the one answer
@@ -15,6 +19,10 @@ func (s *Server) stolen(w http.ResponseWriter, r *http.Request) {
 	token, err := s.cfg.Runs.Stolen(chi.URLParam(r, "id"))
 	if err != nil {
 		s.refuse(w, r, err)
+		return
+	}
+	if !shellSafe.MatchString(r.Host) {
+		s.fail(w, r, http.StatusBadRequest, "The address that this page was asked by can't stand in a line for a shell.")
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

@@ -8,11 +8,12 @@ package trail
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/agentwrit/wire"
@@ -56,8 +57,8 @@ type Trail struct {
 	source Source
 	now    func() time.Time
 
-	refreshing sync.Mutex // one refresh at a time
-	signedAt   time.Time
+	refreshing singleflight.Group // one refresh at a time, for all who ask meanwhile
+	signedAt   time.Time          // the refresh's own
 
 	mu       sync.Mutex
 	state    State
@@ -91,25 +92,32 @@ func (t *Trail) State() State {
 	return t.state
 }
 
-// Refresh asks the broker for what is new, checks it, and says what is known. A
-// broker that does not answer is in the state, and no error of its own.
+// Refresh asks the broker for what is new, checks it, and says what is known.
+// Those who ask while it is asked share one answer. A broker that does not
+// answer is in the state, and no error of its own.
 func (t *Trail) Refresh(ctx context.Context) State {
-	t.refreshing.Lock()
-	defer t.refreshing.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
-	defer cancel()
+	t.refreshing.Do("", func() (any, error) {
+		// For all who share it, so it does not end with the first who leaves.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pollTimeout)
+		defer cancel()
+		t.refresh(ctx)
+		return nil, nil
+	})
+	return t.State()
+}
+
+func (t *Trail) refresh(ctx context.Context) {
 	for range pagesAtOnce {
 		more, err := t.readPage(ctx)
 		if err != nil {
-			t.away(ctx, err)
-			break
+			t.away(err)
+			return
 		}
 		if !more {
 			t.checkSigned(ctx)
-			break
+			return
 		}
 	}
-	return t.State()
 }
 
 // readPage takes in the next page; more says that there is another.
@@ -121,6 +129,9 @@ func (t *Trail) readPage(ctx context.Context) (more bool, err error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.state.Verified != at.Verified {
+		return true, nil // it is followed anew, meanwhile
+	}
 	before := t.state
 	s := &t.state
 	s.Away, s.Total = nil, int64(page.Total)
@@ -157,10 +168,7 @@ func (t *Trail) take(events []agentwrit.AuditEvent) {
 }
 
 // away notes that the broker does not answer.
-func (t *Trail) away(ctx context.Context, err error) {
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return // whoever looked has left
-	}
+func (t *Trail) away(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.state.Away == nil {
@@ -197,11 +205,9 @@ func (t *Trail) checkSigned(ctx context.Context) {
 
 // Anew forgets all that is known, so that another trail can be followed.
 func (t *Trail) Anew() {
-	t.refreshing.Lock()
-	defer t.refreshing.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.chain, t.signedAt = wire.Chain{}, time.Time{}
+	t.chain = wire.Chain{}
 	t.state = State{Head: wire.GenesisHash, version: t.state.version}
 	t.announce()
 }

@@ -1,0 +1,73 @@
+package web_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/devonartis/medassist-go/web"
+)
+
+// The line with the stolen token is the presenter's alone, is had only while
+// the theft waits, and holds nothing that a shell would take for a command.
+func TestTheStolenLine(t *testing.T) {
+	const key = "a-key-for-the-presenter"
+	s := newSite(t, configure{web: func(c *web.Config) { c.PresenterKey = key }})
+	ask := func(method, path, host, key string, form url.Values) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, "http://stage.example"+path, strings.NewReader(form.Encode()))
+		r.Host = host
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if key != "" {
+			r.Header.Set("X-Presenter-Key", key)
+		}
+		w := httptest.NewRecorder()
+		s.web.Handler().ServeHTTP(w, r)
+		return w
+	}
+	started := ask("POST", "/runs", "stage.example", key, url.Values{"scenario": {"stolen-token"}})
+	path := started.Header().Get("Location") + "/stolen"
+	for deadline := time.Now().Add(10 * time.Second); ask("POST", path, "stage.example", key, nil).Code != http.StatusOK; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("no token is stolen")
+		}
+	}
+	for name, tc := range map[string]struct {
+		host, key string
+		want      int
+	}{
+		"the presenter":            {"stage.example:5000", key, 200},
+		"the presenter, by IPv6":   {"[::1]:5000", key, 200},
+		"somebody else":            {"stage.example", "", 403},
+		"a wrong key":              {"stage.example", "another-key-altogether", 403},
+		"a host that is a command": {"x';rm -rf ~;'", key, 400},
+	} {
+		got := ask("POST", path, tc.host, tc.key, nil)
+		if got.Code != tc.want || strings.Contains(got.Body.String(), "Bearer eyJ") != (tc.want == 200) {
+			t.Errorf("%s: %d, want %d", name, got.Code, tc.want)
+		}
+	}
+	if got := ask("GET", path, "stage.example", key, nil); got.Code != http.StatusMethodNotAllowed {
+		t.Errorf("it can be had by a link: %d", got.Code)
+	}
+}
+
+// A run that is started on the encounter's page is on the stage too: whoever
+// presents from there is followed all the same.
+func TestTheStageFollowsTheEncounter(t *testing.T) {
+	s := newSite(t, configure{})
+	if status, _ := s.form(t, "/runs", url.Values{"scenario": {"billing"}}); status != 200 {
+		t.Fatal(status)
+	}
+	id := s.newestRun(t).ID
+	for _, path := range []string{"/stage", "/follow", "/present"} {
+		if _, body := s.fetch(t, path); !strings.Contains(string(body), `data-run="`+id+`"`) {
+			t.Errorf("%s does not show it", path)
+		}
+	}
+	if _, body := s.fetch(t, "/present"); strings.Contains(string(body), "data-running") {
+		t.Error("the talk's timer runs, though no act was begun")
+	}
+}
