@@ -164,6 +164,7 @@ func (r *renderer) state(b *bytes.Buffer, c view.Changed) {
 	}
 	if c.Answer {
 		partial(b, "#answer", "innerHTML", view.Answer(r.run))
+		partial(b, "#author", "innerHTML", words(r.run.Author))
 	}
 	partial(b, "#status", "innerMorph", view.Status(r.run))
 	if !r.run.Live() {

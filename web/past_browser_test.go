@@ -20,6 +20,7 @@ func TestLookBack(t *testing.T) {
 		has, not string
 	}{
 		{"1", http.StatusOK, "past-authority", "released"},
+		{fmt.Sprint(lines[len(lines)/2]), http.StatusOK, `id="past-card-clinical"`, "Revoke"},
 		{fmt.Sprint(lines[len(lines)-1]), http.StatusOK, "released", `id="auth`},
 		{"99999", http.StatusOK, "released", ""},
 		{"-1", http.StatusBadRequest, "", ""},
@@ -78,6 +79,12 @@ func TestBrowserPaceAndLookingBack(t *testing.T) {
 	}
 	p.Click("[data-look=forward]")
 	p.Wait("one step on", past+` && document.querySelector("#trace > li:nth-child(2).looked-at")`)
+	cards := func(in string) int {
+		return browsertest.Eval[int](p, `document.querySelectorAll("`+in+` .card").length`)
+	}
+	if then, now := cards("#past-cards"), cards("#cards"); then != 0 || now == 0 {
+		t.Errorf("at the second step there were %d cards, now %d; want none, and some", then, now)
+	}
 	p.Screenshot("looking-back-1280x720")
 	p.Accessible("looking back")
 

@@ -23,6 +23,7 @@ type Run struct {
 	Failure  *trace.RunError
 	Loot     *trace.StolenTokenUsed // what a thief did with a token of this run, the last time
 	StandIn  string                 // who replied, at least once, in place of a recorded model
+	Author   string                 // who wrote the answer
 	Replay   *Replay                // set where past events are shown again
 	Pace     string                 // how fast a live run goes, as agents.ParsePace reads it
 	Waiting  string                 // what a stepping run waits to do; empty while it goes on
@@ -45,8 +46,18 @@ func NewPast(info trace.Run) *Run {
 	return r
 }
 
+// Past reports whether the projection is of [NewPast].
+func (r *Run) Past() bool { return r.Picture.Still }
+
+func (r *Run) cardID(c *Card) string {
+	if r.Past() {
+		return "past-card-" + c.Key()
+	}
+	return "card-" + c.Key()
+}
+
 func newRun(info trace.Run, prefix string) *Run {
-	return &Run{Info: info, Pace: info.Pace, Picture: picture.New(picture.Encounter(prefix+"auth", "medassist")),
+	return &Run{Info: info, Pace: info.Pace, Author: info.ModelName, Picture: picture.New(picture.Encounter(prefix+"auth", "medassist")),
 		Timeline: picture.NewTimeline(prefix + "time")}
 }
 
@@ -91,9 +102,9 @@ func (r *Run) applyAnswer(step trace.Step) (changed bool) {
 			r.text.Reset()
 		}
 	case trace.LLMResponse:
-		r.Thinking = false
+		r.Thinking, r.Author = false, r.Info.ModelName
 		if s.StandIn != "" {
-			r.StandIn = s.StandIn
+			r.StandIn, r.Author = s.StandIn, s.StandIn
 		}
 		if s.Content != "" {
 			r.text.Reset()
