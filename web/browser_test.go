@@ -200,6 +200,32 @@ func TestBrowserShowsMarkupAsText(t *testing.T) {
 	}
 }
 
+// Larger type costs nothing of the stage: on a small projector too, all of it
+// stands on the screen, every scenario's button included.
+func TestBrowserProjectorMode(t *testing.T) {
+	s := newSite(t, configure{})
+	browser := browsertest.Start(t)
+	for name, screen := range map[string]browsertest.Screen{"1280x720": browsertest.Laptop, "light-1280x720": browsertest.Laptop.InLight(), "1920x1080": browsertest.Projector} {
+		p := open(t, browser, screen, s.URL)
+		p.Press("p")
+		fits := func(when string) {
+			t.Helper()
+			const over = `(e => Math.max(e.scrollWidth - e.clientWidth, e.scrollHeight - e.clientHeight))`
+			for _, part := range []string{"main", ".scenarios", "html"} {
+				if px := browsertest.Eval[int](p, over+`(document.querySelector("`+part+`"))`); px > 0 {
+					t.Errorf("%s, %s: %s is %d px larger than its place", name, when, part, px)
+				}
+			}
+		}
+		fits("before the first run")
+		p.Press("3")
+		p.Wait("the run is over", isOver)
+		fits("after a run")
+		p.Screenshot("projector-mode-" + name)
+		p.Press("p")
+	}
+}
+
 // Ground and size are the reader's, and stay.
 func TestBrowserRemembersTheReadersChoice(t *testing.T) {
 	s := newSite(t, configure{})
@@ -216,7 +242,6 @@ func TestBrowserRemembersTheReadersChoice(t *testing.T) {
 	if p.Count(`[data-act=projector][aria-pressed=true]`) != 1 {
 		t.Error("the button does not say that projector mode is on")
 	}
-	p.Screenshot("projector-mode")
 	p.Press("p")
 	if now := ground(); now != dark || dark == light {
 		t.Errorf("ground: %s, then %s, after a reload %s", light, dark, now)
