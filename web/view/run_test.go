@@ -291,7 +291,7 @@ func TestHowARunStands(t *testing.T) {
 		if cut := strings.Index(got, " InstantTalkStep"); cut > 0 {
 			got = got[:cut]
 		}
-		got = strings.TrimSuffix(got, " Replay or save as HTML or JSON")
+		got = strings.TrimSuffix(got, " Replay · Save as HTML · Save as JSON")
 		if got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
