@@ -116,6 +116,11 @@ func (s Screen) set() chromedp.Action[chromedp.Void] {
 					{Name: "prefers-color-scheme", Value: scheme},
 					{Name: "prefers-reduced-motion", Value: motion},
 				}})
+			if err == nil {
+				// A test's tab is looked at, whatever others are open beside it: one in
+				// the background would hold its streams until somebody looks again.
+				_, err = chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+			}
 			if err == nil && s.NoScript {
 				_, err = chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 			}

@@ -257,7 +257,7 @@ func (p *Page) fail(what string, err error) {
 	p.Screenshot("failed-" + strings.NewReplacer("/", "-", " ", "-").Replace(p.t.Name()))
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	seen, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("location.href + '\\n' + (document.body?.innerText ?? '')"))
+	seen, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("location.href + ', ' + document.visibilityState + '\\n' + (document.body?.innerText ?? '')"))
 	p.t.Fatalf("%s: %v\nThe page shows:\n%s", what, err, seen)
 }
 
