@@ -15,7 +15,7 @@ func TestClip(t *testing.T) {
 		{"", 0, ""},
 		{"abc", 3, "abc"},
 		{"abcd", 3, "abc…"},
-		{"aäb", 2, "a…"},    // never half a character
+		{"aäb", 2, "a…"},     // never half a character
 		{"日本", 3, "日…"},      // ends on a boundary
 		{"日本", 1, "…"},       // not even one character fits
 		{"a\xffb", 9, "a�b"}, // not UTF-8
