@@ -48,7 +48,7 @@ func Open(ctx context.Context, path string, migrations []string) (*sql.DB, error
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	db.SetMaxOpenConns(1)
-	if err := migrate(ctx, db, migrations); err != nil {
+	if err := Migrate(ctx, db, migrations); err != nil {
 		db.Close()
 		var failure *sqlite.Error
 		if errors.As(err, &failure) && failure.Code()&0xff == sqlite3.SQLITE_BUSY {
@@ -57,28 +57,4 @@ func Open(ctx context.Context, path string, migrations []string) (*sql.DB, error
 		return nil, err
 	}
 	return db, nil
-}
-
-func migrate(ctx context.Context, db *sql.DB, migrations []string) error {
-	var version int
-	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
-		return fmt.Errorf("read the database's version: %w", err)
-	}
-	if version > len(migrations) {
-		return fmt.Errorf("the database was written by a newer version: it is at step %d, this program knows %d", version, len(migrations))
-	}
-	for i := version; i < len(migrations); i++ {
-		tx, err := db.BeginTx(ctx, nil)
-		if err != nil {
-			return fmt.Errorf("migrate: %w", err)
-		}
-		if _, err := tx.ExecContext(ctx, migrations[i]+fmt.Sprintf(";PRAGMA user_version = %d", i+1)); err != nil {
-			tx.Rollback()
-			return fmt.Errorf("migrate to step %d: %w", i+1, err)
-		}
-		if err := tx.Commit(); err != nil {
-			return fmt.Errorf("migrate to step %d: %w", i+1, err)
-		}
-	}
-	return nil
 }

@@ -1,16 +1,9 @@
 package store
 
-import (
-	"context"
-	"database/sql"
-	"fmt"
-)
-
-// migrations bring a file from version i (PRAGMA user_version) to i+1. They are
-// never edited once released, only appended to.
+// migrations are the steps of the schema, for sqlitedb.Migrate.
 //
 // Times are Unix nanoseconds, scopes are joined by a space (which no scope may
-// hold), hashes are raw bytes. The tables with random keys are WITHOUT ROWID:
+// contain), hashes are raw bytes. The tables with random keys are WITHOUT ROWID:
 // one B-tree each instead of a table and an index.
 var migrations = []string{
 	`CREATE TABLE meta (
@@ -96,31 +89,4 @@ var migrations = []string{
 		hash BLOB NOT NULL
 	) STRICT;
 	INSERT INTO audit_head VALUES (1, 0, zeroblob(32));`,
-}
-
-func migrate(ctx context.Context, db *sql.DB) error {
-	var version int
-	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
-		return fmt.Errorf("read schema version: %w", err)
-	}
-	if version > len(migrations) {
-		return fmt.Errorf("the database has schema version %d, this program knows up to %d: use a newer one", version, len(migrations))
-	}
-	for ; version < len(migrations); version++ {
-		tx, err := db.BeginTx(ctx, nil)
-		if err != nil {
-			return fmt.Errorf("migrate to version %d: %w", version+1, err)
-		}
-		defer tx.Rollback() // no effect once committed
-		if _, err := tx.ExecContext(ctx, migrations[version]); err != nil {
-			return fmt.Errorf("migrate to version %d: %w", version+1, err)
-		}
-		if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", version+1)); err != nil {
-			return fmt.Errorf("migrate to version %d: %w", version+1, err)
-		}
-		if err := tx.Commit(); err != nil {
-			return fmt.Errorf("migrate to version %d: %w", version+1, err)
-		}
-	}
-	return nil
 }

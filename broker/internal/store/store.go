@@ -11,6 +11,8 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // the "sqlite" driver
+
+	"github.com/devonartis/medassist-go/internal/sqlitedb"
 )
 
 // Files in the data folder.
@@ -55,7 +57,7 @@ func Open(ctx context.Context, dir string) (_ *Store, err error) {
 		// Every further connection would be another, empty database.
 		s.write.SetMaxOpenConns(1)
 		s.read = s.write
-		return s, migrate(ctx, s.write)
+		return s, sqlitedb.Migrate(ctx, s.write, migrations)
 	}
 
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -77,7 +79,7 @@ func Open(ctx context.Context, dir string) (_ *Store, err error) {
 		return nil, err
 	}
 	s.write.SetMaxOpenConns(1)
-	if err := migrate(ctx, s.write); err != nil {
+	if err := sqlitedb.Migrate(ctx, s.write, migrations); err != nil {
 		return nil, err
 	}
 	if s.read, err = openDB(path, url.Values{"_pragma": {"query_only(1)"}}); err != nil {
