@@ -23,8 +23,9 @@ This session is for one patient. Patient ID: %s. Use exactly this patient_id, un
 - Answer in short Markdown: tables for lists, abnormal results marked, what was done, and what was not done and why.`, p)
 }
 
-// offer is the nine tools in the model's terms.
-func offer() []llm.Tool {
+// Offer returns the tools as a model sees them: name, description and JSON
+// schema of each.
+func Offer() []llm.Tool {
 	var out []llm.Tool
 	for _, t := range tools.All() {
 		out = append(out, llm.Tool{Name: t.Name, Description: t.Description, Parameters: t.Schema()})

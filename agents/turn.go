@@ -35,7 +35,7 @@ func (e *encounter) ask(ctx context.Context, turn int) (llm.Reply, error) {
 	})
 	defer words.close() // also when the model panics: its timer must not outlive the turn
 	done := e.rec.span(trace.LaneModel, "complete")
-	reply, err := e.Model.Complete(limited, llm.Request{Messages: e.messages, Tools: offer()}, words.write)
+	reply, err := e.Model.Complete(limited, llm.Request{Messages: e.messages, Tools: Offer()}, words.write)
 	span := done()
 	words.close()
 	if err != nil {

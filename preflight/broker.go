@@ -12,97 +12,103 @@ import (
 	"github.com/devonartis/medassist-go/tools"
 )
 
-// nobody is a patient who is in no records.
-var nobody = func() patient.ID {
-	id, err := patient.ParseID("preflight")
-	if err != nil {
-		panic(err)
-	}
-	return id
-}()
+// testPatient is the patient of every agent that the preflight registers. No
+// records exist for it.
+var testPatient = patient.MustParseID("preflight")
 
-// maxSkew is how far clocks may be apart before tokens seem to live longer or
-// shorter than they do.
+// maxSkew is the difference between the broker's clock and ours above which
+// the lifetimes on the page are misleading.
 const maxSkew = 3 * time.Second
 
-const raiseCeiling = "`medassist setup --update` with the broker's admin secret raises the ceiling to what the demo needs."
+// Advice that several checks give.
+const (
+	raiseCeiling = "Run `medassist setup --update` with the broker's admin secret: it raises the ceiling to what the demo needs."
+	willExpire   = "Its token expires within a minute. Look at the broker's log."
+)
 
-func (x *examination) broker(ctx context.Context) (State, string, string) {
+func (x *examination) broker(ctx context.Context) Result {
 	h, err := x.Broker.Health(ctx)
 	switch {
 	case err != nil:
-		return Failed, words(err), fmt.Sprintf("Does the broker at %s run, and can it be reached from here? Without AGENTWRIT_BROKER_URL the embedded one is used.", x.BrokerURL)
+		return failed(describe(err), fmt.Sprintf("Check that the broker at %s is running and can be reached from here. Without AGENTWRIT_BROKER_URL the embedded broker is used.", x.BrokerURL))
 	case h.Status != "ok":
-		return Failed, h.Status + ": " + strings.Join(h.Problems, "; "), "Look at the broker's log and its disk."
+		return failed(h.Status+": "+strings.Join(h.Problems, "; "), "Look at the broker's log and its disk.")
 	}
-	return OK, fmt.Sprintf("%s answers: ok, up for %s", x.BrokerURL, time.Duration(h.Uptime)*time.Second), ""
+	return passed(fmt.Sprintf("%s is healthy, up for %s", x.BrokerURL, time.Duration(h.Uptime)*time.Second))
 }
 
-// credentials takes one agent through its whole life.
-func (x *examination) credentials(ctx context.Context) (State, string, string) {
-	const login = "Are AGENTWRIT_CLIENT_ID and AGENTWRIT_CLIENT_SECRET right? `medassist setup` registers the app and prints them."
-	agent, err := x.Broker.CreateAgent(ctx, agentwrit.AgentRequest{OrchID: "medassist", TaskID: "preflight",
-		Scope: tools.AgentScopes(tools.Billing, nobody), MaxTTL: time.Minute, Label: "medassist-preflight"})
+// createAgent registers an agent of the given category.
+func (x *examination) createAgent(ctx context.Context, c tools.Category) (*agentwrit.Agent, error) {
+	return x.Broker.CreateAgent(ctx, agentwrit.AgentRequest{OrchID: "medassist", TaskID: "preflight",
+		Scope: tools.AgentScopes(c, testPatient), MaxTTL: time.Minute, Label: "medassist-preflight"})
+}
+
+// credentials registers one agent, validates its token, releases it and
+// confirms that the token is no longer accepted.
+func (x *examination) credentials(ctx context.Context) Result {
+	agent, err := x.createAgent(ctx, tools.Billing)
 	switch {
 	case errors.Is(err, agentwrit.ErrAuthorization):
-		return Failed, words(err), raiseCeiling
+		return failed(describe(err), raiseCeiling)
 	case err != nil:
-		return Failed, words(err), login
+		return failed(describe(err), "Check AGENTWRIT_CLIENT_ID and AGENTWRIT_CLIENT_SECRET. `medassist setup` registers the app and prints them.")
 	}
 	claims, err := x.Broker.Validate(ctx, agent.AccessToken())
 	if err != nil {
-		return Failed, "a new token is called invalid: " + words(err), "Is this the broker that issued it? Look at its log."
+		return failed("the broker rejects a token that it has just issued: "+describe(err), "Check that AGENTWRIT_BROKER_URL names the broker that issues the tokens, and look at its log.")
 	}
 	x.issued, x.skew = true, time.Unix(claims.IssuedAt, 0).Sub(x.Clock())
 	token := agent.AccessToken()
 	if err := agent.Release(ctx); err != nil {
-		return Failed, "an agent could not be released: " + words(err), "Its token dies by itself within a minute. Look at the broker's log."
+		return failed("an agent could not be released: "+describe(err), willExpire)
 	}
-	if _, err := x.Broker.Validate(ctx, token); !errors.Is(err, agentwrit.ErrTokenInvalid) {
-		return Failed, "a released token is not dead", "Do not present with this broker: what it calls released still works."
+	switch _, err := x.Broker.Validate(ctx, token); {
+	case err == nil:
+		return failed("a released token is still valid", "Do not present with this broker: releasing a token has no effect.")
+	case !errors.Is(err, agentwrit.ErrTokenInvalid):
+		return failed("the release of a token could not be confirmed: "+describe(err), willExpire)
 	}
-	return OK, "an agent was registered, validated, released and proven dead", ""
+	return passed("an agent was registered, validated and released; the broker confirmed the release")
 }
 
-// ceiling asks for what each kind of agent needs.
-func (x *examination) ceiling(ctx context.Context) (State, string, string) {
+// ceiling registers an agent of each category.
+func (x *examination) ceiling(ctx context.Context) Result {
 	if !x.issued {
-		return Skipped, "no agent can be registered", ""
+		return skipped("no agent can be registered", "")
 	}
 	var lacking []string
 	for _, c := range tools.Categories() {
-		agent, err := x.Broker.CreateAgent(ctx, agentwrit.AgentRequest{OrchID: "medassist", TaskID: "preflight",
-			Scope: tools.AgentScopes(c, nobody), MaxTTL: time.Minute, Label: "medassist-preflight"})
+		agent, err := x.createAgent(ctx, c)
 		switch {
 		case errors.Is(err, agentwrit.ErrAuthorization):
 			lacking = append(lacking, string(c))
 		case err != nil:
-			return Failed, words(err), "Try again: the broker answered a moment ago."
+			return failed(describe(err), "Try again: the broker answered a moment ago.")
 		default:
 			if err := agent.Release(ctx); err != nil {
-				return Failed, "an agent could not be released: " + words(err), "Its token dies by itself within a minute."
+				return failed("an agent could not be released: "+describe(err), willExpire)
 			}
 		}
 	}
 	if len(lacking) > 0 {
-		return Failed, "it is too low for: " + strings.Join(lacking, ", "), raiseCeiling
+		return failed("it is too low for: "+strings.Join(lacking, ", "), raiseCeiling)
 	}
-	return OK, "it covers every agent of the demo", ""
+	return passed("it covers every agent of the demo")
 }
 
-func (x *examination) clocks(context.Context) (State, string, string) {
+func (x *examination) clocks(context.Context) Result {
 	switch {
 	case !x.issued:
-		return Skipped, "there is no token to compare them by", ""
+		return skipped("no token was issued to compare them by", "")
 	case x.skew.Abs() > maxSkew:
-		return Warning, fmt.Sprintf("the broker's clock is %s off", x.skew.Round(time.Second)), "Set both by NTP: times to live on the page are off by as much."
+		return warning(fmt.Sprintf("the broker's clock is off by %s", x.skew.Round(time.Second)), "Synchronize both machines with NTP: the lifetimes on the page are off by as much.")
 	}
-	return OK, "the broker's and this machine's agree", ""
+	return passed("the broker's clock and this machine's agree")
 }
 
-func (x *examination) auditChain(ctx context.Context) (State, string, string) {
+func (x *examination) auditChain(ctx context.Context) Result {
 	if x.Admin == nil {
-		return Skipped, "the trail can't be read without the broker's admin secret", "Set AGENTWRIT_ADMIN_SECRET to see the audit page and to revoke."
+		return skipped("reading the audit log needs the broker's admin secret", "Set AGENTWRIT_ADMIN_SECRET to see the audit page and to revoke agents.")
 	}
 	var kept []agentwrit.Checkpoint
 	_, c, err := x.Admin.Checkpoint(ctx)
@@ -110,17 +116,17 @@ func (x *examination) auditChain(ctx context.Context) (State, string, string) {
 	case err == nil:
 		kept = append(kept, c)
 	case !errors.Is(err, agentwrit.ErrNotFound):
-		return Failed, words(err), "Is AGENTWRIT_ADMIN_SECRET this broker's?"
+		return failed(describe(err), "Check that AGENTWRIT_ADMIN_SECRET belongs to this broker.")
 	}
 	n, _, err := agentwrit.VerifyChain(x.Admin.AuditEvents(ctx, agentwrit.AuditFilter{}), kept...)
 	if err != nil {
-		return Failed, words(err), "Someone changed the broker's trail, or it is damaged: keep a copy, and see docs/operations.md."
+		return failed(describe(err), "The broker's audit log was changed or is damaged: keep a copy, and see docs/operations.md.")
 	}
-	return OK, fmt.Sprintf("%d events, each follows from the one before it", n), ""
+	return passed(fmt.Sprintf("%d events, hash chain intact", n))
 }
 
-// words are an error for people.
-func words(err error) string {
+// describe returns an error's text for people.
+func describe(err error) string {
 	var be *agentwrit.Error
 	if errors.As(err, &be) && be.Detail != "" {
 		return be.Detail

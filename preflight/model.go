@@ -6,79 +6,64 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/llm"
 	"github.com/devonartis/medassist-go/tools"
 )
 
-// someResults are made up: long enough for an answer of several pieces.
+// someResults is an invented tool result, long enough that the answer to it
+// takes several pieces.
 const someResults = `{"patient_id":"P-1042","results":[
 {"date":"2026-01-02","loinc":"2823-3","test":"Potassium","value":4.3,"unit":"mmol/L","reference_range":"3.5-5.1","flag":""},
 {"date":"2026-01-02","loinc":"2345-7","test":"Glucose","value":162,"unit":"mg/dL","reference_range":"70-99","flag":"H"}]}`
 
-// toolCall asks the model for something that no model can know by itself.
-func (x *examination) toolCall(ctx context.Context) (State, string, string) {
-	x.messages = []llm.Message{
+// toolCall asks the model for a fact that only a tool can supply.
+func (x *examination) toolCall(ctx context.Context) Result {
+	messages := []llm.Message{
 		{Role: llm.RoleSystem, Content: "You look up medical data with the tools that you are given. The patient is P-1042."},
 		{Role: llm.RoleUser, Content: "Show the lab results of patient P-1042."},
 	}
-	reply, err := x.Model.Complete(ctx, llm.Request{Messages: x.messages, Tools: offer()}, func(string) {})
+	reply, err := x.Model.Complete(ctx, llm.Request{Messages: messages, Tools: agents.Offer()}, func(string) {})
 	switch {
 	case err != nil:
-		x.messages = nil
-		return Failed, modelWords(err), cmp.Or(modelHint(err), "Are LLM_BASE_URL, LLM_API_KEY and LLM_MODEL right? Without them the offline planner answers.")
+		found, do := describeModel(err)
+		return failed(found, cmp.Or(do, "Check LLM_BASE_URL, LLM_API_KEY and LLM_MODEL. Without them the offline planner answers."))
 	case len(reply.ToolCalls) == 0:
-		x.messages = nil
-		return Failed, x.Model.Name() + " answered without asking for a tool", "Choose a model that can call functions (LLM_MODEL), or present with the offline planner."
+		return failed(x.Model.Name()+" answered without calling a tool", "Choose a model that can call tools (LLM_MODEL), or present with the offline planner.")
 	}
 	call := reply.ToolCalls[0]
 	if _, err := tools.Parse(call.Name, call.Arguments); err != nil {
-		x.messages = nil
-		return Warning, fmt.Sprintf("%s asked for a tool wrongly: %v", x.Model.Name(), err), "A larger model does better. The page shows such calls as refused."
+		return warning(fmt.Sprintf("%s made an invalid tool call: %v", x.Model.Name(), err), "A larger model does better. The page shows such calls as refused.")
 	}
-	x.messages = append(x.messages, llm.Message{Role: llm.RoleAssistant, Content: reply.Content, ToolCalls: reply.ToolCalls})
+	messages = append(messages, llm.Message{Role: llm.RoleAssistant, Content: reply.Content, ToolCalls: reply.ToolCalls})
 	for _, c := range reply.ToolCalls {
-		x.messages = append(x.messages, llm.Message{Role: llm.RoleTool, ToolCallID: c.ID, Content: someResults})
+		messages = append(messages, llm.Message{Role: llm.RoleTool, ToolCallID: c.ID, Content: someResults})
 	}
-	return OK, fmt.Sprintf("%s asked for %s", x.Model.Name(), call.Name), ""
+	x.messages = messages
+	return passed(fmt.Sprintf("%s called %s", x.Model.Name(), call.Name))
 }
 
-// modelStreams has the model answer, and counts the pieces.
-func (x *examination) modelStreams(ctx context.Context) (State, string, string) {
+// modelStreams has the model answer, and counts the pieces of the answer.
+func (x *examination) modelStreams(ctx context.Context) Result {
 	if x.messages == nil {
-		return Skipped, "there is no answer to look at", ""
+		return skipped("there is no tool call to answer", "")
 	}
 	pieces := 0
-	_, err := x.Model.Complete(ctx, llm.Request{Messages: x.messages, Tools: offer()}, func(string) { pieces++ })
+	_, err := x.Model.Complete(ctx, llm.Request{Messages: x.messages, Tools: agents.Offer()}, func(string) { pieces++ })
 	switch {
 	case err != nil:
-		return Failed, modelWords(err), modelHint(err)
+		return failed(describeModel(err))
 	case pieces < 2:
-		return Warning, "the answer came in one piece", "The server, or a proxy before it, does not stream: the page shows the answer at its end."
+		return warning("the answer arrived in one piece", "The server, or a proxy in front of it, does not stream: the page shows the answer only once it is complete.")
 	}
-	return OK, fmt.Sprintf("the answer came in %d pieces", pieces), ""
+	return passed(fmt.Sprintf("the answer arrived in %d pieces", pieces))
 }
 
-// offer is what an encounter offers the model.
-func offer() []llm.Tool {
-	var out []llm.Tool
-	for _, t := range tools.All() {
-		out = append(out, llm.Tool{Name: t.Name, Description: t.Description, Parameters: t.Schema()})
-	}
-	return out
-}
-
-func modelWords(err error) string {
-	var e *llm.Error
-	if errors.As(err, &e) && e.Message != "" {
-		return e.Message
-	}
-	return err.Error()
-}
-
-func modelHint(err error) string {
+// describeModel returns a model's error for people, and what to do about it.
+func describeModel(err error) (found, do string) {
 	var e *llm.Error
 	if errors.As(err, &e) {
-		return e.Hint
+		return cmp.Or(e.Message, err.Error()), e.Hint
 	}
-	return ""
+	return err.Error(), ""
 }

@@ -7,40 +7,43 @@ import (
 	"time"
 )
 
-// streamsWithin is when the first word of a stream must be there.
+// streamsWithin is the time by which the first byte of a stream must arrive.
 const streamsWithin = 2 * time.Second
 
 // pageStreams opens a stream of the page, as a browser does.
-func (x *examination) pageStreams(ctx context.Context) (State, string, string) {
+func (x *examination) pageStreams(ctx context.Context) Result {
 	ctx, cancel := context.WithTimeout(ctx, streamsWithin)
 	defer cancel()
-	const do = "Something between gathers the stream: see proxies in docs/operations.md."
-	late := "no word within " + streamsWithin.String()
+	late := failed("nothing arrived within "+streamsWithin.String(), "A proxy in between buffers the stream: see docs/operations.md on proxies.")
 	resp, err := x.get(ctx, "/stage/frames")
 	switch {
 	case ctx.Err() != nil:
-		return Failed, late, do
+		return late
 	case err != nil:
-		return Failed, "the page can't be reached: " + err.Error(), "Does something else answer at " + x.PageURL + "?"
+		return x.unreachable("the page", err)
 	}
 	defer resp.Body.Close()
 	if _, err := io.ReadFull(resp.Body, make([]byte, 1)); err != nil || resp.Header.Get("Content-Type") != "text/event-stream" {
-		return Failed, late, do
+		return late
 	}
-	return OK, "the first word comes at once", ""
+	return passed("the first event arrives at once")
 }
 
 // recordsClosed asks for a patient's records without a token.
-func (x *examination) recordsClosed(ctx context.Context) (State, string, string) {
+func (x *examination) recordsClosed(ctx context.Context) Result {
 	resp, err := x.get(ctx, "/records/P-1042/chart")
 	if err != nil {
-		return Failed, "the records API can't be reached: " + err.Error(), "Does something else answer at " + x.PageURL + "?"
+		return x.unreachable("the records API", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusUnauthorized {
-		return Failed, "it answers " + resp.Status, "Stop: whatever answers at " + x.PageURL + " lets anybody in."
+		return failed("a request without a token is answered "+resp.Status, "Do not present: "+x.PageURL+" serves records without authentication.")
 	}
-	return OK, "401 for who has none", ""
+	return passed("a request without a token is answered 401")
+}
+
+func (x *examination) unreachable(what string, err error) Result {
+	return failed(what+" can't be reached: "+err.Error(), "Check whether another program listens at "+x.PageURL+".")
 }
 
 func (x *examination) get(ctx context.Context, path string) (*http.Response, error) {

@@ -1,10 +1,11 @@
-// Package preflight looks, before anybody else does, whether a demo will work:
+// Package preflight checks, before an audience does, that a demo will work:
 // the broker, the credentials and the ceiling, a real tool call by the model,
-// streaming, the records API and the audit chain. Each check says what it found
-// and, if that is not good, what to do.
+// streaming, the records API and the audit log. Each check reports what it
+// found and, if that is not good, what to do.
 //
-// The operator's page and `medassist doctor` show the same checks. They make
-// real agents at the broker, for a patient who does not exist, and end them.
+// The operator's page and `medassist doctor` show the same checks. They
+// register real agents at the broker, for a patient that does not exist, and
+// release them.
 package preflight
 
 import (
@@ -16,7 +17,7 @@ import (
 	"github.com/devonartis/medassist-go/llm"
 )
 
-// State is how a check came out.
+// State is the outcome of a check.
 type State string
 
 // The states.
@@ -24,10 +25,10 @@ const (
 	OK      State = "ok"
 	Warning State = "warning" // the demo works, but not as it should
 	Failed  State = "failed"
-	Skipped State = "skipped" // it could not be looked at
+	Skipped State = "skipped" // an earlier failure, or a missing setting, prevents the check
 )
 
-// Result is one check.
+// Result is the result of one check.
 type Result struct {
 	Name  string        `json:"name"`
 	State State         `json:"state"`
@@ -36,36 +37,43 @@ type Result struct {
 	Took  time.Duration `json:"took_ns"`
 }
 
-// Broker is what the app asks of its broker.
+func passed(found string) Result      { return Result{State: OK, Found: found} }
+func warning(found, do string) Result { return Result{State: Warning, Found: found, Do: do} }
+func failed(found, do string) Result  { return Result{State: Failed, Found: found, Do: do} }
+func skipped(found, do string) Result { return Result{State: Skipped, Found: found, Do: do} }
+
+// Broker is the part of [agentwrit.App] that the checks use.
 type Broker interface {
 	CreateAgent(ctx context.Context, req agentwrit.AgentRequest) (*agentwrit.Agent, error)
 	Validate(ctx context.Context, token string) (*agentwrit.Claims, error)
 	Health(ctx context.Context) (*agentwrit.Health, error)
 }
 
-// Config is what is looked at. Broker, Model and PageURL are required.
+var _ Broker = (*agentwrit.App)(nil)
+
+// Config names what is checked. Broker, Model and PageURL are required.
 type Config struct {
 	Broker    Broker
 	BrokerURL string
-	Admin     *agentwrit.Admin // nil: the audit chain is skipped
+	Admin     *agentwrit.Admin // nil skips the audit log
 	Model     llm.Model
-	PageURL   string           // where the page and the records answer
+	PageURL   string           // base URL of the page and of the records API
 	Clock     func() time.Time // nil means time.Now
 }
 
 const (
 	eachTimeout  = 10 * time.Second
-	modelTimeout = 45 * time.Second // models think
+	modelTimeout = 45 * time.Second // a model may think for a while
 )
 
 // check is one thing to look at.
 type check struct {
 	name    string
 	timeout time.Duration
-	look    func(*examination, context.Context) (State, string, string)
+	look    func(*examination, context.Context) Result
 }
 
-// checks are all of them, in the order in which one builds on the other.
+// checks lists all checks; later ones build on earlier ones.
 var checks = []check{
 	{"broker", eachTimeout, (*examination).broker},
 	{"credentials", eachTimeout, (*examination).credentials},
@@ -78,8 +86,8 @@ var checks = []check{
 	{"audit chain", 30 * time.Second, (*examination).auditChain},
 }
 
-// Run makes all checks, one after the other, and reports each as it is done.
-// It ends early when ctx does.
+// Run makes all checks, one after the other, and reports each result as soon
+// as it is known. It ends early when ctx does.
 func Run(ctx context.Context, cfg Config, report func(Result)) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
@@ -91,25 +99,28 @@ func Run(ctx context.Context, cfg Config, report func(Result)) {
 		if ctx.Err() != nil {
 			return
 		}
-		limited, cancel := context.WithTimeout(ctx, c.timeout)
-		start := time.Now()
-		r := Result{Name: c.name}
-		r.State, r.Found, r.Do = c.look(x, limited)
-		if limited.Err() != nil && r.State != OK {
-			r.State, r.Found = Failed, "no answer within "+c.timeout.String()
-		}
-		cancel()
-		r.Took = time.Since(start)
-		report(r)
+		report(x.make(ctx, c))
 	}
 }
 
-// examination is what one check leaves for the next.
+// examination is the state that checks share.
 type examination struct {
 	Config
 	http *http.Client
 
 	skew     time.Duration // of the broker's clock against ours
-	issued   bool
-	messages []llm.Message // up to the model's tool call
+	issued   bool          // the broker has issued a token
+	messages []llm.Message // the conversation up to the tool results; nil without a tool call
+}
+
+func (x *examination) make(ctx context.Context, c check) Result {
+	limited, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	start := time.Now()
+	r := c.look(x, limited)
+	if limited.Err() != nil && r.State != OK {
+		r.State, r.Found = Failed, "no answer within "+c.timeout.String()
+	}
+	r.Name, r.Took = c.name, time.Since(start)
+	return r
 }

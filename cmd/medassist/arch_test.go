@@ -29,7 +29,7 @@ var arrows = map[string][]string{
 	"setup":                {"agentwrit"},
 	"scenario":             {"trace"},
 	"guide":                nil,
-	"preflight":            {"agentwrit", "tools", "llm", "llm/planner"},
+	"preflight":            {"agentwrit", "tools", "trace", "agents", "llm", "llm/planner"},
 	"agents":               {"agentwrit", "tools", "llm", "llm/planner", "trace"},
 	"web/picture":          {"agentwrit", "tools", "trace"},
 	"web/static":           nil,
