@@ -1,6 +1,7 @@
-// Package setup registers MedAssist with a broker: it finds or makes the app,
-// brings its ceiling up to date, and writes the credentials where they belong.
-// The embedded broker's app, a remote broker's, and `medassist setup` all come
-// about here, in one way. It does no harm when run again, and never shows a
-// secret that it did not just make.
+// Package setup registers MedAssist with a broker: it finds or registers the
+// app, updates its ceiling, and writes the credentials to a file. The embedded
+// broker's app, a remote broker's app and `medassist setup` all use it.
+//
+// Running it again changes nothing. It never prints a secret other than one
+// that the broker has just issued.
 package setup

@@ -10,7 +10,8 @@ import (
 	"strings"
 )
 
-// ReadFile reads credentials from a JSON file; a missing file holds none.
+// ReadFile reads credentials from a JSON file. For a missing file it returns
+// none.
 func ReadFile(path string) (Credentials, error) {
 	var c Credentials
 	b, err := os.ReadFile(path)
@@ -21,7 +22,7 @@ func ReadFile(path string) (Credentials, error) {
 		return c, err
 	}
 	if err := json.Unmarshal(b, &c); err != nil {
-		return c, fmt.Errorf("%s is damaged; delete it to register anew: %w", path, err)
+		return c, fmt.Errorf("%s is damaged; delete it to register the app again: %w", path, err)
 	}
 	return c, nil
 }
@@ -35,7 +36,8 @@ func WriteFile(path string, c Credentials) error {
 	return writePrivate(path, append(b, '\n'))
 }
 
-// WriteEnv sets variables in a .env file, keeping every other line as it is.
+// WriteEnv sets variables in a .env file and keeps every other line. It appends
+// those that the file lacks in the given order.
 func WriteEnv(path string, set map[string]string, order []string) error {
 	old, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -62,8 +64,8 @@ func WriteEnv(path string, set map[string]string, order []string) error {
 	return writePrivate(path, []byte(strings.Join(lines, "\n")+"\n"))
 }
 
-// writePrivate replaces a file at once, so that a crash leaves the old or the
-// new one.
+// writePrivate replaces a file atomically: after a crash it holds either the old
+// or the new content.
 func writePrivate(path string, content []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".medassist-*") // mode 0600
 	if err != nil {

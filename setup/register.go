@@ -2,13 +2,12 @@ package setup
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/internal/random"
 )
 
 // AppName is the name under which MedAssist is registered.
@@ -20,29 +19,30 @@ type Credentials struct {
 	ClientSecret string `json:"client_secret"`
 }
 
-// Found says what there was at the broker.
+// Found tells which registration the broker already had.
 type Found string
 
-// What can be found.
+// The values of [Found].
 const (
-	FoundNothing Found = "nothing" // the app was registered
-	FoundSame    Found = "same"    // it was there, with this ceiling
-	FoundOther   Found = "other"   // it was there, with another ceiling
+	FoundNothing Found = "nothing" // none: the app was registered now
+	FoundSame    Found = "same"    // one with the wanted ceiling
+	FoundOther   Found = "other"   // one with another ceiling
 )
 
-// Result is what Register found and did.
+// A Result tells what [Register] found and did.
 type Result struct {
 	Found       Found
 	App         agentwrit.AppRecord
-	Credentials Credentials // the known ones, or those just made
-	Changed     bool        // the ceiling was brought up to date
+	Credentials Credentials // the known ones, or newly issued ones
+	Changed     bool        // the ceiling was updated
 }
 
-// Register makes sure that an app with these credentials is registered with
-// this ceiling. Without credentials, or with some that the broker does not
-// know, it registers a new app, under a name of its own if AppName is taken: a
-// secret is shown once, so an app whose secret is lost can't be taken over. An
-// app with another ceiling is changed only if update is set.
+// Register ensures that an app with the known credentials is registered with
+// the given ceiling. Without credentials, or with credentials that belong to no
+// active app, it registers a new one; if AppName is taken, under a name with a
+// random suffix, because the broker shows a secret only once and an app whose
+// secret is lost can't be used. The ceiling of an existing app is changed only
+// if update is set.
 func Register(ctx context.Context, admin *agentwrit.Admin, ceiling []string, known Credentials, update bool) (Result, error) {
 	apps, err := admin.Apps(ctx)
 	if err != nil {
@@ -64,7 +64,7 @@ func Register(ctx context.Context, admin *agentwrit.Admin, ceiling []string, kno
 	}
 	app, err := admin.UpdateApp(ctx, apps[i].AppID, agentwrit.UpdateAppRequest{Scopes: ceiling})
 	if err != nil {
-		return r, fmt.Errorf("bring the app's ceiling up to date: %w", err)
+		return r, fmt.Errorf("update the app's ceiling: %w", err)
 	}
 	r.App, r.Changed = *app, true
 	return r, nil
@@ -73,9 +73,7 @@ func Register(ctx context.Context, admin *agentwrit.Admin, ceiling []string, kno
 func create(ctx context.Context, admin *agentwrit.Admin, ceiling []string) (Result, error) {
 	app, err := admin.RegisterApp(ctx, agentwrit.CreateAppRequest{Name: AppName, Scopes: ceiling})
 	if nameTaken(err) {
-		suffix := make([]byte, 4)
-		rand.Read(suffix) // never fails
-		app, err = admin.RegisterApp(ctx, agentwrit.CreateAppRequest{Name: AppName + "-" + hex.EncodeToString(suffix), Scopes: ceiling})
+		app, err = admin.RegisterApp(ctx, agentwrit.CreateAppRequest{Name: AppName + "-" + random.Hex(4), Scopes: ceiling})
 	}
 	if err != nil {
 		return Result{}, fmt.Errorf("register the app: %w", err)
@@ -83,11 +81,13 @@ func create(ctx context.Context, admin *agentwrit.Admin, ceiling []string) (Resu
 	return Result{Found: FoundNothing, App: *app, Credentials: Credentials{app.ClientID, app.ClientSecret}}, nil
 }
 
-// nameTaken: a conflict, or the 500 that other brokers answer for one.
+// nameTaken reports whether a registration failed because of its name. Some
+// brokers answer 500 instead of a conflict.
 func nameTaken(err error) bool {
 	return errors.Is(err, agentwrit.ErrConflict) || errors.Is(err, agentwrit.ErrServer)
 }
 
+// sameScopes compares two lists of scopes regardless of their order.
 func sameScopes(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }

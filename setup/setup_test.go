@@ -24,13 +24,13 @@ func TestRegister(t *testing.T) {
 	}
 	shown, err := Register(t.Context(), admin, wide, first.Credentials, false)
 	if err != nil || shown.Found != FoundOther || shown.Changed || len(shown.App.Scopes) != 1 {
-		t.Errorf("another ceiling, not to be changed: %+v, %v", shown, err)
+		t.Errorf("another ceiling, without update: %+v, %v", shown, err)
 	}
 	changed, err := Register(t.Context(), admin, wide, first.Credentials, true)
 	if err != nil || !changed.Changed || len(changed.App.Scopes) != 2 {
-		t.Errorf("another ceiling, to be changed: %+v, %v", changed, err)
+		t.Errorf("another ceiling, with update: %+v, %v", changed, err)
 	}
-	// The secret was lost: the name is taken, and another app is registered.
+	// Without the secret, the app can't be used, and its name is taken.
 	lost, err := Register(t.Context(), admin, wide, Credentials{}, false)
 	if err != nil || lost.Found != FoundNothing || lost.App.Name == AppName {
 		t.Errorf("without the secret: %+v, %v", lost, err)
@@ -42,6 +42,37 @@ func TestRegister(t *testing.T) {
 		}
 		if _, err := app.CreateAgent(t.Context(), agentwrit.AgentRequest{OrchID: "o", TaskID: "t", Scope: []string{"write:data:a"}}); err != nil {
 			t.Errorf("the credentials do not work: %v", err)
+		}
+	}
+}
+
+// Credentials that no longer work are not reused: neither those of a
+// deregistered app nor those of an app that the broker has never had.
+func TestRegisterAgain(t *testing.T) {
+	b := brokertest.Start(t)
+	admin := b.Admin(t)
+	ceiling := []string{"read:data:*"}
+	first, err := Register(t.Context(), admin, ceiling, Credentials{}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.DeleteApp(t.Context(), first.App.AppID); err != nil {
+		t.Fatal(err)
+	}
+	for name, known := range map[string]Credentials{
+		"a deregistered app": first.Credentials,
+		"an unknown app":     {ClientID: "unknown", ClientSecret: "secret"},
+	} {
+		again, err := Register(t.Context(), admin, ceiling, known, true)
+		if err != nil || again.Found != FoundNothing || again.Credentials.ClientID == known.ClientID {
+			t.Errorf("%s: %+v, %v", name, again, err)
+		}
+		app, err := agentwrit.NewApp(b.URL, again.Credentials.ClientID, again.Credentials.ClientSecret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := app.Login(t.Context()); err != nil {
+			t.Errorf("%s: the new credentials do not work: %v", name, err)
 		}
 	}
 }
@@ -69,7 +100,7 @@ func TestCredentialsFile(t *testing.T) {
 	}
 }
 
-// What else stands in .env stays as it is.
+// WriteEnv keeps every other line of the file.
 func TestWriteEnv(t *testing.T) {
 	path := filepath.Join(t.TempDir(), ".env")
 	set, order := map[string]string{"A": "1", "B": "2"}, []string{"A", "B"}
@@ -81,7 +112,7 @@ func TestWriteEnv(t *testing.T) {
 		if err := os.WriteFile(path, []byte(tc.before), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		for range 2 { // twice does no harm
+		for range 2 { // writing again changes nothing
 			if err := WriteEnv(path, set, order); err != nil {
 				t.Fatal(err)
 			}
