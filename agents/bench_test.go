@@ -49,7 +49,7 @@ func BenchmarkFourAtATime(b *testing.B) {
 						last = events[len(events)-1].Step
 					}
 				}
-				if c, ok := last.(trace.Complete); !ok || !c.AllDead || !errors.Is(err, io.EOF) {
+				if c, ok := last.(trace.Complete); !ok || !c.AllRevoked || !errors.Is(err, io.EOF) {
 					b.Errorf("the last step is %+v, %v", last, err)
 				}
 			})

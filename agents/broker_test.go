@@ -57,8 +57,8 @@ func TestABrokerThatGoesAway(t *testing.T) {
 			if sum.Tokens != tt.tokens || sum.Allowed != tt.allowed || sum.Unaccounted != tt.lost {
 				t.Errorf("%d tokens, %d allowed, %d lost:\n%s", sum.Tokens, sum.Allowed, sum.Unaccounted, h)
 			}
-			if sum.AllDead || sum.ProvenDead > 0 {
-				t.Errorf("the run claims %d deaths that nobody confirmed:\n%s", sum.ProvenDead, h)
+			if sum.AllRevoked || sum.ConfirmedRevoked > 0 {
+				t.Errorf("the run claims %d deaths that nobody confirmed:\n%s", sum.ConfirmedRevoked, h)
 			}
 			if len(all[trace.ReleaseError](h)) < tt.tokens {
 				t.Errorf("tokens were left without a word:\n%s", h)
@@ -89,7 +89,7 @@ func TestABrokerThatHangsAtTheEnd(t *testing.T) {
 	for _, e := range all[trace.ReleaseError](h) {
 		stages[e.Stage]++
 	}
-	if stages["renew"] != 1 || stages["release"] != 4 || h.Run.Summary.AllDead || h.Run.Summary.ProvenDead > 0 {
+	if stages["renew"] != 1 || stages["release"] != 4 || h.Run.Summary.AllRevoked || h.Run.Summary.ConfirmedRevoked > 0 {
 		t.Errorf("failures = %v:\n%s", stages, h)
 	}
 }
@@ -127,7 +127,7 @@ func TestALostAnswerIsAccountedFor(t *testing.T) {
 		unaccounted int
 		proven      int
 		living      int // in truth
-		outcome     string
+		outcome     trace.Outcome
 	}{
 		{"registration", "/v1/register", 0, 1, 0, 1, "failed"},
 		{"delegation", "/v1/delegate", 2, 1, 2, 0, "failed"}, // dies with its delegator
@@ -140,8 +140,8 @@ func TestALostAnswerIsAccountedFor(t *testing.T) {
 			w.link.fail(t, tt.path, w.link.lost)
 			h := w.encounter(t, "P-1042", "Prescribe Amoxicillin for bacterial infection")
 			sum := h.Run.Summary
-			if sum.Tokens != tt.tokens || sum.Unaccounted != tt.unaccounted || sum.ProvenDead != tt.proven ||
-				sum.AllDead != (tt.unaccounted == 0) || sum.Outcome != tt.outcome {
+			if sum.Tokens != tt.tokens || sum.Unaccounted != tt.unaccounted || sum.ConfirmedRevoked != tt.proven ||
+				sum.AllRevoked != (tt.unaccounted == 0) || sum.Outcome != tt.outcome {
 				t.Errorf("summary = %+v:\n%s", *sum, h)
 			}
 			if n := w.living(t, h.Run.ID); n != tt.living {

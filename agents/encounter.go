@@ -86,7 +86,7 @@ func (e *encounter) run(ctx context.Context) {
 	}
 	summary := e.rec.summary(e.req.Patient.String(), outcome, e.Clock().Sub(e.started))
 	status := trace.StatusSuccess
-	if outcome != trace.OutcomeAnswered || summary.Tokens > 0 && !summary.AllDead {
+	if outcome != trace.OutcomeAnswered || summary.Tokens > 0 && !summary.AllRevoked {
 		status = trace.StatusWarning
 	}
 	e.rec.add(ctx, status, completeLabel(summary), summary)
@@ -244,14 +244,14 @@ func completeLabel(c trace.Complete) string {
 		trace.OutcomeAnswered: "Answered", trace.OutcomeCancelled: "Cancelled", trace.OutcomeFailed: "Failed",
 	}[c.Outcome]
 	switch {
-	case c.AllDead:
+	case c.AllRevoked:
 		return how + ": all tokens dead"
 	case c.Unaccounted > 0:
-		return fmt.Sprintf("%s: %d of %d tokens proven dead, %d answers lost that may have held another", how, c.ProvenDead, c.Tokens, c.Unaccounted)
+		return fmt.Sprintf("%s: %d of %d tokens proven dead, %d answers lost that may have held another", how, c.ConfirmedRevoked, c.Tokens, c.Unaccounted)
 	case c.Tokens == 0:
 		return how + ": no token was issued"
 	default:
-		return fmt.Sprintf("%s: %d of %d tokens proven dead", how, c.ProvenDead, c.Tokens)
+		return fmt.Sprintf("%s: %d of %d tokens proven dead", how, c.ConfirmedRevoked, c.Tokens)
 	}
 }
 

@@ -60,7 +60,7 @@ func TestTheWholeEncounter(t *testing.T) {
 	sum := *h.Run.Summary
 	sum.Milliseconds = 0
 	if diff := cmp.Diff(trace.Complete{PatientID: "P-1042", Agents: []string{"clinical", "billing", "prescription"}, AgentsCount: 3,
-		Allowed: 4, Delegations: 1, Tokens: 4, Released: 4, ProvenDead: 4, AllDead: true, Outcome: "answered"}, sum); diff != "" {
+		Allowed: 4, Delegations: 1, Tokens: 4, Released: 4, ConfirmedRevoked: 4, AllRevoked: true, Outcome: "answered"}, sum); diff != "" {
 		t.Errorf("summary (-want +got):\n%s", diff)
 	}
 	w.assertAllDead(t, h, 4)

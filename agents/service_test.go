@@ -199,7 +199,7 @@ func TestTwentyRunsFourAtATime(t *testing.T) {
 					t.Error(err)
 				}
 				run, err = w.log.Run(t.Context(), run.ID)
-				if err != nil || run.Outcome != trace.OutcomeAnswered || !run.Summary.AllDead || run.Summary.Allowed != 4 {
+				if err != nil || run.Outcome != trace.OutcomeAnswered || !run.Summary.AllRevoked || run.Summary.Allowed != 4 {
 					t.Errorf("run = %+v, %v", run, err)
 				}
 				if n := w.living(t, run.ID); n > 0 {

@@ -237,8 +237,8 @@ func (h *history) answer() string {
 // broker itself about every token that it handed out in the run.
 func (w *world) assertAllDead(t testing.TB, h *history, tokens int) {
 	t.Helper()
-	if c := h.Run.Summary; c.Tokens != tokens || c.ProvenDead != tokens || c.AllDead != (tokens > 0) {
-		t.Errorf("%d of %d tokens proven dead, all dead: %v, want %d:\n%s", c.ProvenDead, c.Tokens, c.AllDead, tokens, h)
+	if c := h.Run.Summary; c.Tokens != tokens || c.ConfirmedRevoked != tokens || c.AllRevoked != (tokens > 0) {
+		t.Errorf("%d of %d tokens proven dead, all dead: %v, want %d:\n%s", c.ConfirmedRevoked, c.Tokens, c.AllRevoked, tokens, h)
 	}
 	if n := w.living(t, h.Run.ID); n > 0 {
 		t.Errorf("%d tokens live on:\n%s", n, h)

@@ -51,6 +51,9 @@ func Observe(events []trace.Event) Seen {
 			s.Denied = append(s.Denied, Denial{Delegate, step.RefusedBy})
 		case trace.Complete:
 			s.Complete = &step
+		case trace.Validation, trace.PatientLookup, trace.BrokerHealth, trace.LLMStart, trace.LLMDelta, trace.LLMResponse,
+			trace.AgentError, trace.TokenValidated, trace.ToolError, trace.TokenRenewed, trace.TokenReleased, trace.ReleaseError,
+			trace.PostReleaseValidation, trace.Incident, trace.Cancelled, trace.RunError: // no scenario expects these
 		}
 	}
 	return s
@@ -104,13 +107,13 @@ func (x Expect) judgeEnd(c *trace.Complete) []string {
 	var out []string
 	want := x.Outcome
 	if want == "" {
-		want = "answered"
+		want = trace.OutcomeAnswered
 	}
 	if c.Outcome != want {
 		out = append(out, fmt.Sprintf("the run %s, expected %s", c.Outcome, want))
 	}
-	if c.AllDead == x.NoTokens {
-		out = append(out, fmt.Sprintf("%d of %d tokens proven dead", c.ProvenDead, c.Tokens))
+	if c.AllRevoked == x.NoTokens {
+		out = append(out, fmt.Sprintf("%d of %d tokens proven dead", c.ConfirmedRevoked, c.Tokens))
 	}
 	return out
 }

@@ -22,7 +22,7 @@ func TestJudge(t *testing.T) {
 	spawn := trace.AgentCreated{Credential: trace.Credential{Category: clinical}}
 	call := trace.ToolCall{Tool: "get_lab_results"}
 	denied := trace.ScopeDenied{Tool: "get_patient_records", RefusedBy: trace.RefusedByGate}
-	end := trace.Complete{Outcome: trace.OutcomeAnswered, AllDead: true}
+	end := trace.Complete{Outcome: trace.OutcomeAnswered, AllRevoked: true}
 	if v := expect.Judge(trail(spawn, call, denied, end)); !v.AsExpected() {
 		t.Errorf("as expected, and judged %v", v.Surprises)
 	}
@@ -41,7 +41,7 @@ func TestJudge(t *testing.T) {
 		"a revocation":       {trail(spawn, call, denied, trace.TokenRevoked{}, end), "1 revocations"},
 		"a theft":            {trail(spawn, call, denied, trace.StolenTokenUsed{PatientID: "P-1", Authorized: true}, end), "P-1 let through"},
 		"a theft, lost":      {trail(spawn, call, denied, trace.StolenTokenUsed{PatientID: "P-1"}, end), "P-1 refused by nobody"},
-		"failed":             {trail(spawn, call, denied, trace.Complete{Outcome: trace.OutcomeFailed, AllDead: true}), "the run failed"},
+		"failed":             {trail(spawn, call, denied, trace.Complete{Outcome: trace.OutcomeFailed, AllRevoked: true}), "the run failed"},
 		"no end":             {trail(spawn, call, denied), "did not end"},
 	} {
 		if v := expect.Judge(tc.trail); v.AsExpected() || !strings.Contains(strings.Join(v.Surprises, "\n"), tc.want) {

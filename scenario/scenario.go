@@ -25,14 +25,14 @@ type Scenario struct {
 // Expect is what a run must show. Allowed and Denied list what must be there
 // at the least; a model may ask for more, but for nothing in Never.
 type Expect struct {
-	Spawned   []string // categories, in any order; no others
-	Allowed   []string // tools that must have answered
-	Denied    []Denial // refusals that must have happened
-	Never     []string // tools that must not have been let through
-	Delegated int      // delegations, exactly
-	Revoked   int      // revocations that took a token down, exactly
-	Stolen    []Theft  // uses of a stolen token, in order, exactly
-	Outcome   string   // of trace.Complete; "" means "answered"
+	Spawned   []string      // categories, in any order; no others
+	Allowed   []string      // tools that must have answered
+	Denied    []Denial      // refusals that must have happened
+	Never     []string      // tools that must not have been let through
+	Delegated int           // delegations, exactly
+	Revoked   int           // revocations that took a token down, exactly
+	Stolen    []Theft       // uses of a stolen token, in order, exactly
+	Outcome   trace.Outcome // "" means trace.OutcomeAnswered
 	// NoTokens says that no agent is spawned, so nothing is there to be dead.
 	NoTokens bool
 }

@@ -27,7 +27,7 @@ type Run struct {
 func (r Run) Live() bool { return r.Ended.IsZero() }
 
 // Outcome is how a run ended.
-type Outcome = string
+type Outcome string
 
 // The outcomes.
 const (

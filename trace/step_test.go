@@ -2,7 +2,13 @@ package trace_test
 
 import (
 	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -16,30 +22,38 @@ import (
 
 var ignoreEncoded = cmpopts.IgnoreUnexported(trace.Event{})
 
-// steps is one of each kind, with what the contract's keys are filled from.
-var steps = []trace.Step{
-	trace.Validation{PatientID: "P-1042", Request: "Show records", Pace: "instant"},
-	trace.PatientLookup{PatientID: "P-1042", Found: true, Name: "Maria"},
-	trace.BrokerHealth{URL: "http://127.0.0.1:8080", Status: "ok", DBConnected: true},
-	trace.LLMStart{Model: "m", Mode: "offline", Turn: 1, Tools: []string{"get_lab_results"}},
-	trace.AgentCreated{Credential: clinical, Scope: []string{"read:labs:P-1042"}},
-	trace.AgentError{Credential: clinical, Error: "no"},
-	trace.TokenValidated{Credential: clinical, Valid: true, Subject: "spiffe://x", Scope: []string{"read:labs:P-1042"}, TokenID: "j", OrchID: "o", TaskID: "t", Error: "e"},
-	trace.ToolCall{Credential: clinical, Authorized: true, Args: json.RawMessage(`{"a":"<b>"}`), Output: json.RawMessage(`{}`)},
-	trace.ToolError{Tool: "x", Args: "{", Reason: "bad JSON"},
-	trace.ScopeDenied{Credential: clinical, Args: json.RawMessage(`{}`), MissingScope: []string{"read:labs:P-2"}, RefusedBy: trace.RefusedByGate},
-	trace.TokenRejected{Credential: clinical, RefusedBy: trace.RefusedByRecords},
-	trace.Delegation{Credential: delegated, Chain: []trace.Hop{{Agent: "spiffe://x"}}},
-	trace.DelegationDenied{RefusedBy: trace.RefusedByBroker},
-	trace.LLMDelta{Turn: 1, Text: "Hello"},
-	trace.LLMResponse{Turn: 1, ToolCalls: []trace.LLMCall{{Tool: "x"}}},
-	trace.TokenRenewed{Credential: clinical, OldPreview: "a", NewPreview: "b"},
-	trace.TokenReleased{Credential: clinical},
-	trace.ReleaseError{Credential: clinical, Stage: "renew", Error: "gone"},
-	trace.PostReleaseValidation{Credential: clinical, Token: trace.TokenOfRelease, Error: "token is invalid or expired"},
-	trace.Cancelled{By: "presenter", Reason: "enough"},
-	trace.RunError{Stage: "model", Message: "500"},
-	trace.Complete{PatientID: "P-1042", Agents: []string{}, Outcome: trace.OutcomeAnswered},
+// steps holds one of every registered step, with every field set.
+var steps = func() []trace.Step {
+	all := trace.Steps()
+	for i, s := range all {
+		v := reflect.New(reflect.TypeOf(s)).Elem()
+		fill(v)
+		all[i] = v.Interface().(trace.Step)
+	}
+	return all
+}()
+
+// fill sets v and all that it holds to values other than zero.
+func fill(v reflect.Value) {
+	switch {
+	case v.Type() == reflect.TypeFor[json.RawMessage]():
+		v.SetBytes([]byte(`{"a":"<b>"}`))
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i))
+		}
+	case v.Kind() == reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(v.Index(0))
+	case v.Kind() == reflect.String:
+		v.SetString("<value> of a field")
+	case v.Kind() == reflect.Bool:
+		v.SetBool(true)
+	case v.CanInt():
+		v.SetInt(7)
+	default:
+		panic("no value for a " + v.Type().String())
+	}
 }
 
 var (
@@ -47,7 +61,7 @@ var (
 	delegated = trace.Credential{Category: "prescription", Delegated: true}
 )
 
-// The keys that clients of the Python demo read.
+// contract lists the keys that clients of the Python demo read.
 var contract = map[trace.Type]string{
 	trace.TypeAgentCreated:          "agent_id spiffe_id scope tools task_id orch_id expires_in token_preview category trigger",
 	trace.TypeTokenValidated:        "valid sub scope jti orch_id task_id category error context",
@@ -98,17 +112,51 @@ func TestEventsKeepTheirJSONContract(t *testing.T) {
 	}
 }
 
-func TestTheListOfStepsAboveIsWhole(t *testing.T) {
-	var types []trace.Type
-	for _, s := range steps {
-		types = append(types, s.Type())
-		if b, _ := json.Marshal(trace.Event{Step: s}); !strings.Contains(string(b), string(s.Type())) {
-			t.Errorf("%s does not name itself", reflect.TypeOf(s))
+// Every type that implements Step is registered, under a name of its own, and
+// the OpenAPI document lists the same names.
+func TestEveryStepIsRegistered(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var declared, registered []string
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv != nil && f.Name.Name == "step" {
+				declared = append(declared, f.Recv.List[0].Type.(*ast.Ident).Name)
+			}
 		}
 	}
-	slices.Sort(types)
-	if n := len(slices.Compact(types)); n != 22 {
-		t.Errorf("%d step types are tested, DESIGN.md has 22", n)
+	for _, s := range trace.Steps() {
+		registered = append(registered, reflect.TypeOf(s).Name())
+	}
+	sorted := cmpopts.SortSlices(strings.Compare)
+	if diff := cmp.Diff(declared, registered, sorted); diff != "" {
+		t.Errorf("step types (-declared +registered):\n%s", diff)
+	}
+
+	var types []string
+	for _, typ := range trace.Types() {
+		if slices.Contains(types, string(typ)) {
+			t.Errorf("two steps are called %q", typ)
+		}
+		types = append(types, string(typ))
+	}
+	spec, err := os.ReadFile("../docs/openapi/app.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	enum := regexp.MustCompile(`step_type:\s+enum: \[([^\]]+)\]`).FindSubmatch(spec)
+	if enum == nil {
+		t.Fatal("docs/openapi/app.yaml has no enum of step types")
+	}
+	documented := regexp.MustCompile(`[a-z_]+`).FindAllString(string(enum[1]), -1)
+	if diff := cmp.Diff(documented, types, sorted); diff != "" {
+		t.Errorf("step types (-app.yaml +registered):\n%s", diff)
 	}
 }
 

@@ -312,7 +312,7 @@ func TestACrashIsToldAtTheNextStart(t *testing.T) {
 		if want := []trace.Type{trace.TypeAgentCreated, trace.TypeToolCall, trace.TypeError, trace.TypeComplete}; !slices.Equal(types, want) {
 			t.Errorf("its events are %v", types)
 		}
-		if c := x.Run.Summary; c == nil || c.Tokens != 1 || c.Allowed != 1 || c.AllDead {
+		if c := x.Run.Summary; c == nil || c.Tokens != 1 || c.Allowed != 1 || c.AllRevoked {
 			t.Errorf("its summary is %+v", c)
 		}
 		s.Close()

@@ -45,6 +45,8 @@ func (t *Tally) Add(s Step) {
 		if _, ok := t.issued[s.Credential]; ok && s.Token == TokenOfRelease {
 			t.issued[s.Credential] = !s.Valid
 		}
+	case Validation, PatientLookup, BrokerHealth, LLMStart, LLMDelta, LLMResponse, TokenValidated, TokenRenewed,
+		Incident, TokenRevoked, StolenTokenUsed, Cancelled, RunError, Complete: // not counted
 	}
 }
 
@@ -70,9 +72,9 @@ func (t *Tally) Complete(patientID string, outcome Outcome, took time.Duration) 
 	}
 	for _, dead := range t.issued {
 		if dead {
-			c.ProvenDead++
+			c.ConfirmedRevoked++
 		}
 	}
-	c.AllDead = c.Tokens > 0 && c.ProvenDead == c.Tokens && c.Unaccounted == 0
+	c.AllRevoked = c.Tokens > 0 && c.ConfirmedRevoked == c.Tokens && c.Unaccounted == 0
 	return c
 }

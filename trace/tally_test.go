@@ -44,8 +44,8 @@ func TestAllTokensAreDeadOnlyIfTheBrokerSaidSoOfEach(t *testing.T) {
 				tally.Add(s)
 			}
 			c := tally.Complete("P-1042", trace.OutcomeAnswered, 0)
-			if c.AllDead != tt.all || c.ProvenDead != tt.dead {
-				t.Errorf("all dead = %v with %d of %d proven, want %v with %d", c.AllDead, c.ProvenDead, c.Tokens, tt.all, tt.dead)
+			if c.AllRevoked != tt.all || c.ConfirmedRevoked != tt.dead {
+				t.Errorf("all dead = %v with %d of %d proven, want %v with %d", c.AllRevoked, c.ConfirmedRevoked, c.Tokens, tt.all, tt.dead)
 			}
 		})
 	}
@@ -63,7 +63,7 @@ func TestTallyCounts(t *testing.T) {
 		tally.Add(s)
 	}
 	want := trace.Complete{PatientID: "P-1042", Agents: []string{"clinical"}, AgentsCount: 1, Allowed: 2, Denied: 3, Errors: 2,
-		Delegations: 1, Tokens: 2, Released: 2, ProvenDead: 2, AllDead: true, Outcome: "answered", Milliseconds: 1500}
+		Delegations: 1, Tokens: 2, Released: 2, ConfirmedRevoked: 2, AllRevoked: true, Outcome: "answered", Milliseconds: 1500}
 	if diff := cmp.Diff(want, tally.Complete("P-1042", trace.OutcomeAnswered, 1500*time.Millisecond)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -154,7 +154,7 @@ func TestResetInTheMiddle(t *testing.T) {
 	}
 	run, err := s.log.Run(t.Context(), id)
 	must(t, err)
-	if run.Outcome != trace.OutcomeCancelled || !run.Summary.AllDead {
+	if run.Outcome != trace.OutcomeCancelled || !run.Summary.AllRevoked {
 		t.Errorf("the run: %s, %+v", run.Outcome, run.Summary)
 	}
 	if s.medications(t) != before {

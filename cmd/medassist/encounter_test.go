@@ -76,7 +76,7 @@ func assertFullEncounter(t *testing.T, a *app, admin *agentwrit.Admin) {
 		t.Errorf("%d renewed, %d released, %d proofs of death, want 4, 4 and 8", n, len(steps[trace.TokenReleased](r)), dead)
 	}
 	c := r.complete(t)
-	if c.AgentsCount != 3 || c.Allowed != 4 || c.Denied != 0 || c.Delegations != 1 || c.Tokens != 4 || c.Released != 4 || c.ProvenDead != 4 || !c.AllDead {
+	if c.AgentsCount != 3 || c.Allowed != 4 || c.Denied != 0 || c.Delegations != 1 || c.Tokens != 4 || c.Released != 4 || c.ConfirmedRevoked != 4 || !c.AllRevoked {
 		t.Errorf("complete: %+v", c)
 	}
 	assertTrail(t, admin, r.RunID)
@@ -195,7 +195,7 @@ func TestTwentyRunsFourAtATime(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for range 5 {
-				if c := a.run("P-1042", fullRequest).complete(t); !c.AllDead || c.Outcome != trace.OutcomeAnswered || c.Allowed != 4 {
+				if c := a.run("P-1042", fullRequest).complete(t); !c.AllRevoked || c.Outcome != trace.OutcomeAnswered || c.Allowed != 4 {
 					t.Errorf("complete: %+v", c)
 				}
 			}
@@ -284,7 +284,7 @@ func TestBrokerGoesAway(t *testing.T) {
 	a := startApp(t, func(c *Config) { c.BrokerURL, c.AdminSecret = proxy.URL, b.AdminSecret })
 	began := time.Now()
 	c := a.run("P-1042", fullRequest).complete(t)
-	if c.Outcome != trace.OutcomeFailed || c.AllDead || time.Since(began) > 30*time.Second {
+	if c.Outcome != trace.OutcomeFailed || c.AllRevoked || time.Since(began) > 30*time.Second {
 		t.Errorf("after %s: %+v", time.Since(began), c)
 	}
 }
@@ -331,7 +331,7 @@ func TestMisbehavingModels(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
 		model   http.HandlerFunc
-		outcome string
+		outcome trace.Outcome
 	}{
 		{"500", after(status(500)), "failed"},
 		{"garbage", after(say(`{nope`)), "failed"},
@@ -359,7 +359,7 @@ func TestMisbehavingModels(t *testing.T) {
 			a := startApp(t, func(c *Config) { c.LLMBaseURL, c.LLMModel = model.URL+"/v1", "bad" })
 			r := a.run("P-1042", "Show labs")
 			c := r.complete(t)
-			if c.Outcome != tc.outcome || !c.AllDead {
+			if c.Outcome != tc.outcome || !c.AllRevoked {
 				t.Errorf("complete: %+v\n%s", c, r.types())
 			}
 			if c.Outcome == "failed" && len(steps[trace.RunError](r)) == 0 {

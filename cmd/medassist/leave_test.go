@@ -55,7 +55,7 @@ func TestAClosedTab(t *testing.T) {
 	if err := <-gone; err == nil {
 		t.Fatal("the run was over before its caller left")
 	}
-	if c := a.ended(id).complete(t); c.Outcome != trace.OutcomeAnswered || !c.AllDead || c.Tokens != 4 {
+	if c := a.ended(id).complete(t); c.Outcome != trace.OutcomeAnswered || !c.AllRevoked || c.Tokens != 4 {
 		t.Errorf("after its caller left: %+v", c)
 	}
 }
@@ -105,7 +105,7 @@ func TestAModelThatHangs(t *testing.T) {
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("it took %s to cancel", took)
 	}
-	if c.Outcome != trace.OutcomeCancelled || !c.AllDead || c.Tokens != 1 {
+	if c.Outcome != trace.OutcomeCancelled || !c.AllRevoked || c.Tokens != 1 {
 		t.Errorf("%+v", c)
 	}
 }
@@ -152,7 +152,7 @@ func TestTheRunsOwnTokenAtTheRecords(t *testing.T) {
 	if got := use(); strings.Count(got, "\n401\n") != 2 {
 		t.Errorf("after release: %s", got)
 	}
-	if c := r.complete(t); !c.AllDead {
+	if c := r.complete(t); !c.AllRevoked {
 		t.Errorf("%+v", c)
 	}
 	if resp := a.do("POST", "/runs/"+id+"/stolen", nil, ""); resp.StatusCode != http.StatusConflict {

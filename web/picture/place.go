@@ -141,7 +141,7 @@ func (p *Picture) outcome() string {
 		return "interrupted"
 	case p.Ended != nil && p.Ended.Unaccounted > 0:
 		return fmt.Sprintf("%s unaccounted for", count(p.Ended.Unaccounted, "token"))
-	case p.Ended != nil && p.Ended.AllDead:
+	case p.Ended != nil && p.Ended.AllRevoked:
 		return "all tokens dead"
 	case p.Broker != "":
 		return "broker out of reach"

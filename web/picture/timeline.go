@@ -73,6 +73,7 @@ func refusedIn(s trace.Step) trace.Lane {
 		by = s.RefusedBy
 	case trace.DelegationDenied:
 		by = s.RefusedBy
+	default: // nothing was refused
 	}
 	switch by {
 	case trace.RefusedByGate:

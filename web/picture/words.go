@@ -161,7 +161,7 @@ func (p *Picture) Lines() []string {
 		}
 		lines = append(lines, line)
 	}
-	if p.Ended != nil && p.Ended.AllDead {
+	if p.Ended != nil && p.Ended.AllRevoked {
 		lines = append(lines, fmt.Sprintf("All %s proven dead by the broker.", count(p.Ended.Tokens, "token")))
 	}
 	return lines

@@ -113,7 +113,8 @@ func factsOf(step trace.Step) []Fact {
 		f.text("what happened", s.Message)
 		f.text("try", s.Hint)
 	case trace.Complete:
-		f.text("tokens", fmt.Sprintf("%d issued, %d released, %d proven dead", s.Tokens, s.Released, s.ProvenDead))
+		f.text("tokens", fmt.Sprintf("%d issued, %d released, %d proven dead", s.Tokens, s.Released, s.ConfirmedRevoked))
+	case trace.LLMDelta, trace.Incident: // their label says it all
 	}
 	return f
 }

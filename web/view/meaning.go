@@ -60,6 +60,9 @@ func meaningOf(e trace.Event) Meaning {
 			return Trouble
 		}
 		return Ended
+	case trace.Validation, trace.PatientLookup, trace.BrokerHealth, trace.LLMStart, trace.LLMDelta, trace.LLMResponse,
+		trace.AgentError, trace.ToolError, trace.ReleaseError, trace.Incident, trace.Cancelled, trace.RunError, trace.Complete:
+		// Their status decides, below.
 	}
 	if e.Status == trace.StatusError || e.Status == trace.StatusWarning {
 		return Trouble

@@ -159,7 +159,7 @@ func TestTheAudienceIsOfferedNothingToPress(t *testing.T) {
 func TestRunsAreListed(t *testing.T) {
 	d := render(t, view.HistoryPage(view.History{Page: page(true), Runs: []trace.Run{
 		{ID: "run-2", PatientID: "P-1042", Request: "<b>Show</b>", Started: began},
-		{ID: "run-1", PatientID: "P-2187", Request: "Show", Started: began, Ended: began, Outcome: "answered", Summary: &trace.Complete{Allowed: 3, Denied: 1, Tokens: 2, ProvenDead: 2}},
+		{ID: "run-1", PatientID: "P-2187", Request: "Show", Started: began, Ended: began, Outcome: "answered", Summary: &trace.Complete{Allowed: 3, Denied: 1, Tokens: 2, ConfirmedRevoked: 2}},
 	}}))
 	got := d.texts("tr")
 	for i, want := range []string{"P-1042 <b>Show</b> live", "P-2187 Show answered 3 1 2 of 2 Replay P-2187, " + began.Local().Format("2 Jan 15:04:05")} {

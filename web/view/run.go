@@ -127,7 +127,7 @@ func (r *Run) Live() bool { return r.Complete == nil }
 func (r *Run) State() string {
 	switch {
 	case r.Complete != nil:
-		return r.Complete.Outcome
+		return string(r.Complete.Outcome)
 	case r.Waiting != "":
 		return "waiting"
 	default:
@@ -140,7 +140,7 @@ func (r *Run) Mood() string {
 	switch s := r.State(); {
 	case r.Live():
 		return s
-	case s == trace.OutcomeAnswered:
+	case s == string(trace.OutcomeAnswered):
 		return "done"
 	default:
 		return "failed"

@@ -262,9 +262,9 @@ func TestAReleasedTokenThatLivesIsTrouble(t *testing.T) {
 }
 
 func TestHowARunStands(t *testing.T) {
-	full := trace.Complete{Outcome: trace.OutcomeAnswered, AgentsCount: 3, Allowed: 4, Delegations: 1, Tokens: 4, Released: 4, ProvenDead: 4, AllDead: true}
+	full := trace.Complete{Outcome: trace.OutcomeAnswered, AgentsCount: 3, Allowed: 4, Delegations: 1, Tokens: 4, Released: 4, ConfirmedRevoked: 4, AllRevoked: true}
 	unproven := full
-	unproven.ProvenDead, unproven.AllDead, unproven.Unaccounted = 3, false, 1
+	unproven.ConfirmedRevoked, unproven.AllRevoked, unproven.Unaccounted = 3, false, 1
 	tests := []struct {
 		name    string
 		steps   []trace.Step
@@ -278,7 +278,7 @@ func TestHowARunStands(t *testing.T) {
 		{"waiting", []trace.Step{trace.Validation{}}, "spawn the clinical agent", "waiting Next: spawn the clinical agent"},
 		{"done", []trace.Step{full}, "", "answered 3 agents ✓ 4 allowed ✕ 0 denied ⇢ 1 delegated ✝ all 4 tokens dead, the broker says"},
 		{"not proven", []trace.Step{unproven}, "", "answered 3 agents ✓ 4 allowed ✕ 0 denied ⇢ 1 delegated ! 3 of 4 tokens proven dead ! 1 answer lost that may hold another"},
-		{"one token", []trace.Step{trace.Complete{Outcome: "cancelled", AgentsCount: 1, Tokens: 1, ProvenDead: 1, AllDead: true}}, "",
+		{"one token", []trace.Step{trace.Complete{Outcome: "cancelled", AgentsCount: 1, Tokens: 1, ConfirmedRevoked: 1, AllRevoked: true}}, "",
 			"cancelled 1 agent ✓ 0 allowed ✕ 0 denied ⇢ 0 delegated ✝ its token is dead, the broker says"},
 		{"no token", []trace.Step{trace.RunError{Message: "The broker does not answer.", Hint: "Start it."}, trace.Complete{Outcome: "failed", Errors: 1}}, "",
 			"failed The broker does not answer. Start it. 0 agents ✓ 0 allowed ✕ 0 denied ⇢ 0 delegated ! 1 failed no token was issued"},
@@ -295,7 +295,7 @@ func TestHowARunStands(t *testing.T) {
 		if got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
-		if dead := strings.Contains(got, "dead, the broker says"); dead && !run.Complete.AllDead {
+		if dead := strings.Contains(got, "dead, the broker says"); dead && !run.Complete.AllRevoked {
 			t.Errorf("%s: says more than the broker did", tt.name)
 		}
 	}

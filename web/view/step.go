@@ -64,8 +64,9 @@ func denialOf(step trace.Step) *Denial {
 	case trace.DelegationDenied:
 		return &Denial{Required: requiredChips(s.RequestedScope, s.MissingScope, s.DelegatorScope), Held: Chips(s.DelegatorScope),
 			Reason: s.Reason, RefusedBy: refuser(s.RefusedBy)}
+	default:
+		return nil // nothing was refused
 	}
-	return nil
 }
 
 func refuser(r trace.RefusedBy) string {

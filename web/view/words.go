@@ -97,12 +97,12 @@ func tallied(c *trace.Complete) []counted {
 	switch {
 	case c.Tokens == 0:
 		return append(out, counted{Plain, "", 0, "no token was issued"})
-	case c.AllDead && c.Tokens == 1:
+	case c.AllRevoked && c.Tokens == 1:
 		return append(out, of(Ended, 1, "its token is dead, the broker says"))
-	case c.AllDead:
+	case c.AllRevoked:
 		return append(out, of(Ended, c.Tokens, fmt.Sprintf("all %d tokens dead, the broker says", c.Tokens)))
 	}
-	out = append(out, of(Trouble, 1, fmt.Sprintf("%d of %s proven dead", c.ProvenDead, plural(c.Tokens, "token"))))
+	out = append(out, of(Trouble, 1, fmt.Sprintf("%d of %s proven dead", c.ConfirmedRevoked, plural(c.Tokens, "token"))))
 	if c.Unaccounted > 0 {
 		out = append(out, of(Trouble, 1, plural(c.Unaccounted, "answer")+" lost that may hold another"))
 	}

@@ -165,7 +165,7 @@ func (r *run) end(answered bool) {
 		r.add(trace.StatusSuccess, trace.PostReleaseValidation{Credential: cred, AgentID: spiffe(cred.Category), Token: trace.TokenOfRelease})
 	}
 	r.done.PatientID, r.done.AgentsCount = r.patient, len(r.done.Agents)
-	r.done.Released, r.done.ProvenDead, r.done.AllDead = r.done.Tokens, r.done.Tokens, r.done.Tokens > 0
+	r.done.Released, r.done.ConfirmedRevoked, r.done.AllRevoked = r.done.Tokens, r.done.Tokens, r.done.Tokens > 0
 	r.done.Outcome = trace.OutcomeFailed
 	if answered {
 		r.done.Outcome = trace.OutcomeAnswered

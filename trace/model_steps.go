@@ -1,0 +1,55 @@
+package trace
+
+// TypeLLMStart is the type of a [LLMStart] step.
+const TypeLLMStart Type = "llm_start"
+
+// LLMStart records a prompt sent to the model: the start of a turn.
+type LLMStart struct {
+	Model string   `json:"model"`
+	Mode  string   `json:"mode"` // llm.Mode
+	Turn  int      `json:"turn"` // 1, 2, 3 …
+	Tools []string `json:"tools"`
+}
+
+func (LLMStart) Type() Type { return TypeLLMStart }
+func (LLMStart) step()      {}
+
+// TypeLLMDelta is the type of a [LLMDelta] step.
+const TypeLLMDelta Type = "llm_delta"
+
+// LLMDelta is a fragment of the model's streamed answer.
+type LLMDelta struct {
+	Turn int    `json:"turn"`
+	Text string `json:"text"`
+}
+
+func (LLMDelta) Type() Type { return TypeLLMDelta }
+func (LLMDelta) step()      {}
+
+// TypeLLMResponse is the type of a [LLMResponse] step.
+const TypeLLMResponse Type = "llm_response"
+
+// LLMResponse ends a turn with the model's text, the tool calls it requests, or
+// both.
+type LLMResponse struct {
+	Turn             int       `json:"turn"`
+	Content          string    `json:"content"`
+	ToolCalls        []LLMCall `json:"tool_calls,omitempty"`
+	FinishReason     string    `json:"finish_reason"`
+	PromptTokens     int       `json:"prompt_tokens,omitempty"`
+	CompletionTokens int       `json:"completion_tokens,omitempty"`
+	Final            bool      `json:"final"` // no tool call is requested: this is the answer
+	// StandIn names the model that replied in place of a recorded model
+	// without a recording of this request. It is usually empty.
+	StandIn string `json:"stand_in,omitempty"`
+}
+
+func (LLMResponse) Type() Type { return TypeLLMResponse }
+func (LLMResponse) step()      {}
+
+// LLMCall is a tool call as the model wrote it, with its arguments clipped.
+type LLMCall struct {
+	CallID string `json:"call_id"`
+	Tool   string `json:"tool"`
+	Args   string `json:"args"`
+}

@@ -1,0 +1,95 @@
+package trace
+
+// TypeValidation is the type of a [Validation] step.
+const TypeValidation Type = "validation"
+
+// Validation records the accepted input of a run.
+type Validation struct {
+	PatientID string `json:"patient_id"`
+	Request   string `json:"request"`
+	Pace      string `json:"pace"`
+}
+
+func (Validation) Type() Type { return TypeValidation }
+func (Validation) step()      {}
+
+// TypePatientLookup is the type of a [PatientLookup] step.
+const TypePatientLookup Type = "patient_lookup"
+
+// PatientLookup reports whether the patient exists in the records.
+type PatientLookup struct {
+	PatientID string `json:"patient_id"`
+	Found     bool   `json:"found"`
+	Name      string `json:"name,omitempty"`
+}
+
+func (PatientLookup) Type() Type { return TypePatientLookup }
+func (PatientLookup) step()      {}
+
+// TypeBrokerHealth is the type of a [BrokerHealth] step.
+const TypeBrokerHealth Type = "broker_health"
+
+// BrokerHealth is the broker's health report, or the reason why there is none.
+type BrokerHealth struct {
+	URL              string `json:"url"`
+	Embedded         bool   `json:"embedded"`
+	Status           string `json:"status"`
+	Version          string `json:"version,omitempty"`
+	Uptime           int64  `json:"uptime"` // seconds
+	DBConnected      bool   `json:"db_connected"`
+	AuditEventsCount int64  `json:"audit_events_count"`
+	Error            string `json:"error,omitempty"`
+}
+
+func (BrokerHealth) Type() Type { return TypeBrokerHealth }
+func (BrokerHealth) step()      {}
+
+// TypeCancelled is the type of a [Cancelled] step.
+const TypeCancelled Type = "cancelled"
+
+// Cancelled records that a run was stopped from outside, by whom and why.
+type Cancelled struct {
+	By     string `json:"by"` // "presenter", "operator" or "shutdown"
+	Reason string `json:"reason"`
+}
+
+func (Cancelled) Type() Type { return TypeCancelled }
+func (Cancelled) step()      {}
+
+// TypeError is the type of a [RunError] step.
+const TypeError Type = "error"
+
+// RunError records a failure that ended the run. Stage is "model", "broker",
+// "records", "limit" or "internal".
+type RunError struct {
+	Stage   string `json:"stage"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"` // what to try
+}
+
+func (RunError) Type() Type { return TypeError }
+func (RunError) step()      {}
+
+// TypeComplete is the type of a [Complete] step.
+const TypeComplete Type = "complete"
+
+// Complete is the last step of every run and summarizes it.
+type Complete struct {
+	PatientID        string   `json:"patient_id"`
+	Agents           []string `json:"agents_spawned"` // categories
+	AgentsCount      int      `json:"agents_count"`
+	Allowed          int      `json:"allowed"`
+	Denied           int      `json:"denied"` // refused by gate, broker or records
+	Errors           int      `json:"errors"` // calls that failed, or could not be made, for other reasons
+	Delegations      int      `json:"delegations"`
+	Tokens           int      `json:"tokens"` // issued: agents and delegations
+	Released         int      `json:"released"`
+	ConfirmedRevoked int      `json:"proven_dead"`
+	Unaccounted      int      `json:"unaccounted,omitempty"` // lost responses that may have carried a token
+	AllRevoked       bool     `json:"all_tokens_dead"`       // at least one token was issued, and the broker confirmed each as revoked
+	Outcome          Outcome  `json:"outcome"`
+	Milliseconds     int64    `json:"duration_ms"`
+}
+
+func (Complete) Type() Type { return TypeComplete }
+func (Complete) step()      {}

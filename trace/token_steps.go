@@ -1,0 +1,199 @@
+package trace
+
+// A Credential identifies a token within its run: the category of the agent that
+// holds it, and whether it was delegated. It stays the same when the token is
+// renewed, so that a view can follow one credential through its lifetime.
+type Credential struct {
+	Category  string `json:"category"`            // clinical, prescription or billing
+	Delegated bool   `json:"delegated,omitempty"` // obtained by delegation, not by registration
+}
+
+// RefusedBy names the check that refused a call.
+type RefusedBy string
+
+// The checks that can refuse a call.
+const (
+	RefusedByGate    RefusedBy = "gate"
+	RefusedByBroker  RefusedBy = "broker"
+	RefusedByRecords RefusedBy = "records"
+)
+
+// TypeAgentCreated is the type of a [AgentCreated] step.
+const TypeAgentCreated Type = "agent_created"
+
+// AgentCreated records an agent's registration with the broker.
+type AgentCreated struct {
+	Credential
+	AgentID      string   `json:"agent_id"`
+	SPIFFEID     string   `json:"spiffe_id"`
+	Scope        []string `json:"scope"`
+	Tools        []string `json:"tools"` // names of the tools in its category
+	TaskID       string   `json:"task_id"`
+	OrchID       string   `json:"orch_id"`
+	ExpiresIn    int      `json:"expires_in"` // seconds
+	TokenPreview string   `json:"token_preview"`
+	Trigger      string   `json:"trigger"` // name of the tool whose call required it
+}
+
+func (AgentCreated) Type() Type { return TypeAgentCreated }
+func (AgentCreated) step()      {}
+
+// TypeAgentError is the type of a [AgentError] step.
+const TypeAgentError Type = "agent_error"
+
+// AgentError records an agent that could not be created or, with a delegated
+// credential, a delegation that failed without being refused.
+type AgentError struct {
+	Credential
+	Scope     []string `json:"scope"`
+	Trigger   string   `json:"trigger"`
+	Error     string   `json:"error"`
+	ErrorCode string   `json:"error_code,omitempty"`
+	RequestID string   `json:"request_id,omitempty"`
+	// AnswerLost reports that the broker's response did not arrive: it may
+	// have issued a token that nobody holds.
+	AnswerLost bool `json:"answer_lost,omitempty"`
+}
+
+func (AgentError) Type() Type { return TypeAgentError }
+func (AgentError) step()      {}
+
+// TypeTokenValidated is the type of a [TokenValidated] step.
+const TypeTokenValidated Type = "token_validated"
+
+// TokenValidated is the broker's validation of a token: its claims, or that it is
+// not valid. Context tells why it was validated: "spawned" or "delegated".
+type TokenValidated struct {
+	Credential
+	Valid     bool     `json:"valid"`
+	Subject   string   `json:"sub,omitempty"`
+	Scope     []string `json:"scope,omitempty"`
+	TokenID   string   `json:"jti,omitempty"`
+	OrchID    string   `json:"orch_id,omitempty"`
+	TaskID    string   `json:"task_id,omitempty"`
+	Issuer    string   `json:"iss,omitempty"`
+	IssuedAt  int64    `json:"iat,omitempty"` // Unix seconds
+	ExpiresAt int64    `json:"exp,omitempty"` // Unix seconds
+	Chain     []Hop    `json:"chain,omitempty"`
+	Error     string   `json:"error,omitempty"`
+	Context   string   `json:"context"`
+}
+
+func (TokenValidated) Type() Type { return TypeTokenValidated }
+func (TokenValidated) step()      {}
+
+// Hop is one link of a delegation chain.
+type Hop struct {
+	Agent       string   `json:"agent"`
+	Scope       []string `json:"scope"`
+	DelegatedAt string   `json:"delegated_at"`
+}
+
+// TypeDelegation is the type of a [Delegation] step.
+const TypeDelegation Type = "delegation"
+
+// Delegation records that one agent delegated scopes to another.
+type Delegation struct {
+	Credential              // of the delegated token
+	DelegatorID    string   `json:"delegator_id"`
+	DelegatorScope []string `json:"delegator_scope"`
+	DelegateID     string   `json:"delegate_id"`
+	DelegatedScope []string `json:"delegated_scope"`
+	TokenPreview   string   `json:"token_preview"`
+	Chain          []Hop    `json:"chain"`
+	ExpiresIn      int      `json:"expires_in"` // seconds
+}
+
+func (Delegation) Type() Type { return TypeDelegation }
+func (Delegation) step()      {}
+
+// TypeDelegationDenied is the type of a [DelegationDenied] step.
+const TypeDelegationDenied Type = "delegation_denied"
+
+// DelegationDenied records a delegation that was refused.
+type DelegationDenied struct {
+	Tool           string    `json:"tool"` // whose call required the delegation and was not made
+	CallID         string    `json:"call_id"`
+	PatientID      string    `json:"patient_id"`
+	DelegatorID    string    `json:"delegator_id"`
+	DelegatorScope []string  `json:"delegator_scope"`
+	DelegateID     string    `json:"delegate_id"`
+	RequestedScope []string  `json:"requested_scope"`
+	MissingScope   []string  `json:"missing_scope"`
+	RefusedBy      RefusedBy `json:"refused_by"`
+	Reason         string    `json:"reason"`
+	ErrorCode      string    `json:"error_code,omitempty"`
+	RequestID      string    `json:"request_id,omitempty"`
+}
+
+func (DelegationDenied) Type() Type { return TypeDelegationDenied }
+func (DelegationDenied) step()      {}
+
+// TypeTokenRenewed is the type of a [TokenRenewed] step.
+const TypeTokenRenewed Type = "token_renewed"
+
+// TokenRenewed records that a token was exchanged for a new one.
+type TokenRenewed struct {
+	Credential
+	AgentID      string `json:"agent_id"`
+	OldPreview   string `json:"old_preview"`
+	NewPreview   string `json:"new_preview"`
+	NewExpiresIn int    `json:"new_expires_in"` // seconds
+}
+
+func (TokenRenewed) Type() Type { return TypeTokenRenewed }
+func (TokenRenewed) step()      {}
+
+// TypeTokenReleased is the type of a [TokenReleased] step.
+const TypeTokenReleased Type = "token_released"
+
+// TokenReleased records that an agent released its token.
+type TokenReleased struct {
+	Credential
+	AgentID  string `json:"agent_id"`
+	SPIFFEID string `json:"spiffe_id"`
+	TaskID   string `json:"task_id"`
+}
+
+func (TokenReleased) Type() Type { return TypeTokenReleased }
+func (TokenReleased) step()      {}
+
+// TypeReleaseError is the type of a [ReleaseError] step.
+const TypeReleaseError Type = "release_error"
+
+// ReleaseError records a failed renewal, release or validation at the end of a
+// run. Stage is "renew", "validate" or "release".
+type ReleaseError struct {
+	Credential
+	AgentID string `json:"agent_id"`
+	Stage   string `json:"stage"`
+	Error   string `json:"error"`
+	// AnswerLost reports that the response to a renewal did not arrive: the
+	// broker may have issued a new token that nobody holds.
+	AnswerLost bool `json:"answer_lost,omitempty"`
+}
+
+func (ReleaseError) Type() Type { return TypeReleaseError }
+func (ReleaseError) step()      {}
+
+// The tokens that a [PostReleaseValidation] can be about.
+const (
+	TokenOfRenewal = "renewed"  // the token that a renewal replaced
+	TokenOfRelease = "released" // the released token
+)
+
+// TypePostReleaseValidation is the type of a [PostReleaseValidation] step.
+const TypePostReleaseValidation Type = "post_release_validation"
+
+// PostReleaseValidation is the broker's validation of a token that should have
+// been revoked. Token is [TokenOfRenewal] or [TokenOfRelease].
+type PostReleaseValidation struct {
+	Credential
+	AgentID string `json:"agent_id"`
+	Token   string `json:"token"`
+	Valid   bool   `json:"valid"`
+	Error   string `json:"error,omitempty"`
+}
+
+func (PostReleaseValidation) Type() Type { return TypePostReleaseValidation }
+func (PostReleaseValidation) step()      {}
