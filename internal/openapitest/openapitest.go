@@ -1,6 +1,10 @@
-// Package openapitest holds what really goes over the wire against an OpenAPI
-// document, in tests: each answer, and each request that was accepted. It also
-// says which operations of the document were never seen.
+// Package openapitest checks HTTP traffic against an OpenAPI document, in tests:
+// each response, and each request that was accepted. It also reports the
+// operations of the document that were never used.
+//
+// It depends on libopenapi, which is slow to compile and to link: only the tests
+// of cmd/medassist may import it. Package openapidoc lists a document's
+// operations without it.
 package openapitest
 
 import (
@@ -19,19 +23,22 @@ import (
 	"github.com/pb33f/libopenapi-validator/config"
 	"github.com/pb33f/libopenapi-validator/paths"
 	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
+
+	"github.com/devonartis/medassist-go/internal/openapidoc"
 )
 
-// Document is an OpenAPI 3.1 document, and what of it was seen.
+// A Document is an OpenAPI 3.1 document with a record of the operations used.
 type Document struct {
-	t         testing.TB
-	model     *v3.Document
-	validator validator.Validator
+	t          testing.TB
+	operations []string // such as "POST /api/runs"
+	model      *v3.Document
+	validator  validator.Validator
 
 	mu   sync.Mutex
 	seen map[string]map[int]bool // statuses by operation
 }
 
-// Open reads a document, which must itself be a valid one.
+// Open reads and validates a document.
 func Open(t testing.TB, file string) *Document {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -47,32 +54,20 @@ func Open(t testing.TB, file string) *Document {
 		t.Fatalf("%s: %v", file, errs)
 	}
 	if ok, errs := v.ValidateDocument(); !ok {
-		t.Fatalf("%s is no OpenAPI document: %v", file, errs)
+		t.Fatalf("%s is not an OpenAPI document: %v", file, errs)
 	}
 	model, err := doc.BuildV3Model()
 	if err != nil {
 		t.Fatalf("%s: %v", file, err)
 	}
-	return &Document{t: t, model: &model.Model, validator: v, seen: make(map[string]map[int]bool)}
+	return &Document{t: t, operations: openapidoc.Operations(t, file), model: &model.Model, validator: v, seen: make(map[string]map[int]bool)}
 }
 
-// Operations are all that the document describes: "POST /api/runs", sorted.
-func (d *Document) Operations() []string {
-	var all []string
-	for path, item := range d.model.Paths.PathItems.FromOldest() {
-		for method := range item.GetOperations().FromOldest() {
-			all = append(all, strings.ToUpper(method)+" "+path)
-		}
-	}
-	slices.Sort(all)
-	return all
-}
-
-// Unseen are the operations of which no successful answer was seen.
+// Unseen returns the operations of which no successful response was seen.
 func (d *Document) Unseen() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return slices.DeleteFunc(d.Operations(), func(op string) bool {
+	return slices.DeleteFunc(slices.Clone(d.operations), func(op string) bool {
 		for status := range d.seen[op] {
 			if status < 400 {
 				return true
@@ -82,7 +77,7 @@ func (d *Document) Unseen() []string {
 	})
 }
 
-// Transport is next, with every exchange held against the document.
+// Transport returns next, with every exchange checked against the document.
 func (d *Document) Transport(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		var sent []byte
@@ -109,11 +104,11 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// streams are media types whose answers have no end to wait for, or are no JSON:
-// of them the status and the media type are checked.
+// streams are media types whose bodies do not end or are not JSON. Only status
+// and media type of such a response are checked.
 var streams = []string{"text/event-stream", "application/x-ndjson", "text/plain"}
 
-// describes reports whether an answer may have a media type.
+// describes reports whether the document allows a media type for a response.
 func describes(answer *v3.Response, kind string) bool {
 	if answer == nil || answer.Content == nil {
 		return false
@@ -145,7 +140,7 @@ func (d *Document) check(r *http.Request, resp *http.Response) {
 	if slices.Contains(streams, kind) {
 		if operation := item.GetOperations().GetOrZero(strings.ToLower(r.Method)); operation != nil {
 			if !describes(operation.Responses.FindResponseByCode(resp.StatusCode), kind) {
-				d.t.Errorf("%s answers %d with %s, which the document does not say", op, resp.StatusCode, kind)
+				d.t.Errorf("%s answers %d with %s, which the document does not describe", op, resp.StatusCode, kind)
 			}
 		}
 		return
@@ -165,11 +160,11 @@ func (d *Document) check(r *http.Request, resp *http.Response) {
 		}
 	}
 	if resp.StatusCode >= 400 {
-		return // what is refused need not be as described
+		return // a refused request need not conform
 	}
 	if ok, errs := d.validator.ValidateHttpRequest(r); !ok {
 		for _, e := range errs {
-			d.t.Errorf("%s was accepted, and is not as the document says: %s: %s %v", op, e.Message, e.Reason, e.SchemaValidationErrors)
+			d.t.Errorf("%s was accepted but does not conform: %s: %s %v", op, e.Message, e.Reason, e.SchemaValidationErrors)
 		}
 	}
 }
