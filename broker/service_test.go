@@ -193,7 +193,8 @@ func TestScopesAreCheckedWhereTheyComeIn(t *testing.T) {
 	}
 	bad := map[string][]string{
 		"two parts":        {"read:records"},
-		"four parts":       {"read:records:p1:x"},
+		"an empty fourth":  {"read:records:p1:"},
+		"a fourth of *":    {"read:records:p1:*"},
 		"empty part":       {"read::p1"},
 		"wildcard action":  {"*:records:p1"},
 		"partial wildcard": {"read:records:p*"},

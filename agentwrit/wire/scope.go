@@ -6,34 +6,36 @@ import (
 	"strings"
 )
 
-// Limits on scopes (WIRE.md, "Where ours is stricter").
+// Limits on scopes (docs/protocol.md, "Common rules").
 const (
 	MaxScopeLength = 256 // bytes of one scope
 	MaxScopes      = 64  // scopes in one request
 )
 
-// Wildcard stands for every identifier, and only as the whole identifier of
-// an allowed scope.
+// Wildcard is the identifier that covers every identifier. It is a wildcard
+// only as the whole identifier of a held scope.
 const Wildcard = "*"
 
 // ErrScopeFormat is wrapped by every error of [ParseScope].
 var ErrScopeFormat = errors.New("invalid scope format: use action:resource:identifier")
 
-// Scope is one permission, written action:resource:identifier.
+// A Scope is one permission, written action:resource:identifier.
 type Scope struct {
 	Action     string
 	Resource   string
-	Identifier string // a name, or [Wildcard]
+	Identifier string // a name, which may hold further colons, or [Wildcard]
 }
 
-// ParseScope reads a scope: three non-empty parts of letters, digits and
-// ". _ @ / + ~ -", at most [MaxScopeLength] bytes; "*" is allowed only as the
-// whole identifier.
+// ParseScope parses a scope of at most [MaxScopeLength] bytes. Its three parts
+// are non-empty and consist of ASCII letters, digits and the characters
+// "._@/+~-". The identifier may also hold colons, each between two such
+// characters, as in read:data:acme:reports. "*" is allowed only as the whole
+// identifier.
 func ParseScope(s string) (Scope, error) {
 	if len(s) > MaxScopeLength {
 		return Scope{}, fmt.Errorf("%w; at most %d characters", ErrScopeFormat, MaxScopeLength)
 	}
-	parts := strings.Split(s, ":")
+	parts := strings.SplitN(s, ":", 3)
 	if len(parts) != 3 {
 		return Scope{}, ErrScopeFormat
 	}
@@ -41,14 +43,19 @@ func ParseScope(s string) (Scope, error) {
 	if !isScopePart(sc.Action) || !isScopePart(sc.Resource) {
 		return Scope{}, ErrScopeFormat
 	}
-	if sc.Identifier != Wildcard && !isScopePart(sc.Identifier) {
-		return Scope{}, ErrScopeFormat
+	if sc.Identifier == Wildcard {
+		return sc, nil
+	}
+	for name := range strings.SplitSeq(sc.Identifier, ":") {
+		if !isScopePart(name) {
+			return Scope{}, ErrScopeFormat
+		}
 	}
 	return sc, nil
 }
 
-// ParseScopes reads a set of at most [MaxScopes] scopes; one bad scope fails
-// the whole set.
+// ParseScopes parses at most [MaxScopes] scopes. It fails if any of them is
+// malformed.
 func ParseScopes(ss []string) ([]Scope, error) {
 	if len(ss) > MaxScopes {
 		return nil, fmt.Errorf("%w; at most %d scopes", ErrScopeFormat, MaxScopes)
@@ -64,25 +71,26 @@ func ParseScopes(ss []string) ([]Scope, error) {
 	return out, nil
 }
 
-// String is the scope as it is written on the wire.
+// String returns the scope in its wire form.
 func (s Scope) String() string {
 	return s.Action + ":" + s.Resource + ":" + s.Identifier
 }
 
-// Covers reports whether holding s allows want: same action, same resource,
-// and the same identifier or a wildcard in s.
+// Covers reports whether a token that holds s may do what want names: both have
+// the same action and resource, and s has the same identifier or [Wildcard].
 func (s Scope) Covers(want Scope) bool {
 	return s.Action == want.Action && s.Resource == want.Resource &&
 		(s.Identifier == want.Identifier || s.Identifier == Wildcard)
 }
 
-// Covered reports whether every wanted scope is covered by a held one. A
-// malformed scope on either side covers nothing and is covered by nothing.
+// Covered reports whether each wanted scope is covered by a held one. A
+// malformed scope covers nothing and is covered by nothing.
 func Covered(want, held []string) bool {
 	return len(Missing(want, held)) == 0
 }
 
-// Missing returns the wanted scopes that no held scope covers, in order.
+// Missing returns the wanted scopes that no held scope covers, in the order in
+// which they were given.
 func Missing(want, held []string) []string {
 	allowed := make([]Scope, 0, len(held))
 	for _, h := range held {
@@ -105,6 +113,8 @@ next:
 	return missing
 }
 
+// isScopePart reports whether s can be an action, a resource, or one of the
+// colon-separated names of an identifier.
 func isScopePart(s string) bool {
 	if s == "" {
 		return false

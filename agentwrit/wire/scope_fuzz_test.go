@@ -7,12 +7,12 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
-// What is read as a scope is written the same again, covers itself, and never
-// covers anything of another action or resource.
+// FuzzParseScope checks that a parsed scope prints as it was written, covers
+// itself, and never covers a scope with another action or resource.
 func FuzzParseScope(f *testing.F) {
 	for _, s := range []string{
 		"read:records:p1", "read:records:*", "*:*:*", "read:records", "::", "read:records:p*", "read:re cords:x",
-		"a:b:c:d", "read:records:p1\n", "réad:records:p1", "read:.._@/+~-:x",
+		"a:b:c:d", "a:b:c:*", "a:b::c", "read:records:p1\n", "réad:records:p1", "read:.._@/+~-:x",
 	} {
 		f.Add(s, "read:records:p1")
 	}
@@ -20,15 +20,15 @@ func FuzzParseScope(f *testing.F) {
 		x, err := wire.ParseScope(a)
 		if err != nil {
 			if !errors.Is(err, wire.ErrScopeFormat) {
-				t.Errorf("%q: %v is no ErrScopeFormat", a, err)
+				t.Errorf("%q: %v does not wrap ErrScopeFormat", a, err)
 			}
 			if wire.Covered([]string{a}, []string{a}) {
-				t.Errorf("%q is no scope, and covers itself", a)
+				t.Errorf("%q is malformed but covers itself", a)
 			}
 			return
 		}
 		if x.String() != a || !x.Covers(x) || len(a) > wire.MaxScopeLength {
-			t.Errorf("%q is read as %+v", a, x)
+			t.Errorf("%q parses as %+v", a, x)
 		}
 		y, err := wire.ParseScope(b)
 		if err != nil {
