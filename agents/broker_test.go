@@ -121,23 +121,26 @@ func (w *world) soFar(t testing.TB, runID string) *history {
 // what can be ended is.
 func TestALostAnswerIsAccountedFor(t *testing.T) {
 	t.Parallel()
+	w := newWorld(t, worldConfig{})
 	tests := []struct {
 		name, path  string
+		fault       fault
 		tokens      int // known to the run
 		unaccounted int
 		proven      int
 		living      int // in truth
 		outcome     trace.Outcome
 	}{
-		{"registration", "/v1/register", 0, 1, 0, 1, "failed"},
-		{"delegation", "/v1/delegate", 2, 1, 2, 0, "failed"}, // dies with its delegator
-		{"renewal", "/v1/token/renew", 3, 3, 0, 3, "answered"},
-		{"release", "/v1/token/release", 3, 0, 3, 0, "answered"}, // it was done, and that can be asked
+		{"registration", "/v1/register", w.link.lost, 0, 1, 0, 1, "failed"},
+		{"registration without a token", "/v1/register", w.link.emptied, 0, 1, 0, 1, "failed"},
+		{"delegation", "/v1/delegate", w.link.lost, 2, 1, 2, 0, "failed"}, // dies with its delegator
+		{"delegation without a token", "/v1/delegate", w.link.emptied, 2, 1, 2, 0, "failed"},
+		{"renewal", "/v1/token/renew", w.link.lost, 3, 3, 0, 3, "answered"},
+		{"release", "/v1/token/release", w.link.lost, 3, 0, 3, 0, "answered"}, // it was done, and that can be asked
 	}
-	w := newWorld(t, worldConfig{})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w.link.fail(t, tt.path, w.link.lost)
+			w.link.fail(t, tt.path, tt.fault)
 			h := w.encounter(t, "P-1042", "Prescribe Amoxicillin for bacterial infection")
 			sum := h.Run.Summary
 			if sum.Tokens != tt.tokens || sum.Unaccounted != tt.unaccounted || sum.ConfirmedRevoked != tt.proven ||

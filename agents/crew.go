@@ -146,7 +146,7 @@ func (e *encounter) notSpawned(ctx context.Context, id trace.Credential, n need,
 		status = trace.StatusDenied
 	}
 	e.rec.add(ctx, status, label, trace.AgentError{Credential: id, Scope: scope, Trigger: n.Tool.Name,
-		Error: words, ErrorCode: code, RequestID: requestID, AnswerLost: answerLost(err, "register agent")}, span)
+		Error: words, ErrorCode: code, RequestID: requestID, AnswerLost: agentwrit.MayHaveIssued(err)}, span)
 	if !denied {
 		return nil, nil, e.brokerFailure(err)
 	}
@@ -157,14 +157,6 @@ func (e *encounter) notSpawned(ctx context.Context, id trace.Credential, n need,
 func isBrokerError(err error) bool {
 	var be *agentwrit.Error
 	return errors.As(err, &be)
-}
-
-// answerLost reports whether a request that issues a token was sent and its
-// answer did not arrive, or could not be read.
-func answerLost(err error, op string) bool {
-	var be *agentwrit.Error
-	return errors.As(err, &be) && be.Op == op &&
-		(errors.Is(err, agentwrit.ErrTransport) || errors.Is(err, agentwrit.ErrProtocol) || errors.Is(err, agentwrit.ErrServer))
 }
 
 // showClaims asks the broker about a new token and shows what it says.

@@ -81,6 +81,6 @@ func (e *encounter) delegationFailed(ctx context.Context, n need, err error, spa
 	}
 	words, code, requestID := brokerWords(err)
 	e.rec.add(ctx, trace.StatusError, "The delegation failed: "+words, trace.AgentError{Credential: lent, Scope: n.RequiredScopes(),
-		Trigger: n.Tool.Name, Error: words, ErrorCode: code, RequestID: requestID, AnswerLost: answerLost(err, "delegate")}, span)
+		Trigger: n.Tool.Name, Error: words, ErrorCode: code, RequestID: requestID, AnswerLost: agentwrit.MayHaveIssued(err)}, span)
 	return e.brokerFailure(err)
 }

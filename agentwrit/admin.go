@@ -25,7 +25,7 @@ func NewAdmin(brokerURL, secret string, opts ...Option) (*Admin, error) {
 		return nil, err
 	}
 	if secret == "" {
-		return nil, &Error{Op: "admin", kind: ErrInvalidRequest, Detail: "the admin secret is required"}
+		return nil, &Error{Op: "admin", Kind: ErrInvalidRequest, Detail: "the admin secret is required"}
 	}
 	return &Admin{client: c, session: &session{client: c, login: call{
 		op: "admin login", method: "POST", path: "/v1/admin/auth", safe: true,

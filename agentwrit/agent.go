@@ -11,33 +11,34 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
-// Agent is one live token and whose it is. One that [App.CreateAgent] returns
-// holds what it was registered with; one that [Agent.Delegate] returns holds
-// what was delegated. It is safe for concurrent use, and its accessors stay
-// right across renewals.
+// An Agent is an agent's identity together with its current access token.
+// [App.CreateAgent] returns one that holds the scopes it registered with;
+// [Agent.Delegate] returns one that holds the delegated scopes. An Agent is
+// safe for concurrent use, and its accessors reflect the most recent renewal.
 type Agent struct {
 	client   *client
 	identity identity
 
-	change chan struct{} // holds one while Renew or Release replaces or ends the token
+	change chan struct{} // semaphore: Renew and Release hold it while they replace or end the token
 
-	mu       sync.RWMutex // guards what follows
+	mu       sync.RWMutex // guards the fields below
 	token    string
 	life     time.Duration
 	expires  time.Time
 	released bool
 }
 
-// identity is what a renewal does not change.
+// identity holds the fields that stay the same across renewals.
 type identity struct {
 	id, taskID, orchID string
 	scope              []string
 	chain              []DelegationHop
 }
 
-func newAgent(c *client, who identity, token string, expiresIn int) (*Agent, error) {
+// newAgent builds the Agent that a response to op describes.
+func newAgent(c *client, op string, who identity, token string, expiresIn int) (*Agent, error) {
 	if who.id == "" || token == "" {
-		return nil, &Error{Op: "register agent", kind: ErrProtocol, Detail: "the broker answered without an ID or token"}
+		return nil, &Error{Op: op, Kind: ErrProtocol, Detail: "the response lacks an agent ID or a token", issuing: true}
 	}
 	a := &Agent{client: c, identity: who, change: make(chan struct{}, 1)}
 	a.identity.scope = slices.Clone(who.scope)
@@ -51,54 +52,61 @@ func (a *Agent) set(token string, expiresIn int) {
 	a.expires = a.client.now().Add(a.life)
 }
 
-// ID is the agent's SPIFFE ID; of a delegated token, the delegate's.
+// ID returns the agent's SPIFFE ID. For a delegated token it is the delegate's.
 func (a *Agent) ID() string { return a.identity.id }
 
-// TaskID is the task that the token serves.
+// TaskID returns the task that the agent was created for. For a delegated token
+// it is the delegator's.
 func (a *Agent) TaskID() string { return a.identity.taskID }
 
-// OrchID is the orchestration that the token serves.
+// OrchID returns the orchestration that the agent belongs to. For a delegated
+// token it is the delegator's.
 func (a *Agent) OrchID() string { return a.identity.orchID }
 
-// Scope is a copy of what was asked for and granted.
+// Scope returns a copy of the granted scopes.
 func (a *Agent) Scope() []string { return slices.Clone(a.identity.scope) }
 
-// DelegationChain says who handed the authority on, the first one first. It is
-// empty for a registered agent.
+// DelegationChain returns the delegations that led to this token, oldest first.
+// It is empty for an agent that registered itself.
 func (a *Agent) DelegationChain() []DelegationHop { return slices.Clone(a.identity.chain) }
 
-// AccessToken is the token of now. It is a bearer: whoever reads it can use it.
+// AccessToken returns the current access token. It is a bearer token: anyone
+// who obtains it can use it until it expires or is revoked.
 func (a *Agent) AccessToken() string {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	return a.token
 }
 
-// BearerHeader is the value of an Authorization header (RFC 6750 section 2.1).
+// BearerHeader returns the value of an Authorization header that carries the
+// current access token (RFC 6750, section 2.1).
 func (a *Agent) BearerHeader() string { return "Bearer " + a.AccessToken() }
 
-// ExpiresAt is when the token of now dies, by the clock of this process.
+// ExpiresAt returns the time at which the current token expires, by the local
+// clock.
 func (a *Agent) ExpiresAt() time.Time {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	return a.expires
 }
 
-// ExpiresIn is the time that the token of now has left, not below 0.
+// ExpiresIn returns the remaining lifetime of the current token, or 0 if it has
+// expired.
 func (a *Agent) ExpiresIn() time.Duration {
 	return max(0, a.ExpiresAt().Sub(a.client.now()))
 }
 
-// Released reports whether Release was called and succeeded.
+// Released reports whether [Agent.Release] has succeeded.
 func (a *Agent) Released() bool {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	return a.released
 }
 
-// Renew replaces the token by its successor, with the same scope and life. The
-// old one is dead when Renew returns. Concurrent calls follow one another. If
-// the answer is lost, the old token may be dead without a successor.
+// Renew exchanges the current token for a new one with the same scopes and
+// lifetime. The broker has revoked the old token when Renew returns. Concurrent
+// calls are serialized. If the response is lost, the old token may be revoked
+// although no new one arrived; the error then reports [Error.MayHaveIssued].
 func (a *Agent) Renew(ctx context.Context) error {
 	if err := a.lock(ctx, "renew token"); err != nil {
 		return err
@@ -107,18 +115,19 @@ func (a *Agent) Renew(ctx context.Context) error {
 	return a.renew(ctx)
 }
 
-// renew replaces the token; the caller holds the lock.
+// renew replaces the token. The caller holds the semaphore.
 func (a *Agent) renew(ctx context.Context) error {
-	token, err := a.live("renew token")
+	token, err := a.current("renew token")
 	if err != nil {
 		return err
 	}
 	var out wire.RenewResponse
-	if err := a.client.do(ctx, call{op: "renew token", method: "POST", path: "/v1/token/renew", bearer: token, out: &out}); err != nil {
+	if err := a.client.do(ctx, call{op: "renew token", method: "POST", path: "/v1/token/renew",
+		bearer: token, out: &out, issuing: true}); err != nil {
 		return err
 	}
 	if out.AccessToken == "" {
-		return &Error{Op: "renew token", kind: ErrProtocol, Detail: "the broker answered without a token"}
+		return &Error{Op: "renew token", Kind: ErrProtocol, Detail: "the response lacks a token", issuing: true}
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -126,15 +135,15 @@ func (a *Agent) renew(ctx context.Context) error {
 	return nil
 }
 
-// Release gives the token back: it is dead at the broker, and with it all that
-// was delegated from it. Releasing again does nothing. A token that the broker
-// no longer accepts counts as released.
+// Release revokes the current token at the broker, which also revokes what was
+// delegated from it. Releasing an agent again does nothing. A token that the
+// broker no longer accepts counts as released.
 func (a *Agent) Release(ctx context.Context) error {
 	if err := a.lock(ctx, "release token"); err != nil {
 		return err
 	}
 	defer a.unlock()
-	token, err := a.live("release token")
+	token, err := a.current("release token")
 	if err != nil {
 		return nil
 	}
@@ -148,51 +157,56 @@ func (a *Agent) Release(ctx context.Context) error {
 	return nil
 }
 
-// Delegate hands on a part of what this token holds to a registered agent, for
-// ttl (0 for the broker's default of 60 s). It fails with [ErrAuthorization]
-// when scope is more than is held, and with [ErrNotFound] when no agent of that
-// ID is registered.
+// Delegate issues a token with some of this agent's scopes to another
+// registered agent, named by its SPIFFE ID. The token expires after ttl (0 for
+// the broker's default of 60 s), and no later than the delegator's. Delegate
+// fails with [ErrAuthorization] if scope exceeds what this agent holds, and
+// with [ErrNotFound] if the broker knows no agent of that ID.
 func (a *Agent) Delegate(ctx context.Context, to string, scope []string, ttl time.Duration) (*Agent, error) {
-	token, err := a.live("delegate")
+	token, err := a.current("delegate")
 	if err != nil {
 		return nil, err
 	}
-	in := wire.DelegateRequest{DelegateTo: to, Scope: scope, TTL: int((ttl + time.Second - 1) / time.Second)}
+	in := wire.DelegateRequest{DelegateTo: to, Scope: scope, TTL: wholeSeconds(ttl)}
 	var out wire.DelegateResponse
-	if err := a.client.do(ctx, call{op: "delegate", method: "POST", path: "/v1/delegate", bearer: token, in: in, out: &out}); err != nil {
+	if err := a.client.do(ctx, call{op: "delegate", method: "POST", path: "/v1/delegate",
+		bearer: token, in: in, out: &out, issuing: true}); err != nil {
 		return nil, err
 	}
-	return newAgent(a.client, identity{id: to, taskID: a.identity.taskID, orchID: a.identity.orchID,
+	return newAgent(a.client, "delegate", identity{id: to, taskID: a.identity.taskID, orchID: a.identity.orchID,
 		scope: scope, chain: out.DelegationChain}, out.AccessToken, out.ExpiresIn)
 }
 
-// lock waits for its turn to change the token, or for ctx to end.
+// wholeSeconds rounds d up to seconds, the protocol's unit.
+func wholeSeconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
+
+// lock acquires the semaphore, or fails when ctx ends.
 func (a *Agent) lock(ctx context.Context, op string) error {
 	select {
 	case a.change <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return &Error{Op: op, kind: ErrTransport, Detail: "cancelled", cause: ctx.Err()}
+		return &Error{Op: op, Kind: ErrTransport, Detail: "canceled", cause: ctx.Err()}
 	}
 }
 
 func (a *Agent) unlock() { <-a.change }
 
-// live returns the token, or an error when it was released.
-func (a *Agent) live(op string) (string, error) {
+// current returns the token, or [ErrReleased] if it was released.
+func (a *Agent) current(op string) (string, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	if a.released {
-		return "", &Error{Op: op, kind: ErrReleased}
+		return "", &Error{Op: op, Kind: ErrReleased}
 	}
 	return a.token, nil
 }
 
-// String names the agent without its token.
+// String identifies the agent without revealing its token.
 func (a *Agent) String() string { return "agentwrit.Agent(" + a.identity.id + ")" }
 
-// GoString is String: the token is in no form of printing.
+// GoString returns the same text as String, so that %#v reveals no token.
 func (a *Agent) GoString() string { return a.String() }
 
-// LogValue is String for slog.
+// LogValue returns the same text as String for package slog.
 func (a *Agent) LogValue() slog.Value { return slog.StringValue(a.String()) }

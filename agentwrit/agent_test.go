@@ -13,7 +13,7 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 )
 
-func spawn(t *testing.T, app *agentwrit.App, scope ...string) *agentwrit.Agent {
+func createAgent(t *testing.T, app *agentwrit.App, scope ...string) *agentwrit.Agent {
 	t.Helper()
 	agent, err := app.CreateAgent(t.Context(), agentwrit.AgentRequest{OrchID: "clinic", TaskID: "visit", Scope: scope})
 	if err != nil {
@@ -22,14 +22,14 @@ func spawn(t *testing.T, app *agentwrit.App, scope ...string) *agentwrit.Agent {
 	return agent
 }
 
-func assertDead(t *testing.T, app *agentwrit.App, token, why string) {
+func assertInvalid(t *testing.T, app *agentwrit.App, token, why string) {
 	t.Helper()
 	if _, err := app.Validate(t.Context(), token); !errors.Is(err, agentwrit.ErrTokenInvalid) {
 		t.Errorf("%s: validate = %v, want ErrTokenInvalid", why, err)
 	}
 }
 
-func assertAlive(t *testing.T, app *agentwrit.App, token, why string) *agentwrit.Claims {
+func assertValid(t *testing.T, app *agentwrit.App, token, why string) *agentwrit.Claims {
 	t.Helper()
 	claims, err := app.Validate(t.Context(), token)
 	if err != nil {
@@ -40,9 +40,9 @@ func assertAlive(t *testing.T, app *agentwrit.App, token, why string) *agentwrit
 
 func TestAgentLife(t *testing.T) {
 	app := brokertest.Start(t).App(t, "read:data:*", "write:data:*")
-	agent := spawn(t, app, "read:data:a", "write:data:a")
+	agent := createAgent(t, app, "read:data:a", "write:data:a")
 
-	claims := assertAlive(t, app, agent.AccessToken(), "after registration")
+	claims := assertValid(t, app, agent.AccessToken(), "after registration")
 	if claims.Subject != agent.ID() || claims.TaskID != "visit" || claims.OrchID != "clinic" {
 		t.Errorf("claims are of %s, task %s, orchestration %s", claims.Subject, claims.TaskID, claims.OrchID)
 	}
@@ -54,15 +54,15 @@ func TestAgentLife(t *testing.T) {
 	if err := agent.Renew(t.Context()); err != nil {
 		t.Fatalf("renew: %v", err)
 	}
-	assertDead(t, app, first, "the token before a renewal")
-	assertAlive(t, app, agent.AccessToken(), "the successor")
+	assertInvalid(t, app, first, "the token before a renewal")
+	assertValid(t, app, agent.AccessToken(), "the successor")
 
 	for range 2 { // releasing again does nothing
 		if err := agent.Release(t.Context()); err != nil {
 			t.Fatalf("release: %v", err)
 		}
 	}
-	assertDead(t, app, agent.AccessToken(), "a released token")
+	assertInvalid(t, app, agent.AccessToken(), "a released token")
 	if err := agent.Renew(t.Context()); !errors.Is(err, agentwrit.ErrReleased) {
 		t.Errorf("renew after release = %v, want ErrReleased", err)
 	}
@@ -73,14 +73,14 @@ func TestAgentLife(t *testing.T) {
 
 func TestDelegation(t *testing.T) {
 	app := brokertest.Start(t).App(t, "read:data:*", "write:data:*")
-	from := spawn(t, app, "read:data:a", "write:data:a")
-	to := spawn(t, app, "read:data:a")
+	from := createAgent(t, app, "read:data:a", "write:data:a")
+	to := createAgent(t, app, "read:data:a")
 
 	delegated, err := from.Delegate(t.Context(), to.ID(), []string{"write:data:a"}, time.Minute)
 	if err != nil {
 		t.Fatalf("delegate: %v", err)
 	}
-	claims := assertAlive(t, app, delegated.AccessToken(), "a delegated token")
+	claims := assertValid(t, app, delegated.AccessToken(), "a delegated token")
 	if claims.Subject != to.ID() || !slices.Equal(claims.Scope, []string{"write:data:a"}) {
 		t.Errorf("delegated token: %s holds %v", claims.Subject, claims.Scope)
 	}
@@ -117,9 +117,9 @@ func TestDelegation(t *testing.T) {
 	if err := from.Release(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	assertDead(t, app, delegated.AccessToken(), "what a released agent delegated")
-	assertDead(t, app, further.AccessToken(), "what was delegated from that")
-	assertAlive(t, app, to.AccessToken(), "the delegate's own token")
+	assertInvalid(t, app, delegated.AccessToken(), "what a released agent delegated")
+	assertInvalid(t, app, further.AccessToken(), "what was delegated from that")
+	assertValid(t, app, to.AccessToken(), "the delegate's own token")
 }
 
 func TestCeiling(t *testing.T) {
@@ -168,7 +168,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	agent := spawn(t, app, "read:data:a")
+	agent := createAgent(t, app, "read:data:a")
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
 		text := fmt.Sprintf(strings.Repeat(verb+" ", 3), app, agent, b.Admin(t))
 		for _, secret := range []string{rec.ClientSecret, agent.AccessToken(), b.AdminSecret} {

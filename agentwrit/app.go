@@ -29,7 +29,7 @@ func NewApp(brokerURL, clientID, clientSecret string, opts ...Option) (*App, err
 		return nil, err
 	}
 	if clientID == "" || clientSecret == "" {
-		return nil, &Error{Op: "app", kind: ErrInvalidRequest, Detail: "client ID and client secret are required"}
+		return nil, &Error{Op: "app", Kind: ErrInvalidRequest, Detail: "client ID and client secret are required"}
 	}
 	return &App{client: c, id: clientID, session: &session{client: c, login: call{
 		op: "app login", method: "POST", path: "/v1/app/auth", safe: true,
@@ -70,7 +70,7 @@ func (a *App) CreateAgent(ctx context.Context, req AgentRequest) (*Agent, error)
 	}
 	launchReq := wire.LaunchTokenRequest{AgentName: label, AllowedScope: req.Scope}
 	if req.MaxTTL > 0 {
-		ttl := int((req.MaxTTL + time.Second - 1) / time.Second)
+		ttl := wholeSeconds(req.MaxTTL)
 		launchReq.MaxTTL = &ttl
 	}
 	var launch wire.LaunchTokenResponse
@@ -87,7 +87,7 @@ func (a *App) CreateAgent(ctx context.Context, req AgentRequest) (*Agent, error)
 		return nil, err
 	}
 	var reg wire.RegisterResponse
-	if err := a.client.do(ctx, call{op: "register agent", method: "POST", path: "/v1/register", out: &reg,
+	if err := a.client.do(ctx, call{op: "register agent", method: "POST", path: "/v1/register", out: &reg, issuing: true,
 		in: wire.RegisterRequest{
 			LaunchToken: launch.LaunchToken, Nonce: challenge.Nonce,
 			PublicKey: base64.StdEncoding.EncodeToString(public),
@@ -96,7 +96,7 @@ func (a *App) CreateAgent(ctx context.Context, req AgentRequest) (*Agent, error)
 		}}); err != nil {
 		return nil, err
 	}
-	return newAgent(a.client, identity{id: reg.AgentID, taskID: req.TaskID, orchID: req.OrchID, scope: req.Scope},
+	return newAgent(a.client, "register agent", identity{id: reg.AgentID, taskID: req.TaskID, orchID: req.OrchID, scope: req.Scope},
 		reg.AccessToken, reg.ExpiresIn)
 }
 
@@ -125,13 +125,13 @@ func signer(key crypto.Signer) (crypto.Signer, ed25519.PublicKey, error) {
 	if key == nil {
 		public, private, err := ed25519.GenerateKey(rand.Reader)
 		if err != nil {
-			return nil, nil, &Error{Op: "make a key", kind: ErrCrypto, cause: err}
+			return nil, nil, &Error{Op: "make a key", Kind: ErrCrypto, cause: err}
 		}
 		return private, public, nil
 	}
 	public, ok := key.Public().(ed25519.PublicKey)
 	if !ok {
-		return nil, nil, &Error{Op: "read the key", kind: ErrCrypto, Detail: "the key must be Ed25519"}
+		return nil, nil, &Error{Op: "read the key", Kind: ErrCrypto, Detail: "the key must be Ed25519"}
 	}
 	return key, public, nil
 }
@@ -140,11 +140,11 @@ func signer(key crypto.Signer) (crypto.Signer, ed25519.PublicKey, error) {
 func sign(key crypto.Signer, nonce string) ([]byte, error) {
 	raw, err := hex.DecodeString(nonce)
 	if err != nil || len(raw) != 32 {
-		return nil, &Error{Op: "challenge", kind: ErrProtocol, Detail: "the broker's nonce is not 64 hex digits"}
+		return nil, &Error{Op: "challenge", Kind: ErrProtocol, Detail: "the broker's nonce is not 64 hex digits"}
 	}
 	sig, err := key.Sign(rand.Reader, raw, crypto.Hash(0))
 	if err != nil {
-		return nil, &Error{Op: "sign the challenge", kind: ErrCrypto, Detail: "the key did not sign", cause: err}
+		return nil, &Error{Op: "sign the challenge", Kind: ErrCrypto, Detail: "the key did not sign", cause: err}
 	}
 	return sig, nil
 }

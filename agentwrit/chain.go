@@ -88,7 +88,7 @@ func (a *Admin) Checkpoint(ctx context.Context) (note []byte, c Checkpoint, err 
 			return note, c, nil
 		}
 	}
-	return nil, c, &Error{Op: "checkpoint", kind: ErrProtocol, Detail: "the checkpoint is not signed by the broker's key", cause: err}
+	return nil, c, &Error{Op: "checkpoint", Kind: ErrProtocol, Detail: "the checkpoint is not signed by the broker's key", cause: err}
 }
 
 // keys asks for the broker's public keys by key ID.
@@ -104,7 +104,7 @@ func (c *client) keys(ctx context.Context) (map[string]ed25519.PublicKey, error)
 		}
 	}
 	if len(keys) == 0 {
-		return nil, &Error{Op: "broker's keys", kind: ErrProtocol, cause: errors.New("no usable key"),
+		return nil, &Error{Op: "broker's keys", Kind: ErrProtocol, cause: errors.New("no usable key"),
 			Detail: "the broker has no Ed25519 key to verify with"}
 	}
 	return keys, nil

@@ -8,22 +8,24 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/internal/text"
 )
 
-// Bounds on what a broker may answer, in bytes.
+// Limits on a broker's response, in bytes.
 const (
-	maxAnswer  = 8 << 20 // an audit page of 1,000 events fits several times
-	maxProblem = 64 << 10
-	maxDetail  = 500 // of a problem's text in an error
+	maxResponse = 8 << 20 // several times an audit page of 1,000 events
+	maxProblem  = 64 << 10
+	maxDetail   = 500 // of a problem document's texts, as kept in an Error
 )
 
-// client is a broker's address and how to talk to it. It keeps no credential.
+// A client sends requests to one broker. It holds no credential.
 type client struct {
 	base      *url.URL
 	http      *http.Client
@@ -32,38 +34,54 @@ type client struct {
 	now       func() time.Time
 }
 
-// call is one request. Without out, the answer's body is not read.
+// A call describes one request.
 type call struct {
-	op     string
-	method string
-	path   string
-	bearer string
-	in     any
-	out    any    // a *[]byte takes the answer as it is
-	media  string // of the answer; JSON if empty
-	safe   bool   // a repeat does no harm, so it is retried
+	op      string
+	method  string
+	path    string
+	bearer  string
+	in      any    // JSON request body, nil for none
+	out     any    // decoded response, nil to ignore the body; a *[]byte receives it as it is
+	media   string // required media type of the response, JSON if empty
+	safe    bool   // repeating the request is harmless, so failures are retried
+	issuing bool   // the response carries a new credential
 }
 
-// do sends a call, and sends it again where that is safe.
+// do sends a call and retries it where that is harmless.
 func (c *client) do(ctx context.Context, k call) error {
 	return retry(ctx, k.safe, func() error { return c.once(ctx, k) })
 }
 
-// once sends a call and reads the answer into k.out.
+// once sends a call and decodes the response into k.out.
 func (c *client) once(ctx context.Context, k call) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	req, err := c.request(ctx, k)
 	if err != nil {
-		return &Error{Op: k.op, kind: ErrInvalidRequest, Detail: "the request can't be built", cause: stripURL(err)}
+		return &Error{Op: k.op, Kind: ErrInvalidRequest, Detail: "the request can't be encoded", cause: stripURL(err)}
+	}
+	if ctx.Err() != nil {
+		return c.noResponse(ctx, k.op, ctx.Err())
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return c.unreachable(ctx, k.op, err)
+		e := c.noResponse(ctx, k.op, err)
+		e.issuing = k.issuing && !failedToConnect(err)
+		return e
 	}
 	defer resp.Body.Close()
+	e := c.read(ctx, k, resp)
+	if e == nil {
+		return nil
+	}
+	e.issuing = k.issuing && !refused(e)
+	return e
+}
+
+// read decodes a response into k.out.
+func (c *client) read(ctx context.Context, k call, resp *http.Response) *Error {
 	if resp.StatusCode >= 300 {
-		return refusal(k.op, resp)
+		return problem(k.op, resp)
 	}
 	if k.out == nil {
 		return nil
@@ -72,23 +90,23 @@ func (c *client) once(ctx context.Context, k call) error {
 	if k.media != "" {
 		media = k.media
 	}
-	if !isMedia(resp, media) {
-		return &Error{Op: k.op, Status: resp.StatusCode, kind: ErrProtocol,
-			Detail: "the answer is not " + media, Hint: "is this address a broker's?"}
+	if !hasMediaType(resp, media) {
+		return &Error{Op: k.op, Kind: ErrProtocol, Status: resp.StatusCode,
+			Detail: "the response is not " + media, Hint: "check that the address is that of an AgentWrit broker"}
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
 	if err != nil {
-		return c.unreachable(ctx, k.op, err)
+		return c.noResponse(ctx, k.op, err)
 	}
-	if len(body) > maxAnswer {
-		return &Error{Op: k.op, Status: resp.StatusCode, kind: ErrProtocol, Detail: "the answer is too large"}
+	if len(body) > maxResponse {
+		return &Error{Op: k.op, Kind: ErrProtocol, Status: resp.StatusCode, Detail: "the response is too large"}
 	}
 	if raw, ok := k.out.(*[]byte); ok {
 		*raw = body
 		return nil
 	}
 	if err := json.Unmarshal(body, k.out); err != nil {
-		return &Error{Op: k.op, Status: resp.StatusCode, kind: ErrProtocol, Detail: "the answer can't be read"}
+		return &Error{Op: k.op, Kind: ErrProtocol, Status: resp.StatusCode, Detail: "the response is not valid JSON of the expected form"}
 	}
 	return nil
 }
@@ -117,39 +135,54 @@ func (c *client) request(ctx context.Context, k call) (*http.Request, error) {
 	return req, nil
 }
 
-// unreachable is the error of a request without an answer. A caller's own
-// deadline or cancellation is its cause.
-func (c *client) unreachable(ctx context.Context, op string, err error) error {
-	e := &Error{Op: op, kind: ErrTransport, cause: stripURL(err),
-		Detail: fmt.Sprintf("the broker at %s can't be reached", c.base.Host)}
+// noResponse describes a request that got no complete response. If ctx ended,
+// the error wraps ctx's error.
+func (c *client) noResponse(ctx context.Context, op string, err error) *Error {
+	e := &Error{Op: op, Kind: ErrTransport, cause: stripURL(err),
+		Detail: fmt.Sprintf("can't reach the broker at %s", c.base.Host)}
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
-		e.Detail, e.cause = "cancelled", context.Canceled
+		e.Detail, e.cause = "canceled", context.Canceled
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		e.Detail, e.cause = fmt.Sprintf("the broker at %s did not answer in time", c.base.Host), context.DeadlineExceeded
+		e.Detail, e.cause = fmt.Sprintf("the broker at %s did not respond in time", c.base.Host), context.DeadlineExceeded
 	}
 	return e
 }
 
-// refusal reads a problem document (RFC 7807), or makes do without one.
-func refusal(op string, resp *http.Response) error {
-	e := &Error{Op: op, Status: resp.StatusCode, kind: kindOf(resp.StatusCode),
-		RequestID: cut(resp.Header.Get("X-Request-ID"), 128), RetryAfter: retryAfter(resp.Header)}
-	if e.kind == ErrProtocol {
-		e.Detail = "the broker redirects, which is not followed"
+// failedToConnect reports whether no connection was made, so that the request
+// was never sent.
+func failedToConnect(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// refused reports whether the response shows that the request had no effect.
+// Other failures leave that open: a gateway may time out, and a broker may
+// fail after it has stored what it was asked for.
+func refused(e *Error) bool {
+	return e.Status >= 400 && e.Status < 500 || e.Status == 503 && e.Code == CodeUnavailable
+}
+
+// problem reads a refusal's problem document (RFC 7807), if there is one.
+func problem(op string, resp *http.Response) *Error {
+	e := &Error{Op: op, Kind: kindOf(resp.StatusCode), Status: resp.StatusCode,
+		RequestID: text.Clip(resp.Header.Get("X-Request-ID"), 128), RetryAfter: retryAfter(resp.Header)}
+	if e.Kind == ErrProtocol {
+		e.Detail = "the broker answered with a redirect, which is not followed"
 		return e
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxProblem))
 	var p wire.Problem
-	if err != nil || !isMedia(resp, wire.ProblemContentType) || json.Unmarshal(body, &p) != nil {
+	if err != nil || !hasMediaType(resp, wire.ProblemContentType) || json.Unmarshal(body, &p) != nil {
 		e.Detail = "refused without a reason"
 		return e
 	}
-	e.Code, e.Detail, e.Hint = p.ErrorCode, cut(p.Detail, maxDetail), cut(p.Hint, maxDetail)
+	e.Code, e.Type, e.Title = Code(text.Clip(string(p.ErrorCode), 64)), text.Clip(p.Type, 128), text.Clip(p.Title, 128)
+	e.Detail, e.Instance, e.Hint = text.Clip(p.Detail, maxDetail), text.Clip(p.Instance, maxDetail), text.Clip(p.Hint, maxDetail)
 	return e
 }
 
-// retryAfter reads the header in its form of seconds (RFC 9110 section 10.2.3).
+// retryAfter parses the header's form in seconds (RFC 9110, section 10.2.3).
 func retryAfter(h http.Header) time.Duration {
 	s, err := strconv.Atoi(h.Get("Retry-After"))
 	if err != nil || s < 0 || s > 3600 {
@@ -158,14 +191,7 @@ func retryAfter(h http.Header) time.Duration {
 	return time.Duration(s) * time.Second
 }
 
-func isMedia(resp *http.Response, want string) bool {
+func hasMediaType(resp *http.Response, want string) bool {
 	got, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	return err == nil && got == want
-}
-
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return s[:n] + "…"
 }

@@ -22,7 +22,7 @@ import (
 // one token is alive.
 func TestConcurrentRenewals(t *testing.T) {
 	app := brokertest.Start(t).App(t, "read:data:*")
-	agent := spawn(t, app, "read:data:a")
+	agent := createAgent(t, app, "read:data:a")
 	first := agent.AccessToken()
 	var mu sync.Mutex
 	seen := map[string]bool{}
@@ -42,18 +42,18 @@ func TestConcurrentRenewals(t *testing.T) {
 	}
 	wg.Wait()
 	last := agent.AccessToken()
-	assertAlive(t, app, last, "the last successor")
+	assertValid(t, app, last, "the last successor")
 	seen[first] = true
 	delete(seen, last)
 	for token := range seen {
-		assertDead(t, app, token, "a token that was renewed")
+		assertInvalid(t, app, token, "a token that was renewed")
 	}
 }
 
 // Release beats everything: whoever comes after it is refused at once.
 func TestReleaseBesideRenewals(t *testing.T) {
 	app := brokertest.Start(t).App(t, "read:data:*")
-	agent := spawn(t, app, "read:data:a")
+	agent := createAgent(t, app, "read:data:a")
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
@@ -68,7 +68,7 @@ func TestReleaseBesideRenewals(t *testing.T) {
 		}
 	})
 	wg.Wait()
-	assertDead(t, app, agent.AccessToken(), "after release")
+	assertInvalid(t, app, agent.AccessToken(), "after release")
 }
 
 func TestKeys(t *testing.T) {

@@ -5,49 +5,77 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
 // The kinds of failure. Match them with [errors.Is].
 var (
-	ErrInvalidRequest = errors.New("the broker did not understand the request")     // 400, 404 of a path, 413
-	ErrAuthentication = errors.New("the broker does not accept the credential")     // 401
-	ErrAuthorization  = errors.New("the broker does not allow this")                // 403
-	ErrNotFound       = errors.New("the broker does not know this")                 // 404
-	ErrConflict       = errors.New("the name is taken")                             // 409
-	ErrRateLimited    = errors.New("too many requests")                             // 429
-	ErrUnavailable    = errors.New("the broker can't store or answer anything now") // 503
-	ErrServer         = errors.New("the broker failed")                             // other 5xx
-	ErrTransport      = errors.New("the broker can't be reached")
-	ErrProtocol       = errors.New("the answer is not a broker's")
-	ErrCrypto         = errors.New("the key can't be used")
-	ErrReleased       = errors.New("the agent's token was released")
-	ErrTokenInvalid   = errors.New("the token is invalid, expired or revoked")
+	// ErrInvalidRequest reports a request that the broker rejects as malformed
+	// (400, 413 and other client errors), or arguments that can't be sent.
+	ErrInvalidRequest = errors.New("invalid request")
+	// ErrAuthentication reports a credential that the broker does not accept (401).
+	ErrAuthentication = errors.New("credential not accepted")
+	// ErrAuthorization reports a request beyond what the credential allows
+	// (403), or a token that would be sent to a foreign origin.
+	ErrAuthorization = errors.New("not allowed")
+	// ErrNotFound reports an unknown app, agent or path (404).
+	ErrNotFound = errors.New("not found")
+	// ErrConflict reports a name that is already taken (409).
+	ErrConflict = errors.New("name already taken")
+	// ErrRateLimited reports too many requests (429); see [Error.RetryAfter].
+	ErrRateLimited = errors.New("too many requests")
+	// ErrUnavailable reports a broker that can't serve at the moment (503).
+	ErrUnavailable = errors.New("broker unavailable")
+	// ErrServer reports an internal failure of the broker (other 5xx).
+	ErrServer = errors.New("broker failed")
+	// ErrTransport reports that no complete response arrived: the broker is
+	// unreachable, the request timed out, or its context ended.
+	ErrTransport = errors.New("no response from the broker")
+	// ErrProtocol reports a response that no AgentWrit broker would send.
+	ErrProtocol = errors.New("unexpected response")
+	// ErrCrypto reports a key that can't be used.
+	ErrCrypto = errors.New("unusable key")
+	// ErrReleased reports the use of an agent after [Agent.Release].
+	ErrReleased = errors.New("agent was released")
+	// ErrClosed reports the use of a client after its Close method.
+	ErrClosed = errors.New("client is closed")
+	// ErrTokenInvalid reports a token that is malformed, expired or revoked.
+	ErrTokenInvalid = errors.New("token is invalid, expired or revoked")
 )
 
-// Error is any failure of this package. It holds no token and no secret.
+// An Error describes a failed operation. Every error that this package's
+// network operations return is an *Error; it never holds a token or a secret.
+//
+// Title, Type, Instance, Code, Detail and Hint come from the broker's problem
+// document (RFC 7807). They are empty if the response carried none, except
+// Detail, which then describes the failure.
 type Error struct {
-	Op         string        // what was tried, such as "register agent"
-	Status     int           // HTTP status, 0 if there was no answer
-	Code       wire.Code     // the broker's error code, "" if it gave none
-	Detail     string        // the broker's words, or what went wrong
-	Hint       string        // what to try, if known
-	RequestID  string        // the broker's X-Request-ID, to find it in its log
-	RetryAfter time.Duration // how long the broker asks to wait, 0 if it does not
+	Op         string        // the operation, such as "register agent"
+	Kind       error         // ErrAuthentication, ErrTransport and so on
+	Status     int           // HTTP status, 0 if no response arrived
+	Code       Code          // the broker's error code
+	Type       string        // problem type, such as "urn:agentwrit:error:not_found"
+	Title      string        // problem title, the status in words
+	Detail     string        // what went wrong
+	Instance   string        // path of the request that failed
+	Hint       string        // suggested remedy
+	RequestID  string        // X-Request-ID of the response, to find it in the broker's log
+	RetryAfter time.Duration // wait requested by the broker, 0 if none
 
-	kind  error // one of the Err variables
-	cause error // may be nil
+	issuing bool  // the request asked for a credential and may have been carried out
+	cause   error // may be nil
 }
 
-// Error says what was tried, what came of it, and what to try.
+// Error describes the operation, its failure and, if known, a remedy.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("agentwrit: " + e.Op + ": ")
-	if e.Detail != "" {
+	switch {
+	case e.Detail != "":
 		b.WriteString(e.Detail)
-	} else {
-		b.WriteString(e.kind.Error())
+	case e.Kind != nil:
+		b.WriteString(e.Kind.Error())
+	default:
+		b.WriteString("failed")
 	}
 	if e.Status != 0 {
 		fmt.Fprintf(&b, " (%d", e.Status)
@@ -65,16 +93,33 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the kind and, if there is one, the cause: a context's error, for
-// example.
+// Unwrap returns the kind and, if there is one, the cause, such as
+// [context.DeadlineExceeded].
 func (e *Error) Unwrap() []error {
-	if e.cause == nil {
-		return []error{e.kind}
+	var errs []error
+	for _, err := range []error{e.Kind, e.cause} {
+		if err != nil {
+			errs = append(errs, err)
+		}
 	}
-	return []error{e.kind, e.cause}
+	return errs
 }
 
-// kindOf is the one table from an HTTP status to a kind.
+// MayHaveIssued reports whether the broker may have issued a credential that
+// the caller did not receive: a registration, delegation or renewal was sent,
+// and no usable response arrived. Such a token stays valid until it expires,
+// unless its task is revoked. After a failed renewal the previous token may
+// be revoked as well.
+func (e *Error) MayHaveIssued() bool { return e.issuing }
+
+// MayHaveIssued reports whether err is or wraps an [*Error] whose
+// [Error.MayHaveIssued] is true.
+func MayHaveIssued(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.MayHaveIssued()
+}
+
+// kindOf maps an HTTP status to the kind of its error.
 func kindOf(status int) error {
 	switch {
 	case status == 401:

@@ -87,15 +87,15 @@ func ExampleAgent_Delegate() {
 	_, app, _, stop := newBroker()
 	defer stop()
 	ctx := context.Background()
-	spawn := func(task string, scope ...string) *agentwrit.Agent {
+	create := func(task string, scope ...string) *agentwrit.Agent {
 		agent, err := app.CreateAgent(ctx, agentwrit.AgentRequest{OrchID: "clinic", TaskID: task, Scope: scope})
 		if err != nil {
 			log.Fatal(err)
 		}
 		return agent
 	}
-	doctor := spawn("visit", "read:records:P-1042", "write:records:P-1042")
-	scribe := spawn("dictation", "read:records:P-1042")
+	doctor := create("visit", "read:records:P-1042", "write:records:P-1042")
+	scribe := create("dictation", "read:records:P-1042")
 
 	// The scribe may write, for as long as the doctor's authority lasts.
 	pen, err := doctor.Delegate(ctx, scribe.ID(), []string{"write:records:P-1042"}, 0)

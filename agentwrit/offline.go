@@ -76,7 +76,7 @@ func (v *OfflineVerifier) Validate(ctx context.Context, token string) (*Claims, 
 	return &claims, nil
 }
 
-func invalidToken() error { return &Error{Op: "verify token", kind: ErrTokenInvalid} }
+func invalidToken() error { return &Error{Op: "verify token", Kind: ErrTokenInvalid} }
 
 // keyID reads a header that names EdDSA and a key, "" for any other.
 func keyID(header string) string {

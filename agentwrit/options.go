@@ -55,7 +55,7 @@ func newClient(brokerURL string, opts []Option) (*client, error) {
 		err = errors.New("it must not hold a user name or password")
 	}
 	if err != nil {
-		return nil, &Error{Op: "broker address", kind: ErrInvalidRequest,
+		return nil, &Error{Op: "broker address", Kind: ErrInvalidRequest,
 			Detail: fmt.Sprintf("the broker's URL can't be used: %v", stripURL(err))}
 	}
 	c := &client{base: base, timeout: DefaultTimeout, userAgent: "agentwrit-go/1", now: time.Now}

@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// Bounds of repeating.
+// Limits on retries.
 const (
 	maxAttempts = 4
 	firstDelay  = 50 * time.Millisecond
-	maxDelay    = 2 * time.Second // a longer Retry-After is the caller's to wait
+	maxDelay    = 2 * time.Second // a longer Retry-After is left to the caller
 )
 
-// retry calls f until it succeeds, fails for good, or attempts are used up. An
-// unsafe call is repeated only when the broker said that it did nothing: 429,
-// or a 503 of its own.
+// retry calls f until it succeeds, fails for good, or has been tried
+// maxAttempts times. A call that is not safe to repeat is retried only if the
+// broker reported that it did nothing: 429, or 503 with its own error code.
 func retry(ctx context.Context, safe bool, f func() error) error {
 	delay := firstDelay
 	for attempt := 1; ; attempt++ {
 		err := f()
-		if err == nil || attempt == maxAttempts || !repeatable(err, safe) {
+		if err == nil || attempt == maxAttempts || !retryable(err, safe) {
 			return err
 		}
 		wait := delay/2 + rand.N(delay)
@@ -36,23 +36,23 @@ func retry(ctx context.Context, safe bool, f func() error) error {
 	}
 }
 
-func repeatable(err error, safe bool) bool {
+func retryable(err error, safe bool) bool {
 	var e *Error
 	if !errors.As(err, &e) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}
-	switch {
-	case errors.Is(err, ErrRateLimited):
+	switch e.Kind {
+	case ErrRateLimited:
 		return true
-	case errors.Is(err, ErrUnavailable):
-		return safe || e.Code == "unavailable"
-	case errors.Is(err, ErrTransport), errors.Is(err, ErrServer):
+	case ErrUnavailable:
+		return safe || e.Code == CodeUnavailable
+	case ErrTransport, ErrServer:
 		return safe
 	}
 	return false
 }
 
-// sleep waits, and reports false when ctx ended first.
+// sleep waits for d. It returns false if ctx ends first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

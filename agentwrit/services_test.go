@@ -19,8 +19,8 @@ import (
 func TestRequireScope(t *testing.T) {
 	b := brokertest.Start(t)
 	app := b.App(t, "read:data:*", "write:data:*")
-	reader, writer := spawn(t, app, "read:data:a"), spawn(t, app, "write:data:a", "read:data:b")
-	gone := spawn(t, app, "read:data:a")
+	reader, writer := createAgent(t, app, "read:data:a"), createAgent(t, app, "write:data:a", "read:data:b")
+	gone := createAgent(t, app, "read:data:a")
 	if err := gone.Release(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestRequireScopeFailsClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	app := brokertest.Start(t).App(t, "read:data:*")
-	agent := spawn(t, app, "read:data:a")
+	agent := createAgent(t, app, "read:data:a")
 	bad := func(*http.Request) ([]string, error) { return nil, errors.New("no such thing") }
 	none := func(*http.Request) ([]string, error) { return nil, nil }
 	some := func(*http.Request) ([]string, error) { return []string{"read:data:a"}, nil }
@@ -106,7 +106,7 @@ func TestTransport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	agent := spawn(t, app, "read:data:a")
+	agent := createAgent(t, app, "read:data:a")
 	api := httptest.NewServer(agentwrit.RequireScope(app, "read:data:a")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
 	defer api.Close()
 	var leaked atomic.Bool
@@ -151,7 +151,7 @@ func TestOfflineVerifier(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	agent, to := spawn(t, app, "read:data:a"), spawn(t, app, "read:data:b")
+	agent, to := createAgent(t, app, "read:data:a"), createAgent(t, app, "read:data:b")
 	delegated, err := agent.Delegate(t.Context(), to.ID(), []string{"read:data:a"}, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -163,7 +163,7 @@ func TestOfflineVerifier(t *testing.T) {
 	}
 	good := agent.AccessToken()
 	parts := strings.Split(good, ".")
-	stranger := spawn(t, brokertest.Start(t).App(t, "read:data:*"), "read:data:a").AccessToken()
+	stranger := createAgent(t, brokertest.Start(t).App(t, "read:data:*"), "read:data:a").AccessToken()
 	for name, token := range map[string]string{
 		"empty": "", "garbage": "a.b.c", "two parts": parts[0] + "." + parts[1],
 		"another payload": parts[0] + "." + strings.Split(delegated.AccessToken(), ".")[1] + "." + parts[2],
@@ -192,13 +192,13 @@ func TestOfflineVerifier(t *testing.T) {
 func TestVerifyChain(t *testing.T) {
 	b := brokertest.Start(t)
 	app, admin := b.App(t, "read:data:*"), b.Admin(t)
-	spawn(t, app, "read:data:a")
+	createAgent(t, app, "read:data:a")
 	_, kept, err := admin.Checkpoint(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
-		if err := spawn(t, app, "read:data:a").Release(t.Context()); err != nil {
+		if err := createAgent(t, app, "read:data:a").Release(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -259,7 +259,7 @@ func TestAdmin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	agent := spawn(t, app, "read:data:a")
+	agent := createAgent(t, app, "read:data:a")
 	if got, err := admin.App(t.Context(), rec.AppID); err != nil || got.ClientSecret != "" || got.Status != "active" {
 		t.Errorf("get: %+v, %v", got, err)
 	}
@@ -275,7 +275,7 @@ func TestAdmin(t *testing.T) {
 	if done, err := admin.Revoke(t.Context(), "task", "visit"); err != nil || !done.Revoked {
 		t.Errorf("revoke: %+v, %v", done, err)
 	}
-	assertDead(t, app, agent.AccessToken(), "a revoked task's token")
+	assertInvalid(t, app, agent.AccessToken(), "a revoked task's token")
 	if _, err := admin.Revoke(t.Context(), "planet", "x"); !errors.Is(err, agentwrit.ErrInvalidRequest) {
 		t.Errorf("revoke a planet: %v, want ErrInvalidRequest", err)
 	}

@@ -49,7 +49,7 @@ func (s *session) bearer(ctx context.Context) (string, error) {
 				return "", f.err
 			}
 		case <-ctx.Done():
-			return "", &Error{Op: s.login.op, kind: ErrTransport, Detail: "cancelled", cause: ctx.Err()}
+			return "", &Error{Op: s.login.op, Kind: ErrTransport, Detail: "canceled", cause: ctx.Err()}
 		}
 	}
 }
@@ -61,7 +61,7 @@ func (s *session) run(ctx context.Context, f *flight) {
 	k.out = &auth
 	err := s.client.do(ctx, k)
 	if err == nil && auth.AccessToken == "" {
-		err = &Error{Op: k.op, kind: ErrProtocol, Detail: "the broker answered a login without a token"}
+		err = &Error{Op: k.op, Kind: ErrProtocol, Detail: "the broker answered a login without a token"}
 	}
 	s.mu.Lock()
 	if err == nil {

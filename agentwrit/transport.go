@@ -23,7 +23,7 @@ type Transport struct {
 func NewTransport(agent *Agent, origin string, next http.RoundTripper) (*Transport, error) {
 	u, err := url.Parse(origin)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, &Error{Op: "transport", kind: ErrInvalidRequest, Detail: "the origin must look like https://api.example"}
+		return nil, &Error{Op: "transport", Kind: ErrInvalidRequest, Detail: "the origin must look like https://api.example"}
 	}
 	if next == nil {
 		next = http.DefaultTransport
@@ -37,7 +37,7 @@ func NewTransport(agent *Agent, origin string, next http.RoundTripper) (*Transpo
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != t.origin.Scheme || strings.ToLower(req.URL.Host) != t.origin.Host {
 		closeBody(req)
-		return nil, &Error{Op: "send bearer", kind: ErrAuthorization,
+		return nil, &Error{Op: "send bearer", Kind: ErrAuthorization,
 			Detail: fmt.Sprintf("the agent's token is for %s and is not sent elsewhere", t.origin.String())}
 	}
 	token, err := t.agent.fresh(req.Context())
@@ -78,7 +78,7 @@ func (a *Agent) snapshot() (token string, left, life time.Duration, err error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	if a.released {
-		return "", 0, 0, &Error{Op: "use token", kind: ErrReleased}
+		return "", 0, 0, &Error{Op: "use token", Kind: ErrReleased}
 	}
 	return a.token, a.expires.Sub(a.client.now()), a.life, nil
 }

@@ -29,3 +29,8 @@ func ScopeIsSubset(requested, allowed []string) bool { return wire.Covered(reque
 
 // MissingScopes returns the requested scopes that held does not cover.
 func MissingScopes(requested, held []string) []string { return wire.Missing(requested, held) }
+
+// Code is x.
+type Code = wire.Code
+
+const CodeUnavailable = wire.CodeUnavailable

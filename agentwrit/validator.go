@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/internal/text"
 )
 
 // Validator asks a broker about tokens. It needs no credential of its own.
@@ -40,7 +41,7 @@ func Validate(ctx context.Context, brokerURL, token string, opts ...Option) (*Cl
 
 func (c *client) validate(ctx context.Context, token string) (*Claims, error) {
 	if token == "" {
-		return nil, &Error{Op: "validate token", kind: ErrTokenInvalid}
+		return nil, &Error{Op: "validate token", Kind: ErrTokenInvalid}
 	}
 	var out wire.ValidateResponse
 	if err := c.do(ctx, call{op: "validate token", method: "POST", path: "/v1/token/validate",
@@ -48,10 +49,10 @@ func (c *client) validate(ctx context.Context, token string) (*Claims, error) {
 		return nil, err
 	}
 	if !out.Valid {
-		return nil, &Error{Op: "validate token", kind: ErrTokenInvalid, Detail: cut(out.Error, maxDetail)}
+		return nil, &Error{Op: "validate token", Kind: ErrTokenInvalid, Detail: text.Clip(out.Error, maxDetail)}
 	}
 	if out.Claims == nil {
-		return nil, &Error{Op: "validate token", kind: ErrProtocol, Detail: "the broker called a token valid without its claims"}
+		return nil, &Error{Op: "validate token", Kind: ErrProtocol, Detail: "the broker called a token valid without its claims"}
 	}
 	return out.Claims, nil
 }
