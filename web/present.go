@@ -11,8 +11,8 @@ import (
 
 	"rsc.io/qr"
 
-	"github.com/devonartis/medassist-go/guide"
 	"github.com/devonartis/medassist-go/scenario"
+	"github.com/devonartis/medassist-go/talk"
 	"github.com/devonartis/medassist-go/web/view"
 )
 
@@ -58,7 +58,7 @@ func (s *Server) follower(title, name string) http.HandlerFunc {
 // choose is POST /present/act: another act, or another version of the talk.
 func (s *Server) choose(w http.ResponseWriter, r *http.Request) {
 	version, err := strconv.Atoi(r.PostFormValue("version"))
-	if err != nil || !slices.Contains(guide.Versions, version) {
+	if err != nil || !slices.Contains(talk.Versions, version) {
 		s.refuse(w, r, &inputError{http.StatusBadRequest, "version", "there is a talk of 10 minutes and one of 25"})
 		return
 	}
@@ -74,16 +74,16 @@ func (s *Server) choose(w http.ResponseWriter, r *http.Request) {
 // perform is POST /present/run: the act's scenario is run, on the stage. What
 // was on it and still goes on is cancelled.
 func (s *Server) perform(w http.ResponseWriter, r *http.Request) {
-	talk := s.stage.view()
-	act := talk.Act()
+	now := s.stage.view()
+	act := now.Act()
 	sc, ok := scenario.ByID(act.Scenario)
 	if !ok {
 		s.refuse(w, r, &inputError{http.StatusConflict, "act", "this act runs nothing: it shows " + act.Page})
 		return
 	}
-	if talk.Run != "" {
+	if now.Run != "" {
 		// One that has ended can't be cancelled, which is as well.
-		_ = s.cfg.Runs.Cancel(talk.Run, "presenter", "The next act began.")
+		_ = s.cfg.Runs.Cancel(now.Run, "presenter", "The next act began.")
 	}
 	run, err := s.start(r.Context(), requestBody{PatientID: sc.Patient, Request: sc.Request, Pace: act.Pace, Scenario: sc.ID, hold: true})
 	if err == nil {

@@ -11,9 +11,8 @@ import (
 	"testing"
 	"time"
 
-	medassist "github.com/devonartis/medassist-go"
-	"github.com/devonartis/medassist-go/guide"
 	"github.com/devonartis/medassist-go/scenario"
+	"github.com/devonartis/medassist-go/talk"
 	"github.com/devonartis/medassist-go/trace"
 	"github.com/devonartis/medassist-go/web"
 	"github.com/devonartis/medassist-go/web/browsertest"
@@ -40,9 +39,7 @@ func (s *site) perform(t *testing.T, act string) string {
 // paced, from the presenter's page.
 func TestEveryActOfTheGuide(t *testing.T) {
 	s := newSite(t, configure{})
-	acts, err := guide.Parse(medassist.PresentersGuide)
-	must(t, err)
-	for i, act := range acts {
+	for i, act := range talk.Acts(25) {
 		if act.Page != "" {
 			if resp, _ := s.fetch(t, act.Page); resp.StatusCode != 200 {
 				t.Errorf("act %d shows %s: %s", act.No, act.Page, resp.Status)

@@ -10,10 +10,8 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	medassist "github.com/devonartis/medassist-go"
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit"
-	"github.com/devonartis/medassist-go/guide"
 	"github.com/devonartis/medassist-go/preflight"
 	"github.com/devonartis/medassist-go/records"
 	"github.com/devonartis/medassist-go/trace"
@@ -85,11 +83,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, live: make(map[string]*live)}
 	s.ending, s.stop = context.WithCancel(context.Background())
-	acts, err := guide.Parse(medassist.PresentersGuide)
-	if err != nil {
-		return nil, err
-	}
-	s.stage = newStage(acts, cfg.Clock)
+	s.stage = newStage(cfg.Clock)
 	if cfg.Admin != nil {
 		s.trail = trail.New(cfg.Admin, cfg.Clock)
 	}

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/devonartis/medassist-go/guide"
+	"github.com/devonartis/medassist-go/talk"
 	"github.com/devonartis/medassist-go/web/view"
 )
 
@@ -20,8 +20,7 @@ var errFullHouse = errors.New("the house is full")
 // stage is the run that everybody looks at, and where the talk stands. Safe for
 // concurrent use.
 type stage struct {
-	acts []guide.Act
-	now  func() time.Time
+	now func() time.Time
 
 	mu      sync.Mutex
 	version int // minutes of the talk
@@ -37,20 +36,12 @@ type stage struct {
 	followers int
 }
 
-func newStage(acts []guide.Act, now func() time.Time) *stage {
-	return &stage{acts: acts, now: now, version: guide.Versions[0], changed: make(chan struct{})}
+func newStage(now func() time.Time) *stage {
+	return &stage{now: now, version: talk.Versions[0], changed: make(chan struct{})}
 }
 
 // program is the acts of the version. The caller holds the lock.
-func (g *stage) program() []guide.Act {
-	var out []guide.Act
-	for _, a := range g.acts {
-		if a.In(g.version) {
-			out = append(out, a)
-		}
-	}
-	return out
-}
+func (g *stage) program() []talk.Act { return talk.Acts(g.version) }
 
 // view is where the talk stands.
 func (g *stage) view() view.Talk {

@@ -28,14 +28,14 @@ var arrows = map[string][]string{
 	"records":              {"agentwrit"},
 	"setup":                {"agentwrit"},
 	"scenario":             {"trace"},
-	"guide":                nil,
+	"talk":                 nil,
 	"preflight":            {"agentwrit", "tools", "trace", "agents", "llm", "llm/planner"},
 	"agents":               {"agentwrit", "tools", "llm", "llm/planner", "trace"},
 	"web/picture":          {"agentwrit", "tools", "trace"},
 	"web/static":           nil,
-	"web/view":             {"agentwrit", "tools", "trace", "scenario", "guide", "web/picture", "web/static"},
+	"web/view":             {"agentwrit", "tools", "trace", "scenario", "talk", "web/picture", "web/static"},
 	"web/trail":            {"agentwrit"},
-	"web":                  {"agentwrit", "tools", "trace", "scenario", "guide", "preflight", "agents", "llm", "llm/planner", "records", "web/picture", "web/static", "web/trail", "web/view"},
+	"web":                  {"agentwrit", "tools", "trace", "scenario", "talk", "preflight", "agents", "llm", "llm/planner", "records", "web/picture", "web/static", "web/trail", "web/view"},
 }
 
 var leaves = []string{"agentwrit/wire", "patient", "internal/sqlitedb", "internal/random", "internal/text", "internal/privatefile"}

@@ -37,23 +37,23 @@ func ReadTempo(pace string) Tempo {
 func (t Tempo) Slower() string {
 	for _, p := range pauses {
 		if p > t.Pause {
-			return talk(p)
+			return talkPace(p)
 		}
 	}
-	return talk(t.Pause)
+	return talkPace(t.Pause)
 }
 
 // Faster is described at Slower.
 func (t Tempo) Faster() string {
 	for i := len(pauses) - 1; i >= 0; i-- {
 		if pauses[i] < t.Pause {
-			return talk(pauses[i])
+			return talkPace(pauses[i])
 		}
 	}
-	return talk(t.Pause)
+	return talkPace(t.Pause)
 }
 
-func talk(pause time.Duration) string { return "talk:" + pause.String() }
+func talkPace(pause time.Duration) string { return "talk:" + pause.String() }
 
 // seconds is the pause as the page writes it: "0.8 s".
 func (t Tempo) seconds() string { return strconv.FormatFloat(t.Pause.Seconds(), 'f', -1, 64) + " s" }

@@ -3,13 +3,13 @@ package view
 import (
 	"time"
 
-	"github.com/devonartis/medassist-go/guide"
+	"github.com/devonartis/medassist-go/talk"
 )
 
 // Talk is where a talk stands.
 type Talk struct {
 	Version int // minutes in all
-	Acts    []guide.Act
+	Acts    []talk.Act
 	At      int    // index of the current act
 	Run     string // on the stage; empty before the first
 	Timer   time.Duration
@@ -17,10 +17,10 @@ type Talk struct {
 }
 
 // Act is the current one.
-func (t Talk) Act() guide.Act { return t.Acts[t.At] }
+func (t Talk) Act() talk.Act { return t.Acts[t.At] }
 
 // Next is the act after it; nil after the last.
-func (t Talk) Next() *guide.Act {
+func (t Talk) Next() *talk.Act {
 	if t.At+1 >= len(t.Acts) {
 		return nil
 	}
@@ -52,4 +52,4 @@ type Link struct {
 }
 
 // versions are the lengths of talk to choose from.
-var versions = guide.Versions
+var versions = talk.Versions
