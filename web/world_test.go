@@ -19,10 +19,11 @@ import (
 	"github.com/devonartis/medassist-go/tools"
 	"github.com/devonartis/medassist-go/trace"
 	"github.com/devonartis/medassist-go/web"
+	"github.com/devonartis/medassist-go/web/browsertest"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(int) {
+	goleak.VerifyTestMain(browsertest.Main(m), goleak.Cleanup(func(int) {
 		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	}))
 }

@@ -5,10 +5,12 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/devonartis/medassist-go/web/browsertest"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"medassist": main})
+	testscript.Main(browsertest.Main(m), map[string]func(){"medassist": main})
 }
 
 // The command line, as it is typed.

@@ -13,6 +13,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,10 +24,22 @@ import (
 // patience is how long anything on a page may take before the test fails.
 const patience = 20 * time.Second
 
-// Browser is a running Chromium with an empty profile.
-type Browser struct{ ctx context.Context }
+// A Browser is a running Chromium with an empty profile. Every page that it opens
+// has cookies and storage of its own.
+type Browser struct {
+	ctx     context.Context
+	profile string
+	stop    []context.CancelFunc // in order
+}
 
-// Start starts a browser, and stops it when the test ends.
+// shared is the test binary's browser: to start one takes longer than most tests.
+var shared struct {
+	sync.Mutex
+	*Browser
+}
+
+// Start returns the test binary's browser, started by the first test that asks
+// for it. The package's TestMain stops it: see Main.
 func Start(t testing.TB) *Browser {
 	t.Helper()
 	path := executable()
@@ -36,9 +49,43 @@ func Start(t testing.TB) *Browser {
 		}
 		t.Skip("Chromium is not installed")
 	}
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.Browser == nil {
+		b, err := start(path)
+		if err != nil {
+			t.Fatalf("start %s: %v", path, err)
+		}
+		shared.Browser = b
+	}
+	return shared.Browser
+}
+
+// Main returns m with a Run that stops the browser after the tests, for a
+// package's TestMain.
+func Main(m *testing.M) interface{ Run() int } { return stopping{m} }
+
+type stopping struct{ *testing.M }
+
+func (s stopping) Run() int {
+	defer func() {
+		shared.Lock()
+		defer shared.Unlock()
+		if shared.Browser != nil {
+			shared.Browser.close()
+		}
+	}()
+	return s.M.Run()
+}
+
+func start(path string) (*Browser, error) {
+	profile, err := os.MkdirTemp("", "medassist-browser-")
+	if err != nil {
+		return nil, err
+	}
 	opts := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
-		chromedp.UserDataDir(t.TempDir()),
+		chromedp.UserDataDir(profile),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("no-pings", true),
 		chromedp.Flag("force-device-scale-factor", "1"),
@@ -48,13 +95,20 @@ func Start(t testing.TB) *Browser {
 		opts = append(opts, chromedp.NoSandbox) // Chromium refuses to sandbox root
 	}
 	alloc, endProcess := chromedp.NewExecAllocator(context.Background(), opts...)
-	t.Cleanup(endProcess)
 	ctx, closeBrowser := chromedp.NewContext(alloc)
-	t.Cleanup(closeBrowser)
+	b := &Browser{ctx, profile, []context.CancelFunc{closeBrowser, endProcess}}
 	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("start %s: %v", path, err)
+		b.close()
+		return nil, err
 	}
-	return &Browser{ctx}
+	return b, nil
+}
+
+func (b *Browser) close() {
+	for _, stop := range b.stop {
+		stop()
+	}
+	_ = os.RemoveAll(b.profile) // a temporary folder: the system removes what is left
 }
 
 func executable() string {
