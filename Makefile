@@ -1,49 +1,98 @@
-.PHONY: run test race generate lint e2e pictures bench fuzz ci release clean
+# `make` lists the targets. `make ci` is what has to pass before a change lands.
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test race lint fuzz bench generate e2e pictures release clean ci \
+	format tidy generated scenarios vulnerabilities
 
-run: ## the demo, on embedded parts
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+
+run: ## start the demo with the embedded broker and the offline planner
 	go run ./cmd/medassist
 
-test:
+test: ## run all tests
 	go test ./...
 
-race:
-	go test -race ./...
+race: ## run the tests, in their short form, under the race detector
+	go test -race -short ./...
 
-generate: ## templ components to Go
-	go tool templ generate
-
-lint:
-	gofmt -l $$(git ls-files '*.go')
+lint: format ## check formatting, vet, and run the linters
 	go vet ./...
 	go tool staticcheck ./...
 
-e2e: ## the browser tests; screenshots in artifacts/
-	MEDASSIST_BROWSER=required MEDASSIST_SCREENSHOTS=$(CURDIR)/artifacts go test -count=1 -run Browser ./...
-
-pictures: ## the guides' pictures, of today's pages
-	MEDASSIST_BROWSER=required MEDASSIST_SCREENSHOTS=$(CURDIR)/docs/pictures go test -count=1 -run TestBrowserPictures ./cmd/medassist
-
-bench:
-	go test -run '^$$' -bench . -benchmem ./...
-
 FUZZTIME ?= 30s
-fuzz:
-	@for f in $$(git grep -l '^func Fuzz' -- '*_test.go'); do \
-	  for t in $$(grep -o '^func Fuzz[A-Za-z0-9_]*' $$f | sed 's/^func //'); do \
-	    go test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$f) || exit 1; \
+fuzz: ## run every fuzz target for FUZZTIME (30s)
+	@set -e; for pkg in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
+	  go test -c -fuzz . -o bin/fuzz.test ./$$pkg; \
+	  cache="$$(go env GOCACHE)/fuzz/$$(go list ./$$pkg)"; \
+	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$pkg/*_test.go); do \
+	    printf '%s: %s\n' $$pkg $$target; \
+	    (cd $$pkg && $(CURDIR)/bin/fuzz.test -test.run '^$$' -test.fuzz "^$$target\$$" -test.fuzztime $(FUZZTIME) -test.fuzzcachedir "$$cache"); \
 	  done; \
 	done
 
-ci:
-	bash .ci/run
+bench: ## run the benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+generate: ## compile the templ components to Go
+	go tool templ generate -log-level error
+
+e2e: ## run the browser tests; screenshots go to artifacts/
+	MEDASSIST_BROWSER=required MEDASSIST_SCREENSHOTS=$(CURDIR)/artifacts go test -count=1 -run Browser ./...
+
+pictures: ## take the pictures of the guides again
+	MEDASSIST_BROWSER=required MEDASSIST_SCREENSHOTS=$(CURDIR)/docs/pictures go test -count=1 -run TestBrowserPictures ./cmd/medassist
 
 VERSION ?= $(shell git describe --tags --always --dirty)
-release: ## static binaries in dist/
+release: ## build static binaries for six platforms in dist/
 	@for target in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64; do \
 	  os=$${target%/*}; arch=$${target#*/}; ext=; [ $$os = windows ] && ext=.exe; \
 	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch go build -trimpath -ldflags "-s -w -X main.release=$(VERSION)" \
 	    -o dist/medassist-$$os-$$arch$$ext ./cmd/medassist || exit 1; \
 	done
 
-clean:
+clean: ## delete what the other targets build
 	rm -rf bin dist artifacts
+
+# Each step of `make ci` announces itself with the time since the start.
+START := $(shell date +%s)
+section = @printf '\n== %s (%ss)\n' "$(1)" "$$(($$(date +%s) - $(START)))"
+
+ci: ## run everything that has to pass before a change lands
+	$(call section,go.mod is tidy)
+	@$(MAKE) --no-print-directory tidy
+	$(call section,generated code is up to date)
+	@$(MAKE) --no-print-directory generated
+	$(call section,linters)
+	@$(MAKE) --no-print-directory lint
+	$(call section,tests)
+	@$(MAKE) --no-print-directory test
+	$(call section,every scenario has its expected outcome)
+	@$(MAKE) --no-print-directory scenarios
+	$(call section,tests under the race detector)
+	@$(MAKE) --no-print-directory race
+	$(call section,fuzz targets)
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=2s
+	$(call section,known vulnerabilities)
+	@$(MAKE) --no-print-directory vulnerabilities
+	$(call section,done)
+
+# The steps of `make ci` that are not targets of their own above.
+format:
+	@unformatted=$$(git ls-files '*.go' | xargs gofmt -l); \
+	[ -z "$$unformatted" ] || { printf 'gofmt would change:\n%s\n' "$$unformatted" >&2; exit 1; }
+
+tidy:
+	go mod tidy -diff
+
+generated:
+	@hash() { git ls-files -z '*_templ.go' | xargs -0 sha256sum; }; \
+	before=$$(hash); $(MAKE) --no-print-directory generate && [ "$$before" = "$$(hash)" ] || \
+	{ echo "generated code was out of date: commit what 'make generate' changed" >&2; exit 1; }
+
+scenarios:
+	go run ./cmd/medassist check
+
+vulnerabilities:
+	@if curl -sf -m 20 -o /dev/null https://vuln.go.dev/index/modules.json; then go tool govulncheck ./...; \
+	else echo "skipped: the vulnerability database cannot be reached"; fi
