@@ -49,8 +49,8 @@ func copyFolder(t *testing.T, from string) string {
 	return dir
 }
 
-// Any change to the stored trail is found at the next start, and said where.
-func TestATrailThatWasChangedIsReported(t *testing.T) {
+// Any change to the stored log is detected at the next start and located.
+func TestModifiedLogIsReported(t *testing.T) {
 	written := t.TempDir()
 	h := start(t, broker.Config{Dir: written})
 	clinic := h.newApp(h.admin(), "clinic", "read:records:*")
@@ -82,9 +82,9 @@ func TestATrailThatWasChangedIsReported(t *testing.T) {
 		"one deleted":        {[]string{`DELETE FROM audit_events WHERE seq = 4`}, "event 4 "},
 		"deleted and closed": {[]string{`DELETE FROM audit_events WHERE seq = 4`, `UPDATE audit_events SET seq = -seq WHERE seq > 4`, `UPDATE audit_events SET seq = -seq - 1 WHERE seq < 0`}, "event 4 "},
 		"the first deleted":  {[]string{`DELETE FROM audit_events WHERE seq = 1`}, "event 1 "},
-		"the last cut":       {[]string{`DELETE FROM audit_events WHERE seq = (SELECT max(seq) FROM audit_events)`}, "was cut"},
-		"the last three cut": {[]string{`DELETE FROM audit_events WHERE seq > (SELECT max(seq) - 3 FROM audit_events)`}, "was cut"},
-		"all deleted":        {[]string{`DELETE FROM audit_events`}, "was cut"},
+		"last truncated":     {[]string{`DELETE FROM audit_events WHERE seq = (SELECT max(seq) FROM audit_events)`}, "truncated"},
+		"last 3 truncated":   {[]string{`DELETE FROM audit_events WHERE seq > (SELECT max(seq) - 3 FROM audit_events)`}, "truncated"},
+		"all deleted":        {[]string{`DELETE FROM audit_events`}, "truncated"},
 		"one doubled":        {[]string{`INSERT INTO audit_events SELECT seq + 100, at, event_type, agent_id, task_id, orch_id, detail, resource, outcome, deleg_depth, deleg_chain_hash, bytes, hash, prev_hash FROM audit_events WHERE seq = 4`}, "event"},
 		"renumbered":         {[]string{`UPDATE audit_events SET seq = seq + 10 WHERE seq > 3`}, "event 4 "},
 	} {
@@ -102,17 +102,17 @@ func TestATrailThatWasChangedIsReported(t *testing.T) {
 			if got.Status != wire.HealthDegraded || status != 200 || len(got.Problems) != 1 || !strings.Contains(got.Problems[0], tt.problem) {
 				t.Errorf("health = %d %+v, want degraded and %q", status, got, tt.problem)
 			}
-			h.admin() // it goes on, and writes on
+			h.admin() // the broker continues and writes events
 			if got, _ := h.restart(dir).health(); got.Status != wire.HealthDegraded {
-				t.Errorf("the start after has forgotten: %+v", got)
+				t.Errorf("a second start does not report it: %+v", got)
 			}
 		})
 	}
 }
 
-// A whole trail written anew, every hash recomputed, shows to whoever kept a
-// checkpoint; and so does one that was cut with the stored head put back.
-func TestCheckpointsHoldTheBrokerToItsTrail(t *testing.T) {
+// A checkpoint detects a log that was rewritten with every hash recomputed, and a
+// truncated log whose stored head was adjusted.
+func TestCheckpointsDetectARewrittenLog(t *testing.T) {
 	dir := t.TempDir()
 	h := start(t, broker.Config{Dir: dir})
 	var keys wire.JWKSet
@@ -135,7 +135,7 @@ func TestCheckpointsHoldTheBrokerToItsTrail(t *testing.T) {
 	}
 
 	if c := checkpoint(); c.Size != 0 || c.Hash != wire.GenesisHash || c.Origin != "agentwrit.local/audit" {
-		t.Errorf("checkpoint of an empty trail: %+v", c)
+		t.Errorf("checkpoint of an empty log: %+v", c)
 	}
 	admin := h.admin()
 	h.newApp(admin, "clinic", "read:records:*")
@@ -152,10 +152,10 @@ func TestCheckpointsHoldTheBrokerToItsTrail(t *testing.T) {
 		`UPDATE audit_head SET size = 2, hash = (SELECT hash FROM audit_events WHERE seq = 2)`)
 	h = h.restart(dir)
 	if got, _ := h.health(); got.Status != wire.HealthOK {
-		t.Fatalf("the cut was not hidden well: %+v", got)
+		t.Fatalf("the truncation was not hidden: %+v", got)
 	}
 	if c := checkpoint(); c.Size >= kept.Size && c.Hash == kept.Hash {
-		t.Error("a cut trail agrees with the checkpoint from before")
+		t.Error("a truncated log matches an earlier checkpoint")
 	}
 }
 
@@ -193,8 +193,8 @@ func TestAuditedTextIsEscapedAndBounded(t *testing.T) {
 	}
 }
 
-// A refusal is on record, and of a token that is known, whose it was.
-func TestEachRefusalIsOnRecord(t *testing.T) {
+// A refusal is recorded, with the agent if its token is known.
+func TestRefusalsAreRecorded(t *testing.T) {
 	h := start(t, broker.Config{})
 	admin := h.admin()
 	clinic := h.newApp(admin, "clinic", "read:records:*")
@@ -214,7 +214,7 @@ func TestEachRefusalIsOnRecord(t *testing.T) {
 		{"a token without the scope", "GET", "/v1/audit/events", a.token, nil, wire.EventScopeViolation, a.id, "/v1/audit/events"},
 		{"an app that renews", "POST", "/v1/token/renew", clinic.token, nil, wire.EventScopeViolation, "app:" + clinic.AppID, "/v1/token/renew"},
 		{"delegation beyond what is held", "POST", "/v1/delegate", a.token, wire.DelegateRequest{DelegateTo: b.id, Scope: []string{"read:x:y"}}, wire.EventDelegationAttenuation, a.id, ""},
-		{"delegation to nobody", "POST", "/v1/delegate", a.token, wire.DelegateRequest{DelegateTo: "nobody", Scope: []string{"read:records:p1"}}, wire.EventDelegationAttenuation, a.id, ""},
+		{"delegation to an unknown agent", "POST", "/v1/delegate", a.token, wire.DelegateRequest{DelegateTo: "nobody", Scope: []string{"read:records:p1"}}, wire.EventDelegationAttenuation, a.id, ""},
 		{"a launch token beyond the ceiling", "POST", byApp, clinic.token, wire.LaunchTokenRequest{AgentName: "x", AllowedScope: []string{"read:x:y"}}, wire.EventScopeCeilingExceeded, "app:" + clinic.AppID, ""},
 		{"a wrong admin secret", "POST", "/v1/admin/auth", "", wire.AdminAuthRequest{Secret: "wrong"}, wire.EventAdminAuthFailed, "", ""},
 		{"a wrong client secret", "POST", "/v1/app/auth", "", wire.AppAuthRequest{ClientID: clinic.ClientID, ClientSecret: "wrong"}, wire.EventAppAuthFailed, "", ""},
@@ -227,7 +227,7 @@ func TestEachRefusalIsOnRecord(t *testing.T) {
 		}
 		for _, secret := range []string{tt.bearer, clinic.ClientSecret, h.b.AdminSecret()} {
 			if secret != "" && secret != "garbage" && strings.Contains(e.Detail, secret) {
-				t.Errorf("%s: a secret stands in the detail %q", tt.what, e.Detail)
+				t.Errorf("%s: a secret is in the detail %q", tt.what, e.Detail)
 			}
 		}
 	}
@@ -309,7 +309,7 @@ func TestMetricsHaveLabelsOfAFixedSet(t *testing.T) {
 	}
 	text := string(raw)
 	if strings.Contains(text, "4455") {
-		t.Error("something that a caller chose stands in a label")
+		t.Error("a label contains text that a caller chose")
 	}
 	for _, line := range []string{
 		`agentwrit_tokens_issued_total{kind="agent"} 1`,
