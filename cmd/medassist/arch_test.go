@@ -28,6 +28,7 @@ var allowedImports = map[string][]string{
 	"records":              {"agentwrit"},
 	"setup":                {"agentwrit"},
 	"scenario":             {"trace"},
+	"verdict":              {"trace"},
 	"talk":                 nil,
 	"preflight":            {"agentwrit", "tools", "trace", "agents", "llm", "llm/planner"},
 	"agents":               {"agentwrit", "tools", "llm", "llm/planner", "trace"},
