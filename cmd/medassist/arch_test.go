@@ -34,10 +34,25 @@ var allowedImports = map[string][]string{
 	"agents":               {"agentwrit", "tools", "llm", "llm/planner", "trace"},
 	"web/picture":          {"agentwrit", "tools", "trace"},
 	"web/static":           nil,
-	"web/view":             {"agentwrit", "tools", "trace", "scenario", "talk", "web/picture", "web/static"},
 	"web/trail":            {"agentwrit"},
-	"web":                  {"agentwrit", "tools", "trace", "scenario", "talk", "preflight", "agents", "llm", "llm/planner", "records", "web/picture", "web/static", "web/trail", "web/view"},
+	"web/ui":               {"web/static"},
+	"web/internal/respond": webFloor,
+	"web/internal/sse":     webFloor,
+	"web/internal/guard":   webFloor,
+	"web/internal/newrun":  webFloor,
+	// Pages import the floor and never each other.
+	"web/run":      slices.Concat(webFloor, []string{"records", "web/picture"}),
+	"web/audit":    slices.Concat(webFloor, []string{"web/trail"}),
+	"web/operator": slices.Concat(webFloor, []string{"preflight"}),
+	"web/stage":    slices.Concat(webFloor, []string{"talk"}),
+	"web/api":      slices.Concat(webFloor, []string{"preflight", "records"}),
+	"web": slices.Concat(webFloor, []string{"talk", "preflight", "records", "web/picture", "web/trail",
+		"web/run", "web/audit", "web/operator", "web/stage", "web/api"}),
 }
+
+// webFloor is what the pages share, and what that depends on.
+var webFloor = []string{"agentwrit", "agents", "llm", "llm/planner", "tools", "trace", "scenario", "web/ui", "web/static",
+	"web/internal/respond", "web/internal/sse", "web/internal/guard", "web/internal/newrun"}
 
 var leaves = []string{"agentwrit/wire", "patient", "internal/sqlitedb", "internal/random", "internal/text", "internal/privatefile"}
 

@@ -67,14 +67,14 @@ func TestBrowserScenarios(t *testing.T) {
 // the token is released.
 func tryTheStolenToken(t *testing.T, p *browsertest.Page) {
 	t.Helper()
-	p.Wait("the line is offered", `document.querySelector(".loot button")`)
-	p.Click(".loot button")
-	p.Wait("it is copied", `document.querySelector(".loot button").innerText === "Copied"`)
+	p.Wait("the line is offered", `document.querySelector(".stolen-token button")`)
+	p.Click(".stolen-token button")
+	p.Wait("it is copied", `document.querySelector(".stolen-token button").innerText === "Copied"`)
 	p.Screenshot("stolen-token-held")
 	if html := browsertest.Eval[string](p, "document.documentElement.outerHTML"); strings.Contains(html, "eyJhbGciOiJ") {
 		t.Error("the page contains a token")
 	}
-	line := browsertest.Eval[string](p, `fetch(document.querySelector(".loot button").dataset.from, {method: "POST"}).then(r => r.text())`)
+	line := browsertest.Eval[string](p, `fetch(document.querySelector(".stolen-token button").dataset.from, {method: "POST"}).then(r => r.text())`)
 	curl := func() string {
 		out, err := exec.CommandContext(t.Context(), "sh", "-c", line).CombinedOutput()
 		if err != nil {
@@ -138,7 +138,7 @@ func TestBrowserCancel(t *testing.T) {
 	next(p)
 	p.Press("x")
 	p.Wait("the run is cancelled", `document.querySelector(".badge.failed")?.innerText === "CANCELLED"`)
-	if status := browsertest.Eval[string](p, `document.querySelector(".status").innerText`); !strings.Contains(status, "dead") {
+	if status := browsertest.Eval[string](p, `document.querySelector(".status").innerText`); !strings.Contains(status, "confirmed revoked") {
 		t.Errorf("status after a cancellation: %s", status)
 	}
 }
