@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// AuditEvent is one link of the broker's hash chain (WIRE.md, "Audit event").
+// An AuditEvent is one entry of the broker's hash-chained audit log
+// (docs/protocol.md, "Audit events").
 type AuditEvent struct {
 	ID               string    `json:"id"`
 	Timestamp        time.Time `json:"timestamp"`
@@ -29,8 +30,8 @@ type AuditEvent struct {
 // GenesisHash is the prev_hash of the first event.
 var GenesisHash = strings.Repeat("0", 64)
 
-// ComputeHash is the hash that the event's own fields call for; an untouched
-// event has it in Hash.
+// ComputeHash returns the hash of the event's fields. It equals Hash unless the
+// event was modified.
 func (e AuditEvent) ComputeHash() string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{
 		e.PrevHash, e.ID, e.Timestamp.UTC().Format(time.RFC3339Nano),
@@ -41,19 +42,19 @@ func (e AuditEvent) ComputeHash() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Outcome says whether what an event records was let through.
+// An Outcome tells whether the broker granted what an event records.
 type Outcome string
 
-// The two outcomes.
+// The outcomes.
 const (
 	OutcomeSuccess Outcome = "success"
 	OutcomeDenied  Outcome = "denied"
 )
 
-// EventType names what an audit event records.
+// An EventType names what an event records.
 type EventType string
 
-// The event types of WIRE.md.
+// The event types (docs/protocol.md, "Audit events").
 const (
 	EventAdminAuth             EventType = "admin_auth"
 	EventAdminAuthFailed       EventType = "admin_auth_failed"

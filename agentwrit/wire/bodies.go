@@ -2,15 +2,14 @@ package wire
 
 import "time"
 
-// Limits and defaults of the protocol; durations that travel as seconds are
-// given in seconds.
+// Limits and defaults of the protocol. Durations are in seconds, as on the wire.
 const (
-	MaxBodyBytes          = 1 << 20 // request body, answered 413 above
-	NonceTTL              = 30      // seconds a challenge lives
+	MaxBodyBytes          = 1 << 20 // request body; larger ones are refused with 413
+	NonceTTL              = 30      // seconds, a challenge
 	DefaultAgentTTL       = 300     // seconds, a launch token's max_ttl
-	DefaultLaunchTokenTTL = 30      // seconds, a launch token's own life
+	DefaultLaunchTokenTTL = 30      // seconds, the launch token itself
 	DefaultDelegationTTL  = 60      // seconds
-	MaxTTL                = 86400   // seconds, any token
+	MaxTTL                = 86400   // seconds, every token
 	MinAppTokenTTL        = 60      // seconds
 	DefaultAppTokenTTL    = 1800    // seconds
 	AdminTokenTTL         = 300     // seconds
@@ -20,7 +19,7 @@ const (
 	DefaultTrustDomain    = "agentwrit.local"
 )
 
-// Scopes that the broker itself grants and checks.
+// Scopes of the broker's own endpoints.
 const (
 	ScopeAdminLaunchTokens = "admin:launch-tokens:*"
 	ScopeAdminRevoke       = "admin:revoke:*"
@@ -30,15 +29,15 @@ const (
 	ScopeAppAuditRead      = "app:audit:read"
 )
 
-// What a broker's health can be.
+// The values of Health.Status.
 const (
 	HealthOK          = "ok"
-	HealthDegraded    = "degraded"    // serving, but its stored trail is not the one it wrote
-	HealthUnavailable = "unavailable" // storage fails: nothing is issued; answered with 503
+	HealthDegraded    = "degraded"    // serving, but the stored audit log was tampered with
+	HealthUnavailable = "unavailable" // storage fails, so nothing is issued; served with status 503
 )
 
-// Health is the answer of GET /v1/health. Status is "ok" unless something
-// that a credential depends on is broken; Problems then says what.
+// Health is the response of GET /v1/health. If something that credentials depend
+// on is broken, Status is not "ok", and Problems describes it.
 type Health struct {
 	Status           string   `json:"status"`
 	Version          string   `json:"version"`
@@ -48,13 +47,13 @@ type Health struct {
 	Problems         []string `json:"problems,omitempty"`
 }
 
-// Challenge is the answer of GET /v1/challenge.
+// A Challenge is the response of GET /v1/challenge.
 type Challenge struct {
 	Nonce     string `json:"nonce"`      // 64 hex digits
 	ExpiresIn int    `json:"expires_in"` // seconds
 }
 
-// RegisterRequest is the body of POST /v1/register.
+// A RegisterRequest is the body of POST /v1/register.
 type RegisterRequest struct {
 	LaunchToken    string   `json:"launch_token"`
 	Nonce          string   `json:"nonce"`
@@ -65,57 +64,59 @@ type RegisterRequest struct {
 	RequestedScope []string `json:"requested_scope"`
 }
 
-// RegisterResponse is its answer.
+// A RegisterResponse is the response to a [RegisterRequest].
 type RegisterResponse struct {
 	AgentID     string `json:"agent_id"` // SPIFFE ID
 	AccessToken string `json:"access_token"`
 	ExpiresIn   int    `json:"expires_in"` // seconds
 }
 
-// ValidateRequest is the body of POST /v1/token/validate.
+// A ValidateRequest is the body of POST /v1/token/validate.
 type ValidateRequest struct {
 	Token string `json:"token"`
 }
 
-// ValidateResponse is its answer, 200 whether valid or not.
+// A ValidateResponse is the response to a [ValidateRequest]. Its status is 200
+// whether the token is valid or not.
 type ValidateResponse struct {
 	Valid  bool    `json:"valid"`
 	Claims *Claims `json:"claims,omitempty"`
 	Error  string  `json:"error,omitempty"`
 }
 
-// RenewResponse is the answer of POST /v1/token/renew.
+// A RenewResponse is the response of POST /v1/token/renew.
 type RenewResponse struct {
 	AccessToken string `json:"access_token"`
 	ExpiresIn   int    `json:"expires_in"` // seconds
 }
 
-// DelegateRequest is the body of POST /v1/delegate.
+// A DelegateRequest is the body of POST /v1/delegate.
 type DelegateRequest struct {
 	DelegateTo string   `json:"delegate_to"` // SPIFFE ID
 	Scope      []string `json:"scope"`
 	TTL        int      `json:"ttl,omitempty"` // seconds
 }
 
-// DelegateResponse is its answer.
+// A DelegateResponse is the response to a [DelegateRequest].
 type DelegateResponse struct {
 	AccessToken     string          `json:"access_token"`
 	ExpiresIn       int             `json:"expires_in"` // seconds
 	DelegationChain []DelegationHop `json:"delegation_chain"`
 }
 
-// AdminAuthRequest is the body of POST /v1/admin/auth.
+// An AdminAuthRequest is the body of POST /v1/admin/auth.
 type AdminAuthRequest struct {
 	Secret string `json:"secret"`
 }
 
-// AppAuthRequest is the body of POST /v1/app/auth.
+// An AppAuthRequest is the body of POST /v1/app/auth.
 type AppAuthRequest struct {
 	ClientID     string `json:"client_id"`
 	ClientSecret string `json:"client_secret"`
 }
 
-// AuthResponse answers both logins; Scopes is the app's only.
+// An AuthResponse is the response to an [AdminAuthRequest] or an [AppAuthRequest].
+// Only an app's has Scopes.
 type AuthResponse struct {
 	AccessToken string   `json:"access_token"`
 	ExpiresIn   int      `json:"expires_in"` // seconds
@@ -123,7 +124,7 @@ type AuthResponse struct {
 	Scopes      []string `json:"scopes,omitempty"`
 }
 
-// LaunchTokenRequest is the body of POST /v1/admin/launch-tokens and
+// A LaunchTokenRequest is the body of POST /v1/admin/launch-tokens and
 // /v1/app/launch-tokens. Nil fields take the protocol's defaults.
 type LaunchTokenRequest struct {
 	AgentName    string   `json:"agent_name"`
@@ -133,34 +134,35 @@ type LaunchTokenRequest struct {
 	TTL          *int     `json:"ttl,omitempty"` // seconds
 }
 
-// LaunchTokenResponse is its answer.
+// A LaunchTokenResponse is the response to a [LaunchTokenRequest].
 type LaunchTokenResponse struct {
 	LaunchToken string            `json:"launch_token"` // 64 hex digits
 	ExpiresAt   time.Time         `json:"expires_at"`
 	Policy      LaunchTokenPolicy `json:"policy"`
 }
 
-// LaunchTokenPolicy is what a launch token allows.
+// A LaunchTokenPolicy is what a launch token allows.
 type LaunchTokenPolicy struct {
 	AllowedScope []string `json:"allowed_scope"`
 	MaxTTL       int      `json:"max_ttl"` // seconds
 }
 
-// CreateAppRequest is the body of POST /v1/admin/apps.
+// A CreateAppRequest is the body of POST /v1/admin/apps.
 type CreateAppRequest struct {
 	Name     string   `json:"name"`
 	Scopes   []string `json:"scopes"`
 	TokenTTL *int     `json:"token_ttl,omitempty"` // seconds
 }
 
-// UpdateAppRequest is the body of PUT /v1/admin/apps/{id}; nil leaves as is.
+// An UpdateAppRequest is the body of PUT /v1/admin/apps/{id}. Nil fields stay as
+// they are.
 type UpdateAppRequest struct {
 	Scopes   []string `json:"scopes,omitempty"`
 	TokenTTL *int     `json:"token_ttl,omitempty"` // seconds
 }
 
-// App is a registered application. ClientSecret stands only in the answer
-// that created it.
+// An App is a registered application. ClientSecret is set only in the response to
+// its creation.
 type App struct {
 	AppID          string     `json:"app_id"`
 	Name           string     `json:"name"`
@@ -174,16 +176,16 @@ type App struct {
 	DeregisteredAt *time.Time `json:"deregistered_at,omitempty"`
 }
 
-// AppList is the answer of GET /v1/admin/apps.
+// An AppList is the response of GET /v1/admin/apps.
 type AppList struct {
 	Apps  []App `json:"apps"`
 	Total int   `json:"total"`
 }
 
-// RevokeLevel says what a revocation takes down.
+// A RevokeLevel selects what a revocation ends.
 type RevokeLevel string
 
-// The four levels (WIRE.md, "Revoke").
+// The levels (docs/protocol.md, "Revocation").
 const (
 	RevokeToken RevokeLevel = "token" // target: a jti
 	RevokeAgent RevokeLevel = "agent" // target: a SPIFFE ID
@@ -191,24 +193,24 @@ const (
 	RevokeChain RevokeLevel = "chain" // target: the first delegator's SPIFFE ID
 )
 
-// RevokeRequest is the body of POST /v1/revoke.
+// A RevokeRequest is the body of POST /v1/revoke.
 type RevokeRequest struct {
 	Level  RevokeLevel `json:"level"`
 	Target string      `json:"target"`
 }
 
-// RevokeResponse is its answer.
+// A RevokeResponse is the response to a [RevokeRequest].
 type RevokeResponse struct {
 	Revoked bool        `json:"revoked"`
 	Level   RevokeLevel `json:"level"`
 	Target  string      `json:"target"`
-	Count   int         `json:"count"`
+	Count   int         `json:"count"` // credentials ended
 }
 
-// AuditPage is the answer of GET /v1/audit/events, oldest first.
+// An AuditPage is the response of GET /v1/audit/events, oldest first.
 type AuditPage struct {
 	Events []AuditEvent `json:"events"`
-	Total  int          `json:"total"` // matching events in all
+	Total  int          `json:"total"` // number of matching events
 	Offset int          `json:"offset"`
 	Limit  int          `json:"limit"`
 }

@@ -14,35 +14,35 @@ import (
 	"time"
 )
 
-// Checkpoint is the head of an audit trail at one moment, the answer of GET
-// /v1/audit/checkpoint. Whoever keeps one can later tell that events up to its
-// size were changed or cut, even by someone who rewrote the whole chain.
+// A Checkpoint is the head of an audit log at one moment, the response of GET
+// /v1/audit/checkpoint. A saved checkpoint proves later that events up to its
+// size were modified or removed, even if the whole chain was recomputed.
 //
-// It travels as a C2SP signed note (c2sp.org/signed-note) in the form of
-// c2sp.org/tlog-checkpoint: origin, size and hash on a line each, then an
-// extension line with the time. The hash is that of the chain's last event;
-// there is no Merkle tree behind it.
+// Its wire format is a C2SP signed note (c2sp.org/signed-note) in the form of
+// c2sp.org/tlog-checkpoint: one line each for origin, size and hash, then an
+// extension line with the time. The hash is that of the last event in the
+// chain, not the root of a Merkle tree.
 type Checkpoint struct {
-	Origin string // names the trail and the key: "<trust domain>/audit"
-	Size   int64  // events
-	Hash   string // hex, of event number Size; GenesisHash when Size is 0
+	Origin string // name of log and key: "<trust domain>/audit"
+	Size   int64  // number of events
+	Hash   string // hash of the last event in hex, GenesisHash if Size is 0
 	Time   time.Time
 }
 
-// CheckpointContentType is the media type a signed checkpoint is served with.
+// CheckpointContentType is the media type of a signed checkpoint.
 const CheckpointContentType = "text/plain; charset=utf-8"
 
 // ErrCheckpoint is wrapped by every error of [OpenCheckpoint].
-var ErrCheckpoint = errors.New("not a valid checkpoint")
+var ErrCheckpoint = errors.New("checkpoint verification failed")
 
 const (
-	notePrefix     = "\u2014 " // em dash, space: begins a signature line
+	notePrefix     = "\u2014 " // em dash and space begin a signature line
 	noteEd25519    = 1         // signature type in the note's key ID
 	timeExtension  = "time "
 	maxNoteSigners = 16
 )
 
-// Sign writes the checkpoint as a note signed by the broker's key.
+// Sign returns the checkpoint as a signed note.
 func (c Checkpoint) Sign(key ed25519.PrivateKey) ([]byte, error) {
 	hash, err := hex.DecodeString(c.Hash)
 	if err != nil || len(hash) != sha256.Size {
@@ -57,8 +57,8 @@ func (c Checkpoint) Sign(key ed25519.PrivateKey) ([]byte, error) {
 	return note.Bytes(), nil
 }
 
-// OpenCheckpoint reads a signed checkpoint and checks that key signed it.
-// Signatures by other keys are passed over.
+// OpenCheckpoint parses a signed checkpoint and verifies that key signed it. It
+// ignores signatures by other keys.
 func OpenCheckpoint(note []byte, key ed25519.PublicKey) (Checkpoint, error) {
 	text, sigs, found := bytes.Cut(note, []byte("\n\n"))
 	if !found {
@@ -112,7 +112,8 @@ func parseCheckpoint(text string) (Checkpoint, error) {
 	return c, nil
 }
 
-// noteKeyID is the signed-note key ID of an Ed25519 key under a name.
+// noteKeyID returns the key ID that signed notes use for an Ed25519 key of that
+// name.
 func noteKeyID(name string, key ed25519.PublicKey) uint32 {
 	sum := sha256.Sum256(append([]byte(name+"\n"+string(rune(noteEd25519))), key...))
 	return binary.BigEndian.Uint32(sum[:])

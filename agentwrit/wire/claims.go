@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Claims are the payload of a broker token (WIRE.md, "Common to all"). Times
-// are Unix seconds.
+// Claims are the payload of a token (docs/protocol.md, "Common rules"). Times are
+// Unix seconds.
 type Claims struct {
 	Issuer          string          `json:"iss"`
 	Subject         string          `json:"sub"` // "admin", "app:<app_id>" or a SPIFFE ID
@@ -25,8 +25,8 @@ type Claims struct {
 	ChainHash       string          `json:"chain_hash,omitempty"`
 }
 
-// Audience is the "aud" claim, which RFC 7519 section 4.1.3 allows to be one
-// string or an array of them. It is written as an array.
+// Audience is the "aud" claim. RFC 7519, section 4.1.3, allows a string or an
+// array of strings; it is encoded as an array.
 type Audience []string
 
 // UnmarshalJSON accepts a string or an array of strings.
@@ -47,25 +47,27 @@ func (a *Audience) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// DelegationHop is one link of a delegation chain: who handed authority on,
-// what it held then, when, and the broker's signature over the three.
+// A DelegationHop is one link of a delegation chain: the delegator, the scopes
+// that it held, the time, and the broker's signature over the three.
 type DelegationHop struct {
-	Agent       string   `json:"agent"`
+	Agent       string   `json:"agent"` // SPIFFE ID of the delegator
 	Scope       []string `json:"scope"`
 	DelegatedAt string   `json:"delegated_at"` // RFC 3339 with nanoseconds
 	Signature   string   `json:"signature"`    // hex, Ed25519 over SigningInput
 }
 
-// SigningInput is what the broker signs for a hop: agent|scope,scope|delegated_at.
+// SigningInput returns the bytes that the broker signs for a hop:
+// agent|scope,scope|delegated_at.
 func (h DelegationHop) SigningInput() []byte {
 	return []byte(h.Agent + "|" + strings.Join(h.Scope, ",") + "|" + h.DelegatedAt)
 }
 
-// HashChain is the chain_hash claim: hex SHA-256 of the chain's JSON.
+// HashChain returns the chain_hash claim for a chain: the hex SHA-256 of its JSON
+// encoding.
 func HashChain(chain []DelegationHop) string {
 	b, err := json.Marshal(chain)
 	if err != nil {
-		panic("wire: a delegation chain is plain strings: " + err.Error())
+		panic("wire: encode delegation chain: " + err.Error())
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])

@@ -8,13 +8,13 @@ import (
 	"fmt"
 )
 
-// JWKSet is the answer of GET /v1/keys (RFC 7517): the key that signs tokens,
-// delegation hops and checkpoints.
+// A JWKSet is the response of GET /v1/keys (RFC 7517): the keys with which the
+// broker signs tokens, delegations and checkpoints.
 type JWKSet struct {
 	Keys []JWK `json:"keys"`
 }
 
-// JWK is an Ed25519 public key (RFC 8037).
+// A JWK is an Ed25519 public key (RFC 8037).
 type JWK struct {
 	KeyType   string `json:"kty"` // "OKP"
 	Curve     string `json:"crv"` // "Ed25519"
@@ -27,7 +27,7 @@ type JWK struct {
 // ErrKey is wrapped by every error of [JWK.PublicKey].
 var ErrKey = errors.New("not a usable Ed25519 key")
 
-// NewJWK describes a public key, its thumbprint as key ID.
+// NewJWK returns the JWK of a public key, with the key's thumbprint as key ID.
 func NewJWK(key ed25519.PublicKey) JWK {
 	return JWK{
 		KeyType:   "OKP",
@@ -39,8 +39,8 @@ func NewJWK(key ed25519.PublicKey) JWK {
 	}
 }
 
-// PublicKey is the key that k describes; it fails when k is of another kind,
-// or its key ID is not the key's own thumbprint.
+// PublicKey returns the key that k describes. It fails if k is not an Ed25519
+// key, or if its key ID is not the key's thumbprint.
 func (k JWK) PublicKey() (ed25519.PublicKey, error) {
 	if k.KeyType != "OKP" || k.Curve != "Ed25519" {
 		return nil, fmt.Errorf("%w: kty %q, crv %q", ErrKey, k.KeyType, k.Curve)
@@ -55,8 +55,8 @@ func (k JWK) PublicKey() (ed25519.PublicKey, error) {
 	return key, nil
 }
 
-// Thumbprint is the key ID of a broker key: its RFC 7638 SHA-256 thumbprint in
-// base64url.
+// Thumbprint returns a key's RFC 7638 SHA-256 thumbprint in base64url, which is
+// the key ID of a broker's key.
 func Thumbprint(key ed25519.PublicKey) string {
 	// RFC 7638 section 3.2: required members only, in lexical order, no spaces.
 	sum := sha256.Sum256([]byte(`{"crv":"Ed25519","kty":"OKP","x":"` +

@@ -5,7 +5,7 @@ import "net/http"
 // ProblemContentType is the media type of a problem document (RFC 7807).
 const ProblemContentType = "application/problem+json"
 
-// Problem is an RFC 7807 problem document as the broker writes it.
+// A Problem is a problem document (RFC 7807), the body of every refusal.
 type Problem struct {
 	Type      string `json:"type"`
 	Title     string `json:"title"`
@@ -17,10 +17,10 @@ type Problem struct {
 	Hint      string `json:"hint,omitempty"`
 }
 
-// Code is the machine-readable reason in a problem document.
+// A Code is the machine-readable reason in a problem document.
 type Code string
 
-// The error codes of WIRE.md.
+// The error codes (docs/protocol.md, "Common rules").
 const (
 	CodeInvalidRequest    Code = "invalid_request"
 	CodeInvalidTTL        Code = "invalid_ttl"
@@ -37,7 +37,7 @@ const (
 	CodeUnavailable       Code = "unavailable"
 )
 
-// statuses is the one table from code to HTTP status.
+// statuses maps each code to its HTTP status.
 var statuses = map[Code]int{
 	CodeInvalidRequest:    http.StatusBadRequest,
 	CodeInvalidTTL:        http.StatusBadRequest,
@@ -54,7 +54,7 @@ var statuses = map[Code]int{
 	CodeUnavailable:       http.StatusServiceUnavailable,
 }
 
-// Status is the HTTP status of a code, 500 for one that is not known.
+// Status returns the HTTP status of the code, or 500 for an unknown code.
 func (c Code) Status() int {
 	if s, ok := statuses[c]; ok {
 		return s
@@ -62,8 +62,8 @@ func (c Code) Status() int {
 	return http.StatusInternalServerError
 }
 
-// NewProblem fills a problem document from its code. Instance is the request
-// path; requestID the answer's X-Request-ID.
+// NewProblem returns the problem document for a code. The instance is the path of
+// the request, and requestID the response's X-Request-ID.
 func NewProblem(code Code, detail, instance, requestID string) Problem {
 	status := code.Status()
 	return Problem{

@@ -93,7 +93,7 @@ func TestFindsWhatWasChanged(t *testing.T) {
 		tamper func(*agentwrit.AuditPage)
 		says   string
 	}{
-		"an edit":    {func(p *agentwrit.AuditPage) { p.Events[3].Detail = "x" }, "the event was changed"},
+		"an edit":    {func(p *agentwrit.AuditPage) { p.Events[3].Detail = "x" }, "event modified"},
 		"a deletion": {func(p *agentwrit.AuditPage) { p.Events = slices.Delete(p.Events, 3, 4) }, "removed, inserted or moved"},
 		"a swap":     {func(p *agentwrit.AuditPage) { p.Events[3], p.Events[4] = p.Events[4], p.Events[3] }, "removed, inserted or moved"},
 	} {
@@ -199,7 +199,7 @@ func TestTamper(t *testing.T) {
 		says   string
 		head   bool
 	}{
-		{trail.Edit, 2, 2, "the event was changed", false},
+		{trail.Edit, 2, 2, "event modified", false},
 		{trail.Rewrite, 2, 3, "prev_hash", false},
 		{trail.Rewrite, 5, 6, "the last event was rewritten", true},
 		{trail.Delete, 2, 2, "prev_hash", false},
