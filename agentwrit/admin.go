@@ -11,14 +11,16 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
-// Admin is a broker's operator: it registers applications, revokes, and reads
-// the audit trail. It logs in when it must, and is safe for concurrent use.
+// An Admin is a broker's operator. It registers applications, revokes
+// credentials and reads the audit log. It logs in when a call needs it and is
+// safe for concurrent use.
 type Admin struct {
 	client  *client
 	session *session
 }
 
-// NewAdmin makes an Admin from the broker's admin secret. It sends nothing.
+// NewAdmin returns an Admin that logs in with the broker's admin secret. It sends
+// nothing.
 func NewAdmin(brokerURL, secret string, opts ...Option) (*Admin, error) {
 	c, err := newClient(brokerURL, opts)
 	if err != nil {
@@ -33,17 +35,22 @@ func NewAdmin(brokerURL, secret string, opts ...Option) (*Admin, error) {
 	}}}, nil
 }
 
-// Login logs in now, to find out whether the secret is right.
+// Login logs in unless there is a session already. Other methods log in by
+// themselves; call Login to check the secret.
 func (a *Admin) Login(ctx context.Context) error {
 	_, err := a.session.bearer(ctx)
 	return err
 }
 
-// Health asks the broker how it is.
+// Close ends the session: it releases the session's token at the broker, and
+// later calls that need a login fail with [ErrClosed].
+func (a *Admin) Close() error { return a.session.close() }
+
+// Health returns the broker's report about itself.
 func (a *Admin) Health(ctx context.Context) (*Health, error) { return a.client.health(ctx) }
 
-// RegisterApp registers an application. Its client secret stands in this
-// answer and nowhere else. It fails with [ErrConflict] when the name is taken.
+// RegisterApp registers an application. Only this call returns its client secret.
+// It fails with [ErrConflict] if the name is taken.
 func (a *Admin) RegisterApp(ctx context.Context, req CreateAppRequest) (*AppRecord, error) {
 	var app AppRecord
 	err := a.session.do(ctx, call{op: "register app", method: "POST", path: "/v1/admin/apps", in: req, out: &app})
@@ -51,29 +58,33 @@ func (a *Admin) RegisterApp(ctx context.Context, req CreateAppRequest) (*AppReco
 		return nil, err
 	}
 	if app.Name == "" {
-		app.Name = req.Name // the broker leaves it out of this answer
+		app.Name = req.Name // the response omits it
 	}
 	return &app, nil
 }
 
-// Apps lists all applications, deregistered ones included.
+// Apps returns all applications, including deregistered ones.
 func (a *Admin) Apps(ctx context.Context) ([]AppRecord, error) {
 	var list wire.AppList
 	err := a.session.do(ctx, call{op: "list apps", method: "GET", path: "/v1/admin/apps", out: &list, safe: true})
 	return list.Apps, err
 }
 
-// App finds one application.
+// App returns one application. It fails with [ErrNotFound] if the broker knows no
+// application of that ID.
 func (a *Admin) App(ctx context.Context, id string) (*AppRecord, error) {
 	return a.app(ctx, call{op: "get app", method: "GET", safe: true}, id)
 }
 
-// UpdateApp changes an application's ceiling, its session life, or both.
+// UpdateApp changes an application's scope ceiling, the lifetime of its logins, or
+// both.
 func (a *Admin) UpdateApp(ctx context.Context, id string, req UpdateAppRequest) (*AppRecord, error) {
 	return a.app(ctx, call{op: "update app", method: "PUT", in: req, safe: true}, id)
 }
 
-// DeleteApp deregisters an application: its tokens are dead.
+// DeleteApp deregisters an application, which revokes its credentials. The
+// reference broker leaves the tokens of its agents valid; revoke their tasks
+// first.
 func (a *Admin) DeleteApp(ctx context.Context, id string) (*AppRecord, error) {
 	return a.app(ctx, call{op: "deregister app", method: "DELETE"}, id)
 }
@@ -87,7 +98,8 @@ func (a *Admin) app(ctx context.Context, k call, id string) (*AppRecord, error) 
 	return &app, nil
 }
 
-// CreateLaunchToken makes a launch token that no application stands behind.
+// CreateLaunchToken issues a launch token that belongs to no application, so that
+// no ceiling limits it.
 func (a *Admin) CreateLaunchToken(ctx context.Context, req LaunchTokenRequest) (*LaunchToken, error) {
 	var out LaunchToken
 	if err := a.session.do(ctx, call{op: "launch token", method: "POST", path: "/v1/admin/launch-tokens", in: req, out: &out}); err != nil {
@@ -96,8 +108,8 @@ func (a *Admin) CreateLaunchToken(ctx context.Context, req LaunchTokenRequest) (
 	return &out, nil
 }
 
-// Revoke kills a token, an agent, a task or a chain; target is what the level
-// calls for (WIRE.md, "Revoke").
+// Revoke revokes a token, an agent, a task or a chain. The level determines what
+// target is; see [RevokeToken] and the other levels.
 func (a *Admin) Revoke(ctx context.Context, level RevokeLevel, target string) (*RevokeResponse, error) {
 	var out RevokeResponse
 	if err := a.session.do(ctx, call{op: "revoke", method: "POST", path: "/v1/revoke", safe: true,
@@ -107,14 +119,14 @@ func (a *Admin) Revoke(ctx context.Context, level RevokeLevel, target string) (*
 	return &out, nil
 }
 
-// AuditFilter chooses audit events; zero fields choose all.
+// An AuditFilter selects audit events. Zero fields select all.
 type AuditFilter struct {
 	AgentID, TaskID string
 	EventType       EventType
 	Outcome         Outcome
 	Since, Until    time.Time
-	Limit           int // of one page, at most 1000; 0 for the broker's default of 100
-	Offset          int
+	Limit           int // events per page, at most MaxAuditPage; 0 for the broker's default of 100
+	Offset          int // events to skip
 }
 
 func (f AuditFilter) query() string {
@@ -146,7 +158,7 @@ func (f AuditFilter) query() string {
 	return "?" + q.Encode()
 }
 
-// AuditPage reads one page of the audit trail, oldest first.
+// AuditPage returns one page of the audit log, oldest event first.
 func (a *Admin) AuditPage(ctx context.Context, f AuditFilter) (*AuditPage, error) {
 	var page AuditPage
 	if err := a.session.do(ctx, call{op: "audit events", method: "GET", path: "/v1/audit/events" + f.query(), out: &page, safe: true}); err != nil {
@@ -155,8 +167,8 @@ func (a *Admin) AuditPage(ctx context.Context, f AuditFilter) (*AuditPage, error
 	return &page, nil
 }
 
-// AuditEvents walks the trail from f.Offset on, page by page, to what was its
-// end when the last page was read. It stops at the first error.
+// AuditEvents returns the selected events of the audit log from f.Offset on, and
+// requests page after page until it reaches the end. An error ends the sequence.
 func (a *Admin) AuditEvents(ctx context.Context, f AuditFilter) iter.Seq2[AuditEvent, error] {
 	return func(yield func(AuditEvent, error) bool) {
 		if f.Limit == 0 {
@@ -181,11 +193,20 @@ func (a *Admin) AuditEvents(ctx context.Context, f AuditFilter) iter.Seq2[AuditE
 	}
 }
 
-// String names the admin without its secret.
+// Checkpoint returns the signed head of the audit log; see
+// [Validator.Checkpoint]. It needs no login.
+func (a *Admin) Checkpoint(ctx context.Context) (note []byte, c Checkpoint, err error) {
+	return a.client.checkpoint(ctx)
+}
+
+// Keys returns the broker's public keys; see [Validator.Keys]. It needs no login.
+func (a *Admin) Keys(ctx context.Context) (Keys, error) { return a.client.keys(ctx) }
+
+// String identifies the admin without revealing its secret.
 func (a *Admin) String() string { return "agentwrit.Admin(" + a.client.base.Host + ")" }
 
-// GoString is String: the secret is in no form of printing.
+// GoString returns the same text as String, so that %#v reveals no secret.
 func (a *Admin) GoString() string { return a.String() }
 
-// LogValue is String for slog.
+// LogValue returns the same text as String for package slog.
 func (a *Admin) LogValue() slog.Value { return slog.StringValue(a.String()) }

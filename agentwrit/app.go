@@ -13,16 +13,17 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
-// App is an application registered at a broker. It logs in when it must and
-// keeps the session for all its callers. It is safe for concurrent use.
+// An App is an application that is registered at a broker. It logs in when a call
+// needs it, and all its callers share the session. An App is safe for
+// concurrent use.
 type App struct {
 	client  *client
 	session *session
 	id      string
 }
 
-// NewApp makes an App from what a broker's operator handed out. It sends
-// nothing; the first call that needs a login makes it.
+// NewApp returns an App that logs in with the client ID and secret that the
+// broker issued when the application was registered. It sends nothing.
 func NewApp(brokerURL, clientID, clientSecret string, opts ...Option) (*App, error) {
 	c, err := newClient(brokerURL, opts)
 	if err != nil {
@@ -37,28 +38,35 @@ func NewApp(brokerURL, clientID, clientSecret string, opts ...Option) (*App, err
 	}}}, nil
 }
 
-// Login logs in now, if there is no session yet: to find out whether the
-// credentials are right, or to have the first agent sooner.
+// Login logs in unless there is a session already. Other methods log in by
+// themselves; call Login to check the credentials, or to create the first agent
+// faster.
 func (a *App) Login(ctx context.Context) error {
 	_, err := a.session.bearer(ctx)
 	return err
 }
 
-// AgentRequest says what agent to create.
+// Close ends the session: it releases the session's token at the broker, and
+// later calls that need a login fail with [ErrClosed]. Agents keep their own
+// tokens and can still be renewed and released.
+func (a *App) Close() error { return a.session.close() }
+
+// An AgentRequest describes an agent to create.
 type AgentRequest struct {
-	OrchID string        // the orchestration; letters, digits and . _ -
-	TaskID string        // the task; likewise
-	Scope  []string      // what the agent may do, within the app's ceiling
-	MaxTTL time.Duration // life of its tokens, 0 for the broker's default of 300 s
-	Label  string        // name in the broker's audit trail; OrchID/TaskID if empty
-	// Key proves the agent's identity. It must be an Ed25519 key; nil makes
-	// one, which never leaves memory.
+	OrchID string        // orchestration; letters, digits and ". _ -"
+	TaskID string        // task; the same characters
+	Scope  []string      // scopes of its token, within the app's ceiling
+	MaxTTL time.Duration // lifetime of its tokens, 0 for the broker's default of 300 s
+	Label  string        // name in the audit log, OrchID/TaskID if empty
+	// Key proves the agent's identity and must be an Ed25519 key. If it is nil,
+	// CreateAgent generates one that never leaves memory.
 	Key crypto.Signer
 }
 
-// CreateAgent registers a new agent: a launch token within the app's ceiling,
-// a challenge, and a signature over it. It fails with [ErrAuthorization] when
-// the scope is above the ceiling.
+// CreateAgent registers a new agent: it obtains a launch token, signs the
+// broker's challenge with the agent's key, and receives the agent's first
+// access token. It fails with [ErrAuthorization] if the scope exceeds the app's
+// ceiling.
 func (a *App) CreateAgent(ctx context.Context, req AgentRequest) (*Agent, error) {
 	key, public, err := signer(req.Key)
 	if err != nil {
@@ -100,43 +108,43 @@ func (a *App) CreateAgent(ctx context.Context, req AgentRequest) (*Agent, error)
 		reg.AccessToken, reg.ExpiresIn)
 }
 
-// Validate asks the broker about a token; see [Validate].
+// Validate asks the broker whether a token is valid; see [Validator.Validate].
 func (a *App) Validate(ctx context.Context, token string) (*Claims, error) {
 	return a.client.validate(ctx, token)
 }
 
-// Health asks the broker how it is.
+// Health returns the broker's report about itself.
 func (a *App) Health(ctx context.Context) (*Health, error) { return a.client.health(ctx) }
 
-// ClientID is the app's public name at the broker.
+// ClientID returns the client ID, which is not secret.
 func (a *App) ClientID() string { return a.id }
 
-// String names the app without its secret.
+// String identifies the app without revealing its secret.
 func (a *App) String() string { return "agentwrit.App(" + a.id + ")" }
 
-// GoString is String: the secret is in no form of printing.
+// GoString returns the same text as String, so that %#v reveals no secret.
 func (a *App) GoString() string { return a.String() }
 
-// LogValue is String for slog.
+// LogValue returns the same text as String for package slog.
 func (a *App) LogValue() slog.Value { return slog.StringValue(a.String()) }
 
-// signer checks a key, or makes one.
+// signer returns key and its public half. It generates a key if key is nil.
 func signer(key crypto.Signer) (crypto.Signer, ed25519.PublicKey, error) {
 	if key == nil {
 		public, private, err := ed25519.GenerateKey(rand.Reader)
 		if err != nil {
-			return nil, nil, &Error{Op: "make a key", Kind: ErrCrypto, cause: err}
+			return nil, nil, &Error{Op: "generate key", Kind: ErrCrypto, cause: err}
 		}
 		return private, public, nil
 	}
 	public, ok := key.Public().(ed25519.PublicKey)
 	if !ok {
-		return nil, nil, &Error{Op: "read the key", Kind: ErrCrypto, Detail: "the key must be Ed25519"}
+		return nil, nil, &Error{Op: "use key", Kind: ErrCrypto, Detail: "the key must be Ed25519"}
 	}
 	return key, public, nil
 }
 
-// sign signs a nonce's 32 bytes (WIRE.md, "Register").
+// sign signs the 32 bytes of a nonce (docs/protocol.md, "Registration").
 func sign(key crypto.Signer, nonce string) ([]byte, error) {
 	raw, err := hex.DecodeString(nonce)
 	if err != nil || len(raw) != 32 {
@@ -144,7 +152,7 @@ func sign(key crypto.Signer, nonce string) ([]byte, error) {
 	}
 	sig, err := key.Sign(rand.Reader, raw, crypto.Hash(0))
 	if err != nil {
-		return nil, &Error{Op: "sign the challenge", Kind: ErrCrypto, Detail: "the key did not sign", cause: err}
+		return nil, &Error{Op: "sign challenge", Kind: ErrCrypto, Detail: "the key failed to sign", cause: err}
 	}
 	return sig, nil
 }

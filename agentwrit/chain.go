@@ -1,36 +1,44 @@
 package agentwrit
 
 import (
-	"context"
 	"crypto/ed25519"
-	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
-// The audit trail's types.
-type (
-	Checkpoint = wire.Checkpoint // a signed head of the trail
-	ChainError = wire.ChainError // where a trail stops being the one that was written
-)
+// A Checkpoint is the signed head of an audit log: its size and the hash of its
+// last event at one moment.
+type Checkpoint = wire.Checkpoint
 
-// ErrCheckpoint is in every error about a checkpoint that is not one, that the
-// key did not sign, or that the trail does not bear out.
+// A ChainError reports the first event of an audit log that does not follow from
+// the events before it.
+type ChainError = wire.ChainError
+
+// ErrCheckpoint is wrapped by errors about a checkpoint that is malformed, not
+// signed by the expected key, or contradicted by the audit log.
 var ErrCheckpoint = wire.ErrCheckpoint
 
-// VerifyChain recomputes the hash of every event of a trail, from its first
-// one, and returns the head that it reaches. An edit, a removal, an insertion
-// or a swap is a [*ChainError]; an error of the sequence ends it.
+// OpenCheckpoint parses a signed checkpoint and verifies that key signed it. Its
+// errors wrap [ErrCheckpoint].
+func OpenCheckpoint(note []byte, key ed25519.PublicKey) (Checkpoint, error) {
+	return wire.OpenCheckpoint(note, key)
+}
+
+// VerifyChain recomputes the hash of every event of an audit log, starting with
+// the first, and returns the number of events and the hash of the last one. It
+// stops at the first error of the sequence. An event that was edited, removed,
+// inserted or moved is reported as a [*ChainError].
 //
-// What was cut from the end leaves a chain that verifies: compare the head with
-// checkpoints kept from earlier, which must be given oldest first. A checkpoint
-// that the trail does not bear out is an error that wraps [ErrCheckpoint].
-func VerifyChain(events iter.Seq2[AuditEvent, error], kept ...Checkpoint) (size int64, head string, err error) {
+// A log whose end was cut off still verifies. To detect that, pass checkpoints
+// that were saved earlier, oldest first: if the log contradicts one, the error
+// wraps [ErrCheckpoint].
+func VerifyChain(events iter.Seq2[AuditEvent, error], saved ...Checkpoint) (size int64, head string, err error) {
 	var chain wire.Chain
 	head = wire.GenesisHash
-	kept, err = borneOut(kept, 0, head)
+	saved, err = compare(saved, 0, head)
 	if err != nil {
 		return 0, head, err
 	}
@@ -42,70 +50,31 @@ func VerifyChain(events iter.Seq2[AuditEvent, error], kept ...Checkpoint) (size 
 			return chain.Size, head, err
 		}
 		head = chain.Head
-		if kept, err = borneOut(kept, chain.Size, head); err != nil {
+		if saved, err = compare(saved, chain.Size, head); err != nil {
 			return chain.Size, head, err
 		}
 	}
-	if len(kept) > 0 {
-		return chain.Size, head, fmt.Errorf("%w: the trail ends after %d events, and had %d on %s: its end was cut",
-			ErrCheckpoint, chain.Size, kept[0].Size, kept[0].Time.UTC().Format("2006-01-02 15:04:05 UTC"))
+	if len(saved) > 0 {
+		return chain.Size, head, fmt.Errorf("%w: the log has %d events, but had %d on %s: its end was removed",
+			ErrCheckpoint, chain.Size, saved[0].Size, utc(saved[0].Time))
 	}
 	return chain.Size, head, nil
 }
 
-// borneOut checks the checkpoints of a trail's size so far, and returns those
-// of greater ones.
-func borneOut(kept []Checkpoint, size int64, head string) ([]Checkpoint, error) {
-	for len(kept) > 0 && kept[0].Size <= size {
-		if kept[0].Size < size || kept[0].Hash != head {
-			return kept, fmt.Errorf("%w: after %d events the trail is not the one that was signed on %s: it was rewritten",
-				ErrCheckpoint, kept[0].Size, kept[0].Time.UTC().Format("2006-01-02 15:04:05 UTC"))
+// compare checks the saved checkpoints of the log's current size and returns
+// those of larger sizes.
+func compare(saved []Checkpoint, size int64, head string) ([]Checkpoint, error) {
+	for len(saved) > 0 && saved[0].Size <= size {
+		if saved[0].Size < size {
+			return saved, fmt.Errorf("%w: checkpoints must be given oldest first", ErrCheckpoint)
 		}
-		kept = kept[1:]
+		if saved[0].Hash != head {
+			return saved, fmt.Errorf("%w: the first %d events differ from those signed on %s: the log was rewritten",
+				ErrCheckpoint, size, utc(saved[0].Time))
+		}
+		saved = saved[1:]
 	}
-	return kept, nil
+	return saved, nil
 }
 
-// OpenCheckpoint reads a signed checkpoint and checks that key signed it.
-func OpenCheckpoint(note []byte, key ed25519.PublicKey) (Checkpoint, error) {
-	return wire.OpenCheckpoint(note, key)
-}
-
-// Checkpoint asks the broker for the signed head of its audit trail, as it is
-// to be kept, and reads it. It needs a broker that serves GET
-// /v1/audit/checkpoint; others answer with [ErrNotFound].
-func (a *Admin) Checkpoint(ctx context.Context) (note []byte, c Checkpoint, err error) {
-	keys, err := a.client.keys(ctx)
-	if err != nil {
-		return nil, c, err
-	}
-	if err := a.session.do(ctx, call{op: "checkpoint", method: "GET", path: "/v1/audit/checkpoint",
-		media: "text/plain", out: &note, safe: true}); err != nil {
-		return nil, c, err
-	}
-	for _, key := range keys {
-		if c, err = wire.OpenCheckpoint(note, key); err == nil {
-			return note, c, nil
-		}
-	}
-	return nil, c, &Error{Op: "checkpoint", Kind: ErrProtocol, Detail: "the checkpoint is not signed by the broker's key", cause: err}
-}
-
-// keys asks for the broker's public keys by key ID.
-func (c *client) keys(ctx context.Context) (map[string]ed25519.PublicKey, error) {
-	var set wire.JWKSet
-	if err := c.do(ctx, call{op: "broker's keys", method: "GET", path: "/v1/keys", out: &set, safe: true}); err != nil {
-		return nil, err
-	}
-	keys := make(map[string]ed25519.PublicKey)
-	for _, jwk := range set.Keys {
-		if key, err := jwk.PublicKey(); err == nil {
-			keys[jwk.KeyID] = key
-		}
-	}
-	if len(keys) == 0 {
-		return nil, &Error{Op: "broker's keys", Kind: ErrProtocol, cause: errors.New("no usable key"),
-			Detail: "the broker has no Ed25519 key to verify with"}
-	}
-	return keys, nil
-}
+func utc(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -32,6 +32,7 @@ type client struct {
 	timeout   time.Duration
 	userAgent string
 	now       func() time.Time
+	trusted   Keys // keys to trust instead of those the broker serves, nil for none
 }
 
 // A call describes one request.

@@ -1,14 +1,15 @@
-// Package agentwrit gives AI agents short-lived credentials that reach just as
-// far as their task, from any AgentWrit broker.
+// Package agentwrit is a client for AgentWrit brokers, which issue short-lived,
+// task-scoped credentials to AI agents.
 //
-// An [App] is an application that is registered at a broker with a ceiling of
-// scopes. It creates an [Agent] for each task: a key pair made in memory, a
-// SPIFFE ID, and a token with the scopes that this task needs. The agent
-// renews its token, delegates a part of it to another agent, and releases it
-// when the task is done:
+// An application is registered at a broker with a ceiling: the scopes that it
+// may grant. An [App] logs in as that application and creates an [Agent] for
+// each task. An agent has a key pair, a SPIFFE ID, and an access token with the
+// scopes that the task needs. It can renew its token, delegate some of its scopes
+// to another agent, and release the token when the task is done:
 //
 //	app, err := agentwrit.NewApp(brokerURL, clientID, clientSecret)
 //	…
+//	defer app.Close()
 //	agent, err := app.CreateAgent(ctx, agentwrit.AgentRequest{
 //		OrchID: "clinic", TaskID: "visit-17",
 //		Scope: []string{"read:records:P-1042"},
@@ -16,11 +17,18 @@
 //	…
 //	defer agent.Release(ctx)
 //
-// Whoever is handed a token asks the broker about it, with [Validate], a
-// [Validator], or the middleware [RequireScope]. An [Admin] registers
-// applications, revokes, and reads the audit trail.
+// A service that receives a token validates it at the broker, with the middleware
+// [RequireScope] or with a [Validator]. An [OfflineVerifier] checks signatures
+// instead and does not notice revocations. An agent calls such a service through
+// a [Transport], which sends its token to one origin only.
 //
-// Every failure is an [*Error]; [errors.Is] tells the kinds apart. No error,
-// log line or formatted value holds a token or a secret. The package imports
-// the standard library only.
+// An [Admin] operates a broker: it registers applications, revokes credentials,
+// and reads the audit log, whose hash chain [VerifyChain] checks.
+//
+// Network operations return an [*Error]; match its kind with [errors.Is]. No
+// error, log line or formatted value contains a token or a secret. All types are
+// safe for concurrent use. The package depends only on the standard library.
+//
+// To test code that uses this package against a real broker, see package
+// [github.com/devonartis/medassist-go/agentwrit/brokertest].
 package agentwrit

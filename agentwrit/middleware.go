@@ -2,21 +2,21 @@ package agentwrit
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/internal/random"
 )
 
-// TokenValidator is whoever can say what a token holds: an [App] or a
-// [Validator], which ask the broker.
+// A TokenValidator resolves a token to its claims. [App] and [Validator] ask the
+// broker; an [OfflineVerifier] checks signatures.
 type TokenValidator interface {
-	// Validate returns a live token's claims. ErrTokenInvalid says that it is
-	// not alive, any other error that nobody knows.
+	// Validate returns the claims of a valid token. It fails with
+	// ErrTokenInvalid if the token is not valid, and with any other error if
+	// that can't be determined.
 	Validate(ctx context.Context, token string) (*Claims, error)
 }
 
@@ -25,20 +25,20 @@ var (
 	_ TokenValidator = (*Validator)(nil)
 )
 
-// ScopesOf says what a request requires; an error refuses the request with 400
-// and its text.
+// ScopesOf returns the scopes that a request requires. If it fails, the request
+// is refused with status 400 and the text of the error.
 type ScopesOf func(*http.Request) ([]string, error)
 
-// RequireScope lets a request through when its bearer token is alive, by v's
-// word at this moment, and covers the scopes. Anything else is refused with a
-// problem document: 401 without a live token, 403 with required_scope,
-// held_scope and missing_scope, 503 when v can't tell. Requiring no scope at
-// all is refused too.
+// RequireScope returns middleware that passes a request on if its bearer token
+// is valid, as reported by v, and covers the scopes. It refuses any other
+// request with a problem document: 401 without a valid token, 403 with a
+// [Denial] if scopes are missing, and 503 if v can't determine whether the
+// token is valid. Without scopes it refuses every request.
 func RequireScope(v TokenValidator, scopes ...string) func(http.Handler) http.Handler {
 	return RequireScopeFunc(v, func(*http.Request) ([]string, error) { return scopes, nil })
 }
 
-// RequireScopeFunc is [RequireScope] for scopes that depend on the request.
+// RequireScopeFunc is like [RequireScope] for scopes that depend on the request.
 func RequireScopeFunc(v TokenValidator, scopesOf ScopesOf) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -47,21 +47,28 @@ func RequireScopeFunc(v TokenValidator, scopesOf ScopesOf) func(http.Handler) ht
 				denial.write(w, r)
 				return
 			}
-			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), claimsKey{}, claims)))
+			next.ServeHTTP(w, r.WithContext(ContextWithClaims(r.Context(), claims)))
 		})
 	}
 }
 
 type claimsKey struct{}
 
-// ClaimsFrom returns the claims of the token that [RequireScope] let through.
+// ClaimsFrom returns the claims of the token that [RequireScope] accepted.
 func ClaimsFrom(ctx context.Context) (*Claims, bool) {
 	c, ok := ctx.Value(claimsKey{}).(*Claims)
 	return c, ok
 }
 
-// Denial is a refusal of [RequireScope] as a client reads it: a problem
-// document, and which scopes were compared.
+// ContextWithClaims returns a context from which [ClaimsFrom] returns c. With it a
+// test can call a handler that [RequireScope] protects in production.
+func ContextWithClaims(ctx context.Context, c *Claims) context.Context {
+	return context.WithValue(ctx, claimsKey{}, c)
+}
+
+// A Denial is the body with which [RequireScope] refuses a request: a problem
+// document (RFC 7807) and, if the token's scopes don't suffice, the scopes that
+// were compared.
 type Denial struct {
 	wire.Problem
 	RequiredScope []string `json:"required_scope,omitempty"`
@@ -69,32 +76,35 @@ type Denial struct {
 	MissingScope  []string `json:"missing_scope,omitempty"`
 }
 
-// authorize is the one place that decides.
+// authorize authenticates the caller and checks its scope.
 func authorize(v TokenValidator, scopesOf ScopesOf, r *http.Request) (*Claims, *Denial) {
 	required, err := scopesOf(r)
 	if err != nil {
-		return nil, deny(wire.CodeInvalidRequest, err.Error())
+		return nil, deny(CodeInvalidRequest, err.Error())
 	}
 	token, detail := bearer(r)
 	if detail != "" {
-		return nil, deny(wire.CodeUnauthorized, detail)
+		return nil, deny(CodeUnauthorized, detail)
 	}
 	claims, err := v.Validate(r.Context(), token)
 	switch {
 	case errors.Is(err, ErrTokenInvalid):
-		return nil, deny(wire.CodeUnauthorized, "token verification failed")
+		return nil, deny(CodeUnauthorized, "token verification failed")
 	case err != nil:
-		return nil, deny(wire.CodeUnavailable, "the broker can't be asked about the token")
+		return nil, deny(CodeUnavailable, "the token can't be verified at the moment")
 	}
 	missing := MissingScopes(required, claims.Scope)
 	if len(required) == 0 || len(missing) > 0 {
-		d := deny(wire.CodeInsufficientScope, "token lacks required scope: "+strings.Join(missing, " "))
+		d := deny(CodeInsufficientScope, "token lacks required scope: "+strings.Join(missing, " "))
 		d.RequiredScope, d.HeldScope, d.MissingScope = required, claims.Scope, missing
 		return nil, d
 	}
 	return claims, nil
 }
 
+// bearer returns the request's bearer token, or the reason why there is none.
+// Two Authorization headers are refused, because another server on the way may
+// have checked the one that is not used here.
 func bearer(r *http.Request) (token, problem string) {
 	header := r.Header.Values("Authorization")
 	if len(header) == 0 {
@@ -107,14 +117,12 @@ func bearer(r *http.Request) (token, problem string) {
 	return token, ""
 }
 
-func deny(code wire.Code, detail string) *Denial {
+func deny(code Code, detail string) *Denial {
 	return &Denial{Problem: wire.NewProblem(code, detail, "", "")}
 }
 
 func (d *Denial) write(w http.ResponseWriter, r *http.Request) {
-	id := make([]byte, 8)
-	rand.Read(id) // never fails
-	d.Instance, d.RequestID = r.URL.Path, hex.EncodeToString(id)
+	d.Instance, d.RequestID = r.URL.Path, random.Hex(8)
 	h := w.Header()
 	h.Set("Content-Type", wire.ProblemContentType)
 	h.Set("Cache-Control", "no-store")
@@ -124,5 +132,5 @@ func (d *Denial) write(w http.ResponseWriter, r *http.Request) {
 		h.Set("WWW-Authenticate", "Bearer")
 	}
 	w.WriteHeader(d.Status)
-	json.NewEncoder(w).Encode(d) // a client that is gone needs no answer
+	json.NewEncoder(w).Encode(d) // an error means that the client is gone
 }

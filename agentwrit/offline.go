@@ -13,31 +13,29 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
-// How long the keys that were fetched are used, and how soon a token with an
-// unknown key ID may have them fetched again.
 const (
-	keysLife  = time.Hour
-	keysAgain = 30 * time.Second
+	keysLife  = time.Hour        // how long fetched keys are used
+	keysAgain = 30 * time.Second // minimum time before an unknown key ID causes another fetch
 )
 
-// OfflineVerifier verifies tokens with the broker's public keys, which it
-// fetches once in a while, without asking about each token.
+// An OfflineVerifier verifies tokens with the broker's public keys, which it
+// fetches now and then, instead of asking the broker about each token.
 //
-// It can't know of revocations: a token that was released, renewed or revoked
-// passes until it expires. It is for services that accept this for the sake of
-// not depending on the broker at each call. Safe for concurrent use.
+// It does not notice revocations: a token that was released, renewed or revoked
+// is accepted until it expires. Use it for services that must keep working when
+// the broker does not respond. An OfflineVerifier is safe for concurrent use.
 type OfflineVerifier struct {
 	client *client
 
 	mu      sync.Mutex
-	keys    map[string]ed25519.PublicKey
+	keys    Keys
 	fetched time.Time
 }
 
 var _ TokenValidator = (*OfflineVerifier)(nil)
 
-// NewOfflineVerifier makes a verifier for the tokens of the broker at an
-// address. It sends nothing yet.
+// NewOfflineVerifier returns a verifier for tokens of the broker at brokerURL. It
+// sends nothing yet.
 func NewOfflineVerifier(brokerURL string, opts ...Option) (*OfflineVerifier, error) {
 	c, err := newClient(brokerURL, opts)
 	if err != nil {
@@ -46,9 +44,10 @@ func NewOfflineVerifier(brokerURL string, opts ...Option) (*OfflineVerifier, err
 	return &OfflineVerifier{client: c}, nil
 }
 
-// Validate verifies a token's signature, its form, its time, and each hop of
-// its delegation chain. It fails with [ErrTokenInvalid], or with another error
-// when the broker's keys can't be had.
+// Validate verifies a token's form, signature and validity period, and the
+// signature of each delegation in its chain. It fails with [ErrTokenInvalid] if
+// the token is not valid, and with another error if the broker's keys can't be
+// fetched.
 func (v *OfflineVerifier) Validate(ctx context.Context, token string) (*Claims, error) {
 	header, rest, ok := strings.Cut(token, ".")
 	payload, signature, ok2 := strings.Cut(rest, ".")
@@ -78,7 +77,8 @@ func (v *OfflineVerifier) Validate(ctx context.Context, token string) (*Claims, 
 
 func invalidToken() error { return &Error{Op: "verify token", Kind: ErrTokenInvalid} }
 
-// keyID reads a header that names EdDSA and a key, "" for any other.
+// keyID returns the key ID of a token header, or "" unless the header names
+// EdDSA as the algorithm and JWT as the type.
 func keyID(header string) string {
 	var h struct {
 		Algorithm string `json:"alg"`
@@ -92,8 +92,8 @@ func keyID(header string) string {
 	return h.KeyID
 }
 
-// chainSigned checks that the broker signed each hop, and that the claims name
-// this chain and no other.
+// chainSigned reports whether the broker signed each delegation of the chain, and
+// whether the claims' chain hash is that of the chain.
 func chainSigned(c *Claims, key ed25519.PublicKey) bool {
 	if len(c.DelegationChain) == 0 {
 		return c.ChainHash == ""
@@ -107,8 +107,8 @@ func chainSigned(c *Claims, key ed25519.PublicKey) bool {
 	return c.ChainHash == wire.HashChain(c.DelegationChain)
 }
 
-// key finds a key by its ID; nil means that the broker has none of that ID. One
-// caller fetches while the others wait, for the client's timeout at the most.
+// key returns the broker's key of that ID, or nil if it has none. One caller
+// fetches the keys while the others wait.
 func (v *OfflineVerifier) key(ctx context.Context, kid string) (ed25519.PublicKey, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -9,14 +9,15 @@ import (
 	"time"
 )
 
-// DefaultTimeout bounds one request to the broker.
+// DefaultTimeout limits one request to the broker.
 const DefaultTimeout = 10 * time.Second
 
-// Option changes how a client talks to its broker.
+// An Option changes how a client talks to its broker.
 type Option func(*client)
 
-// WithHTTPClient has requests sent through c's transport. Redirects are not
-// followed whatever c says, since they would carry credentials elsewhere.
+// WithHTTPClient sends requests through the transport of c and, if c has a
+// timeout, limits each request to it. Redirects are never followed, because they
+// would carry credentials to another address.
 func WithHTTPClient(c *http.Client) Option {
 	return func(cl *client) {
 		if c.Transport != nil {
@@ -28,35 +29,39 @@ func WithHTTPClient(c *http.Client) Option {
 	}
 }
 
-// WithTimeout bounds each request; the default is [DefaultTimeout].
+// WithTimeout limits each request to d. The default is [DefaultTimeout].
 func WithTimeout(d time.Duration) Option { return func(cl *client) { cl.timeout = d } }
 
 // WithUserAgent sets the User-Agent header.
 func WithUserAgent(s string) Option { return func(cl *client) { cl.userAgent = s } }
 
-// WithClock sets where the time comes from; the default is [time.Now].
+// WithClock sets the source of the current time. The default is [time.Now].
 func WithClock(now func() time.Time) Option { return func(cl *client) { cl.now = now } }
 
-// transport keeps as many connections to one broker as concurrent callers use;
-// net/http's own default keeps two.
+// WithKeys trusts these broker keys and no others. Without it, the keys that the
+// broker serves are trusted, which is as safe as the connection to it.
+func WithKeys(k Keys) Option { return func(cl *client) { cl.trusted = k } }
+
+// transport is shared by all clients. It keeps more idle connections per broker
+// than net/http's default of two, since many agents use one broker.
 var transport = func() http.RoundTripper {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = 64
 	return t
 }()
 
-// newClient checks the broker's address and applies options.
+// newClient validates the broker's address and applies options.
 func newClient(brokerURL string, opts []Option) (*client, error) {
 	base, err := url.Parse(strings.TrimRight(brokerURL, "/"))
 	if err == nil && (base.Scheme != "http" && base.Scheme != "https" || base.Host == "") {
-		err = errors.New("it must look like https://broker.example")
+		err = errors.New("it must have the form https://broker.example")
 	}
 	if err == nil && base.User != nil {
-		err = errors.New("it must not hold a user name or password")
+		err = errors.New("it must not contain a user name or password")
 	}
 	if err != nil {
-		return nil, &Error{Op: "broker address", Kind: ErrInvalidRequest,
-			Detail: fmt.Sprintf("the broker's URL can't be used: %v", stripURL(err))}
+		return nil, &Error{Op: "parse broker URL", Kind: ErrInvalidRequest,
+			Detail: fmt.Sprintf("invalid broker URL: %v", stripURL(err))}
 	}
 	c := &client{base: base, timeout: DefaultTimeout, userAgent: "agentwrit-go/1", now: time.Now}
 	c.http = &http.Client{
@@ -69,8 +74,8 @@ func newClient(brokerURL string, opts []Option) (*client, error) {
 	return c, nil
 }
 
-// stripURL takes the URL out of an error of net/url or net/http: it may hold
-// what nobody should read.
+// stripURL removes the URL from an error of net/url or net/http, because it may
+// contain a secret.
 func stripURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {

@@ -9,74 +9,84 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
-// session is a login that many callers share. Brokers allow few logins, so at
-// most one is in flight, and it is renewed before it runs out.
+// A session is a login shared by many callers. Brokers limit logins, so at most
+// one is in flight, and its token is replaced before it expires.
 type session struct {
 	client *client
-	login  call // what to send
+	login  call // the login request
 
 	mu      sync.Mutex
 	token   string
 	renewAt time.Time
 	flight  *flight // the login in flight, nil if none
+	closed  bool
 }
 
-// flight is one login that several callers wait for.
+// A flight is a login that callers wait for.
 type flight struct {
-	done chan struct{}
-	err  error
+	done  chan struct{} // closed when the login has ended
+	token string
+	err   error
 }
 
-// bearer returns the session's token, logging in when there is none. It
-// returns as soon as ctx ends, while the login goes on for the others.
+// bearer returns the session's token and logs in if there is none. It returns
+// early if ctx ends; the login then continues for other callers.
 func (s *session) bearer(ctx context.Context) (string, error) {
-	for {
-		s.mu.Lock()
-		if s.token != "" && s.client.now().Before(s.renewAt) {
-			defer s.mu.Unlock()
-			return s.token, nil
-		}
-		f := s.flight
-		if f == nil {
-			f = &flight{done: make(chan struct{})}
-			s.flight = f
-			go s.run(context.WithoutCancel(ctx), f)
-		}
+	s.mu.Lock()
+	if s.closed {
 		s.mu.Unlock()
-		select {
-		case <-f.done:
-			if f.err != nil {
-				return "", f.err
-			}
-		case <-ctx.Done():
-			return "", &Error{Op: s.login.op, Kind: ErrTransport, Detail: "canceled", cause: ctx.Err()}
-		}
+		return "", s.errClosed()
+	}
+	if s.token != "" && s.client.now().Before(s.renewAt) {
+		defer s.mu.Unlock()
+		return s.token, nil
+	}
+	f := s.flight
+	if f == nil {
+		f = &flight{done: make(chan struct{})}
+		s.flight = f
+		go s.run(context.WithoutCancel(ctx), f)
+	}
+	s.mu.Unlock()
+	select {
+	case <-f.done:
+		return f.token, f.err
+	case <-ctx.Done():
+		return "", &Error{Op: s.login.op, Kind: ErrTransport, Detail: "canceled", cause: ctx.Err()}
 	}
 }
 
-// run logs in; the client's timeout and the retries' bound end it.
+// run logs in. The client's timeout and the limit on retries bound its duration.
 func (s *session) run(ctx context.Context, f *flight) {
-	var auth wire.AuthResponse
-	k := s.login
-	k.out = &auth
-	err := s.client.do(ctx, k)
-	if err == nil && auth.AccessToken == "" {
-		err = &Error{Op: k.op, Kind: ErrProtocol, Detail: "the broker answered a login without a token"}
-	}
+	auth, err := s.authenticate(ctx)
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flight = nil
+	f.token, f.err = auth.AccessToken, err
 	if err == nil {
 		life := time.Duration(auth.ExpiresIn) * time.Second
-		s.token = auth.AccessToken
-		s.renewAt = s.client.now().Add(life - min(life/5, 30*time.Second))
+		s.token, s.renewAt = auth.AccessToken, s.client.now().Add(life-min(life/5, 30*time.Second))
 	}
-	f.err = err
-	s.flight = nil
-	s.mu.Unlock()
 	close(f.done)
 }
 
-// forget drops a token that the broker no longer accepts, unless a newer one
-// has already taken its place.
+func (s *session) authenticate(ctx context.Context) (auth wire.AuthResponse, err error) {
+	k := s.login
+	k.out = &auth
+	if err := s.client.do(ctx, k); err != nil {
+		return auth, err
+	}
+	if auth.AccessToken == "" {
+		return auth, &Error{Op: k.op, Kind: ErrProtocol, Detail: "the login response lacks a token"}
+	}
+	if auth.ExpiresIn <= 0 {
+		return auth, &Error{Op: k.op, Kind: ErrProtocol, Detail: "the login response contains an expired token"}
+	}
+	return auth, nil
+}
+
+// forget drops a token that the broker no longer accepts, unless a newer one has
+// replaced it.
 func (s *session) forget(token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,8 +95,8 @@ func (s *session) forget(token string) {
 	}
 }
 
-// do sends a call under the session, logging in again once if the broker has
-// forgotten it.
+// do sends a call with the session's token. If the broker no longer accepts the
+// token, do logs in again and repeats the call once.
 func (s *session) do(ctx context.Context, k call) error {
 	for again := false; ; again = true {
 		token, err := s.bearer(ctx)
@@ -101,3 +111,28 @@ func (s *session) do(ctx context.Context, k call) error {
 		s.forget(token)
 	}
 }
+
+// close waits for a login in flight, then releases the session's token.
+func (s *session) close() error {
+	s.mu.Lock()
+	f := s.flight
+	s.closed = true
+	s.mu.Unlock()
+	if f != nil {
+		<-f.done
+	}
+	s.mu.Lock()
+	token := s.token
+	s.token = ""
+	s.mu.Unlock()
+	if token == "" {
+		return nil
+	}
+	err := s.client.do(context.Background(), call{op: "close", method: "POST", path: "/v1/token/release", bearer: token, safe: true})
+	if errors.Is(err, ErrAuthentication) {
+		return nil // no longer valid
+	}
+	return err
+}
+
+func (s *session) errClosed() error { return &Error{Op: s.login.op, Kind: ErrClosed} }

@@ -7,10 +7,11 @@ import (
 	"github.com/devonartis/medassist-go/internal/text"
 )
 
-// Validator asks a broker about tokens. It needs no credential of its own.
+// A Validator asks a broker whether tokens are valid. It needs no credential.
 type Validator struct{ client *client }
 
-// NewValidator makes a Validator for the broker at an address.
+// NewValidator returns a Validator for the broker at brokerURL. It sends
+// nothing.
 func NewValidator(brokerURL string, opts ...Option) (*Validator, error) {
 	c, err := newClient(brokerURL, opts)
 	if err != nil {
@@ -19,18 +20,28 @@ func NewValidator(brokerURL string, opts ...Option) (*Validator, error) {
 	return &Validator{c}, nil
 }
 
-// Validate asks the broker whether a token is alive, and what it holds. It
-// fails with [ErrTokenInvalid] when the broker says that it is not; any other
-// error means that nobody knows, and the token must not be accepted.
+// Validate asks the broker whether a token is valid and returns its claims. It
+// fails with [ErrTokenInvalid] if the broker reports the token as invalid. Any
+// other error means that the token's state is unknown; do not accept it.
 func (v *Validator) Validate(ctx context.Context, token string) (*Claims, error) {
 	return v.client.validate(ctx, token)
 }
 
-// Health asks the broker how it is.
+// Health returns the broker's report about itself.
 func (v *Validator) Health(ctx context.Context) (*Health, error) { return v.client.health(ctx) }
 
-// Validate asks the broker at an address about one token. Who asks often makes
-// a [Validator].
+// Keys returns the keys that the broker currently serves, or those given by
+// [WithKeys].
+func (v *Validator) Keys(ctx context.Context) (Keys, error) { return v.client.keys(ctx) }
+
+// Checkpoint returns the signed head of the broker's audit log, both as the
+// note to save and decoded. Its signature is verified with [Validator.Keys].
+func (v *Validator) Checkpoint(ctx context.Context) (note []byte, c Checkpoint, err error) {
+	return v.client.checkpoint(ctx)
+}
+
+// Validate asks the broker at brokerURL whether one token is valid; see
+// [Validator.Validate]. To validate several, create a [Validator].
 func Validate(ctx context.Context, brokerURL, token string, opts ...Option) (*Claims, error) {
 	v, err := NewValidator(brokerURL, opts...)
 	if err != nil {
@@ -52,7 +63,7 @@ func (c *client) validate(ctx context.Context, token string) (*Claims, error) {
 		return nil, &Error{Op: "validate token", Kind: ErrTokenInvalid, Detail: text.Clip(out.Error, maxDetail)}
 	}
 	if out.Claims == nil {
-		return nil, &Error{Op: "validate token", Kind: ErrProtocol, Detail: "the broker called a token valid without its claims"}
+		return nil, &Error{Op: "validate token", Kind: ErrProtocol, Detail: "the broker reported a valid token without its claims"}
 	}
 	return out.Claims, nil
 }

@@ -1,11 +1,9 @@
-// Package brokertest starts a real broker for a test: the embedded one, over
-// HTTP, on a loopback port of its own. Nothing of it is simulated, so a test
-// that passes here has spoken the protocol.
+// Package brokertest starts a real AgentWrit broker for a test: the embedded
+// broker, served over HTTP on its own loopback port. Tests that use it exercise
+// the actual protocol; nothing is mocked.
 package brokertest
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"log/slog"
 	"net/http/httptest"
 	"testing"
@@ -13,33 +11,32 @@ import (
 
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/broker"
+	"github.com/devonartis/medassist-go/internal/random"
 )
 
-// Broker is a running broker.
+// A Broker is a running broker.
 type Broker struct {
 	URL         string
 	AdminSecret string
 }
 
-// Option changes the broker's configuration.
+// An Option changes the broker's configuration.
 type Option func(*broker.Config)
 
-// OnDisk keeps the broker's data in dir instead of in memory.
+// OnDisk stores the broker's data in dir instead of in memory.
 func OnDisk(dir string) Option { return func(c *broker.Config) { c.Dir = dir } }
 
-// WithClock sets where the broker's time comes from.
+// WithClock sets the broker's source of the current time.
 func WithClock(now func() time.Time) Option { return func(c *broker.Config) { c.Clock = now } }
 
-// WithConfig changes anything else.
+// WithConfig changes any part of the configuration.
 func WithConfig(f func(*broker.Config)) Option { return f }
 
-// Start starts a broker, in memory unless an option says otherwise, and stops
-// it when the test ends.
+// Start starts a broker and stops it when the test ends. Its data is kept in
+// memory unless an option says otherwise.
 func Start(t testing.TB, opts ...Option) *Broker {
 	t.Helper()
-	secret := make([]byte, 24)
-	rand.Read(secret) // never fails
-	cfg := broker.Config{AdminSecret: hex.EncodeToString(secret), Logger: slog.New(slog.DiscardHandler)}
+	cfg := broker.Config{AdminSecret: random.Hex(24), Logger: slog.New(slog.DiscardHandler)}
 	for _, o := range opts {
 		o(&cfg)
 	}
@@ -57,37 +54,62 @@ func Start(t testing.TB, opts ...Option) *Broker {
 	return &Broker{URL: srv.URL, AdminSecret: b.AdminSecret()}
 }
 
-// Admin is the broker's operator.
+// Admin returns a client that operates the broker.
 func (b *Broker) Admin(t testing.TB, opts ...agentwrit.Option) *agentwrit.Admin {
 	t.Helper()
 	admin, err := agentwrit.NewAdmin(b.URL, b.AdminSecret, opts...)
 	if err != nil {
-		t.Fatalf("admin: %v", err)
+		t.Fatalf("create admin: %v", err)
 	}
 	return admin
 }
 
-// Register registers an application with these scopes as its ceiling.
+// Validator returns a client that validates tokens at the broker.
+func (b *Broker) Validator(t testing.TB, opts ...agentwrit.Option) *agentwrit.Validator {
+	t.Helper()
+	v, err := agentwrit.NewValidator(b.URL, opts...)
+	if err != nil {
+		t.Fatalf("create validator: %v", err)
+	}
+	return v
+}
+
+// Register registers an application under a random name, with the scopes as its
+// ceiling.
 func (b *Broker) Register(t testing.TB, scopes ...string) *agentwrit.AppRecord {
 	t.Helper()
-	suffix := make([]byte, 6)
-	rand.Read(suffix) // never fails
-	app, err := b.Admin(t).RegisterApp(t.Context(), agentwrit.CreateAppRequest{
-		Name: "test-" + hex.EncodeToString(suffix), Scopes: scopes})
+	app, err := b.Admin(t).RegisterApp(t.Context(), agentwrit.CreateAppRequest{Name: "test-" + random.Hex(6), Scopes: scopes})
 	if err != nil {
 		t.Fatalf("register app: %v", err)
 	}
 	return app
 }
 
-// App registers an application with these scopes as its ceiling, and returns
-// its client.
+// App registers an application with the scopes as its ceiling and returns a
+// client for it.
 func (b *Broker) App(t testing.TB, scopes ...string) *agentwrit.App {
 	t.Helper()
+	return b.AppWith(t, nil, scopes...)
+}
+
+// AppWith is like [Broker.App] and passes options to the client.
+func (b *Broker) AppWith(t testing.TB, opts []agentwrit.Option, scopes ...string) *agentwrit.App {
+	t.Helper()
 	rec := b.Register(t, scopes...)
-	app, err := agentwrit.NewApp(b.URL, rec.ClientID, rec.ClientSecret)
+	app, err := agentwrit.NewApp(b.URL, rec.ClientID, rec.ClientSecret, opts...)
 	if err != nil {
-		t.Fatalf("app: %v", err)
+		t.Fatalf("create app: %v", err)
 	}
 	return app
+}
+
+// Agent returns an agent that holds the scopes, created by an application that
+// is registered for it.
+func (b *Broker) Agent(t testing.TB, scopes ...string) *agentwrit.Agent {
+	t.Helper()
+	agent, err := b.App(t, scopes...).CreateAgent(t.Context(), agentwrit.AgentRequest{OrchID: "test", TaskID: "test", Scope: scopes})
+	if err != nil {
+		t.Fatalf("create agent: %v", err)
+	}
+	return agent
 }
