@@ -19,7 +19,7 @@ import (
 	"github.com/devonartis/medassist-go/broker"
 )
 
-// A harness is a broker and a plain HTTP client for it.
+// harness is a broker and a plain HTTP client of it.
 type harness struct {
 	t     testing.TB
 	b     *broker.Broker
@@ -28,7 +28,7 @@ type harness struct {
 	clock *clock
 }
 
-// A clock is a time that a test sets.
+// clock is a time that a test moves.
 type clock struct{ nanos atomic.Int64 }
 
 func newClock() *clock {
@@ -179,7 +179,7 @@ func (h *harness) login(a wire.App) string {
 	return auth.AccessToken
 }
 
-// launch issues a launch token, as an app or as the admin.
+// launch mints a launch token, by an app, or by the admin with his route.
 func (h *harness) launch(route, bearer string, edit func(*wire.LaunchTokenRequest), scope ...string) string {
 	h.t.Helper()
 	in := wire.LaunchTokenRequest{AgentName: "test/agent", AllowedScope: scope}
@@ -243,7 +243,7 @@ func (h *harness) enroll(launchToken, task string, scope ...string) agent {
 	return agent{out.AgentID, out.AccessToken}
 }
 
-// delegate delegates scope and returns the delegate with its token.
+// delegate hands scope on and returns the delegate with its token.
 func (h *harness) delegate(from agent, to string, ttl int, scope ...string) agent {
 	h.t.Helper()
 	var out wire.DelegateResponse
@@ -258,7 +258,7 @@ func (h *harness) renew(a agent) agent {
 	return agent{a.id, out.AccessToken}
 }
 
-// claims validates a token and returns its claims, or nil if it is invalid.
+// claims validates a token; nil when the broker says it is dead.
 func (h *harness) claims(token string) *wire.Claims {
 	h.t.Helper()
 	var out wire.ValidateResponse
@@ -269,20 +269,20 @@ func (h *harness) claims(token string) *wire.Claims {
 	return out.Claims
 }
 
-func (h *harness) mustBeValid(what, token string) *wire.Claims {
+func (h *harness) mustLive(what, token string) *wire.Claims {
 	h.t.Helper()
 	c := h.claims(token)
 	if c == nil {
-		h.t.Errorf("%s is invalid, want valid", what)
+		h.t.Errorf("%s is dead, should be alive", what)
 	}
 	return c
 }
 
-// mustBeInvalid checks that validation and the bearer endpoints refuse a token.
-func (h *harness) mustBeInvalid(what, token string) {
+// mustBeDead: says the validation, and so do the endpoints that take a bearer.
+func (h *harness) mustBeDead(what, token string) {
 	h.t.Helper()
 	if h.claims(token) != nil {
-		h.t.Errorf("%s is valid, want invalid", what)
+		h.t.Errorf("%s is alive, should be dead", what)
 	}
 	if a := h.call("POST", "/v1/token/renew", token, nil); a.status != 401 {
 		h.t.Errorf("renewing %s = %d %s, want 401", what, a.status, a.body)

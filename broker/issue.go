@@ -6,25 +6,24 @@ import (
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/broker/internal/store"
-	"github.com/devonartis/medassist-go/internal/random"
 )
 
-// A grant describes a token to be issued.
+// grant is what a token is to be issued for.
 type grant struct {
 	kind       string // for the metrics
 	subject    string
 	scope      []string
 	ttl        time.Duration
-	renewUntil time.Time // limit on the expiry of the token and its renewals; zero for none
-	appID      string    // the app whose ceiling applies
+	renewUntil time.Time // the token, and what renews it, ends by then; zero for no limit
+	appID      string    // whose ceiling the scope falls under
 	taskID     string
 	orchID     string
 	chain      []wire.DelegationHop
 }
 
-// issue builds a token's claims and stores the token. The caller signs it after
-// the commit: until then there is nothing to return, and signing runs in
-// parallel.
+// issue decides a token's claims and records the token. It is signed by the
+// caller after the commit: until then there is nothing to hand out, and two
+// processors can sign at once.
 func (c *change) issue(g grant) (*wire.Claims, error) {
 	now := c.now.Truncate(time.Second)
 	expires := now.Add(g.ttl.Truncate(time.Second))
@@ -38,7 +37,7 @@ func (c *change) issue(g grant) (*wire.Claims, error) {
 		IssuedAt:        now.Unix(),
 		NotBefore:       now.Unix(),
 		ExpiresAt:       expires.Unix(),
-		ID:              random.Hex(16),
+		ID:              randomHex(16),
 		Scope:           slices.Clone(g.scope),
 		TaskID:          g.taskID,
 		OrchID:          g.orchID,
@@ -57,8 +56,8 @@ func (c *change) issue(g grant) (*wire.Claims, error) {
 	})
 }
 
-// lifetime returns a token's lifetime in seconds, the expires_in of a new token.
+// lifetime is what expires_in says of a token that was just issued, in seconds.
 func lifetime(c *wire.Claims) int { return int(c.ExpiresAt - c.IssuedAt) }
 
-// expiry returns the time at which a token expires.
+// expiry is when a token ends.
 func expiry(c *wire.Claims) time.Time { return time.Unix(c.ExpiresAt, 0).UTC() }

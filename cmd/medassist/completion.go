@@ -11,36 +11,35 @@ import (
 	"github.com/devonartis/medassist-go/scenario"
 )
 
-// completionCmd prints a shell completion script.
+// completionCmd prints a script that completes commands and flags in a shell.
 type completionCmd struct {
 	Shell string `arg:"" enum:"bash,zsh,fish" help:"bash, zsh or fish."`
 }
 
-// Help explains how to load the script.
+// Help says how to use what is printed.
 func (completionCmd) Help() string {
-	return `To load it into the current shell:
+	return `For this shell alone:
   source <(medassist completion bash)        bash
   source <(medassist completion zsh)         zsh, after compinit
   medassist completion fish | source         fish`
 }
 
-// Run prints the script, generated from the command-line parser.
-func (c *completionCmd) Run(k *kong.Context, std stdio) error {
+// Run prints the script, made of the command line as it is.
+func (c *completionCmd) Run(k *kong.Context, io stdio) error {
 	commands := completions(k.Model.Node)
 	if c.Shell == "fish" {
-		return fish(std.out, commands)
+		return fish(io.out, commands)
 	}
-	return bash(std.out, commands, c.Shell == "zsh")
+	return bash(io.out, commands, c.Shell == "zsh")
 }
 
-// completion lists the words that can follow a command.
+// completion is what can follow a command.
 type completion struct {
 	name, help string
 	flags      []*kong.Flag
-	words      []string // known arguments
+	words      []string // arguments that are known
 }
 
-// completions returns the completions of every command.
 func completions(root *kong.Node) []completion {
 	var out []completion
 	for _, n := range root.Children {
@@ -65,7 +64,7 @@ func completions(root *kong.Node) []completion {
 	return out
 }
 
-// bash writes the script for bash, or for zsh by means of its bash emulation.
+// bash writes the script for bash and, by its own emulation of it, for zsh.
 func bash(w io.Writer, commands []completion, zsh bool) error {
 	var b strings.Builder
 	if zsh {
@@ -87,7 +86,6 @@ func bash(w io.Writer, commands []completion, zsh bool) error {
 	return err
 }
 
-// fish writes the script for fish.
 func fish(w io.Writer, commands []completion) error {
 	var b strings.Builder
 	for _, c := range commands {
@@ -104,7 +102,7 @@ func fish(w io.Writer, commands []completion) error {
 	return err
 }
 
-// quoted returns s as a quoted fish word.
+// quoted is a word for fish.
 func quoted(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// guides returns the paths of the repository's Markdown files.
+// guides are all Markdown files of the repository.
 func guides(t *testing.T) []string {
 	t.Helper()
 	var all []string
@@ -31,7 +31,8 @@ var (
 	notInAnchors = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
-// anchors returns the fragments that GitHub generates for the headings of a page.
+// anchors are the fragments by which a page's headings are linked to, as GitHub
+// makes them.
 func anchors(text string) map[string]bool {
 	all := map[string]bool{}
 	for _, m := range heading.FindAllStringSubmatch(text, -1) {
@@ -40,8 +41,8 @@ func anchors(text string) map[string]bool {
 	return all
 }
 
-// Every link from a guide to a file of this repository resolves, including its
-// anchor.
+// Every link of a guide to a file of this repository leads to one, and to a
+// heading in it if it names one.
 func TestLinks(t *testing.T) {
 	for _, guide := range guides(t) {
 		text, err := os.ReadFile(guide)
@@ -50,7 +51,7 @@ func TestLinks(t *testing.T) {
 		}
 		for _, m := range markdownLink.FindAllStringSubmatch(string(text), -1) {
 			if strings.Contains(m[1], ":") {
-				continue // an external link
+				continue // elsewhere
 			}
 			target, anchor, _ := strings.Cut(m[1], "#")
 			file := guide
@@ -58,7 +59,7 @@ func TestLinks(t *testing.T) {
 				file = filepath.Join(filepath.Dir(guide), target)
 			}
 			if _, err := os.Stat(file); err != nil {
-				t.Errorf("%s links to %s, which does not exist", guide, m[1])
+				t.Errorf("%s links to %s, which is not there", guide, m[1])
 				continue
 			}
 			if anchor == "" {

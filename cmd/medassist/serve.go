@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,7 +12,6 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agents"
-	"github.com/devonartis/medassist-go/internal/random"
 	"github.com/devonartis/medassist-go/llm"
 	"github.com/devonartis/medassist-go/patient"
 	"github.com/devonartis/medassist-go/preflight"
@@ -20,14 +21,14 @@ import (
 	"github.com/devonartis/medassist-go/web"
 )
 
-// Timeouts of the web server. It has no write timeout, because streams set a
-// deadline for each write.
+// Bounds of the page's connections. There is no write timeout: streams set
+// their own for each write.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 15 * time.Second
 	idleTimeout       = 2 * time.Minute
-	releaseTimeout    = 20 * time.Second // for active runs to release their tokens
-	closeTimeout      = 5 * time.Second  // for open requests to finish
+	releaseTimeout    = 20 * time.Second // for live runs to end their tokens
+	closeTimeout      = 5 * time.Second  // for requests to end
 )
 
 type serveCmd struct {
@@ -35,15 +36,15 @@ type serveCmd struct {
 }
 
 // Run runs the demo until ctx ends.
-func (c *serveCmd) Run(ctx context.Context, std stdio) error { return Run(ctx, c.Config, std) }
+func (c *serveCmd) Run(ctx context.Context, io stdio) error { return Run(ctx, c.Config, io) }
 
-// Run starts the demo and serves it until ctx ends. Before it returns it ends
-// every run, releases every token and closes every stream.
-func Run(ctx context.Context, cfg Config, std stdio) (err error) {
-	if err := cfg.complete(); err != nil {
+// Run wires everything together, runs until ctx ends, and then ends every run,
+// every token and every stream before it returns.
+func Run(ctx context.Context, cfg Config, io stdio) (err error) {
+	if err := cfg.fill(); err != nil {
 		return err
 	}
-	log := cfg.logger(std)
+	log := cfg.logger(io)
 	var closing closers
 	defer func() { err = errors.Join(err, closing.close()) }()
 
@@ -74,7 +75,7 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 
 	service, err := agents.New(agents.Config{
 		Broker: broker.app, Operator: broker.operator(), BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
-		Model: model, Tools: tools.NewClient(localURL(page.Addr()), nil), Log: runs,
+		Model: model, Tools: tools.NewClient(reachable(page.Addr()), nil), Log: runs,
 		Directory: directory(store), Clock: cfg.clock, Logger: log,
 	})
 	if err != nil {
@@ -89,7 +90,7 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 		Admin: broker.admin, ModelName: model.Name(), ModelMode: string(model.Mode()),
 		PresenterKey: key, Clock: cfg.clock, Logger: log,
 		Preflight: preflight.Config{Broker: broker.app, BrokerURL: broker.url, Admin: broker.admin, Model: model,
-			PageURL: localURL(page.Addr()), Clock: cfg.clock},
+			PageURL: reachable(page.Addr()), Clock: cfg.clock},
 	})
 	if err != nil {
 		return err
@@ -99,18 +100,17 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 	mux.Handle("/records/", records.NewHandler(store, broker.app, log))
 	mux.Handle("/", site.Handler())
 
-	fmt.Fprintf(std.out, "page    %s%s%s\n", localURL(page.Addr()), keyQuery(key), note)
-	fmt.Fprintf(std.out, "broker  %s %s%s\n", broker.url, broker.kind(), broker.note)
-	fmt.Fprintf(std.out, "model   %s (%s)\n", model.Name(), model.Mode())
+	fmt.Fprintf(io.out, "page    %s%s%s\n", reachable(page.Addr()), keyQuery(key), note)
+	fmt.Fprintf(io.out, "broker  %s %s%s\n", broker.url, broker.kind(), broker.note)
+	fmt.Fprintf(io.out, "model   %s (%s)\n", model.Name(), model.Mode())
 	if cfg.ready != nil {
-		cfg.ready(Addresses{Page: localURL(page.Addr()), Broker: broker.url})
+		cfg.ready(Addresses{Page: reachable(page.Addr()), Broker: broker.url})
 	}
 	return serve(ctx, page, mux, service, site, log)
 }
 
-// serve serves ln until ctx ends. It then stops in order: runs first, because
-// they need the records API and the broker to release their tokens, then streams,
-// then the server.
+// serve answers until ctx ends. Runs end first, while the records and the
+// broker still answer; then streams, which have nothing more to say.
 func serve(ctx context.Context, ln net.Listener, h http.Handler, service *agents.Service, site *web.Server, log *slog.Logger) error {
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
@@ -119,7 +119,7 @@ func serve(ctx context.Context, ln net.Listener, h http.Handler, service *agents
 	var failed error
 	select {
 	case failed = <-ended:
-		failed = fmt.Errorf("web server: %w", failed)
+		failed = fmt.Errorf("the page stopped: %w", failed)
 		ended <- nil
 	case <-ctx.Done():
 	}
@@ -136,7 +136,7 @@ func serve(ctx context.Context, ln net.Listener, h http.Handler, service *agents
 	return errors.Join(failed, err)
 }
 
-// directory adapts the record store to the patient lookup of an encounter.
+// directory is the front desk's list, for the encounter to look a patient up.
 func directory(s *records.Store) agents.Directory {
 	return func(ctx context.Context, id patient.ID) (string, bool, error) {
 		p, found, err := s.Find(ctx, id)
@@ -144,8 +144,8 @@ func directory(s *records.Store) agents.Directory {
 	}
 }
 
-// chooseModel creates the configured model. A recording takes precedence over a
-// server, so that it can be played back with the server's settings still in place.
+// chooseModel makes the model. A recording comes before a server, so that what
+// was recorded with a server's settings plays back with them still set.
 func chooseModel(cfg Config, closing *closers) (llm.Model, error) {
 	server := llm.Config{BaseURL: cfg.LLMBaseURL, APIKey: cfg.LLMAPIKey, Model: cfg.LLMModel}
 	switch {
@@ -164,8 +164,7 @@ func chooseModel(cfg Config, closing *closers) (llm.Model, error) {
 	return llm.NewPlanner(), nil
 }
 
-// presenterKey returns the presenter's key, generated if none is configured, or ""
-// on loopback, where none is needed.
+// presenterKey is needed as soon as others can reach the page.
 func presenterKey(cfg Config, addr net.Addr) (string, error) {
 	if isLoopback(addr) {
 		return "", nil
@@ -176,10 +175,11 @@ func presenterKey(cfg Config, addr net.Addr) (string, error) {
 		}
 		return cfg.PresenterKey, nil
 	}
-	return random.Hex(12), nil
+	key := make([]byte, 12)
+	rand.Read(key) // never fails
+	return hex.EncodeToString(key), nil
 }
 
-// keyQuery returns the path and query that log the presenter in.
 func keyQuery(key string) string {
 	if key == "" {
 		return ""
@@ -187,7 +187,7 @@ func keyQuery(key string) string {
 	return "/?key=" + key
 }
 
-// closers is a list of functions to call on shutdown, the last added first.
+// closers run in the reverse of the order in which they were added.
 type closers []func() error
 
 func (c *closers) add(f func() error) { *c = append(*c, f) }
@@ -200,7 +200,6 @@ func (c *closers) close() error {
 	return errors.Join(errs...)
 }
 
-// ignoreClosed returns err unless it reports a listener that is already closed.
 func ignoreClosed(err error) error {
 	if errors.Is(err, net.ErrClosed) {
 		return nil
