@@ -135,7 +135,9 @@ func TestBrowserCancel(t *testing.T) {
 	browsertest.Eval[string](p, `document.getElementById("pace").value = "step"`)
 	p.Press("3")
 	p.Wait("the run waits", `document.querySelector("[data-next]")`)
-	next(p)
+	for browsertest.Eval[bool](p, `!document.querySelector("[data-type=agent_created]")`) {
+		next(p)
+	}
 	p.Press("x")
 	p.Wait("the run is cancelled", `document.querySelector(".badge.failed")?.innerText === "CANCELLED"`)
 	if status := browsertest.Eval[string](p, `document.querySelector(".status").innerText`); !strings.Contains(status, "dead") {
