@@ -1,4 +1,4 @@
-# MedAssist as a static binary of its own user, in an image with nothing else.
+# MedAssist as a static binary in an otherwise empty image, run by an unprivileged user.
 FROM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./

@@ -10,6 +10,7 @@ import (
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/broker/internal/store"
+	"github.com/devonartis/medassist-go/internal/random"
 )
 
 // clientSecretBytes makes 64 hex digits: bcrypt takes at most 72 bytes.
@@ -17,7 +18,7 @@ const clientSecretBytes = 32
 
 var appName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
 
-// parseScopes checks scopes that are to be granted by anyone but the broker.
+// parseScopes checks scopes that a caller wants to grant or request.
 func parseScopes(scopes []string) error {
 	if _, err := wire.ParseScopes(scopes); err != nil {
 		return refuse(wire.CodeInvalidRequest, "%s", err)
@@ -25,12 +26,12 @@ func parseScopes(scopes []string) error {
 	return nil
 }
 
-// refuseReserved refuses the scopes that only the broker's own logins carry: an
-// agent that held one could call the endpoints behind it.
+// refuseReserved rejects scopes that only the broker's own logins may hold. An
+// agent that held one could call the endpoints that require it.
 func refuseReserved(scopes []string) error {
 	for _, s := range scopes {
 		if strings.HasPrefix(s, "admin:") || strings.HasPrefix(s, "app:") {
-			return refuse(wire.CodeInvalidRequest, "scopes of admin: and app: are the broker's own and can't be granted")
+			return refuse(wire.CodeInvalidRequest, "scopes that begin with admin: or app: are reserved and can't be granted")
 		}
 	}
 	return nil
@@ -74,11 +75,11 @@ func (b *Broker) createApp(r *request, in *wire.CreateAppRequest) (*wire.App, er
 		return nil, err
 	}
 
-	secret := randomHex(clientSecretBytes)
+	secret := random.Hex(clientSecretBytes)
 	app := &store.App{
-		ID:       "app-" + randomHex(8),
+		ID:       "app-" + random.Hex(8),
 		Name:     in.Name,
-		ClientID: "client-" + randomHex(8),
+		ClientID: "client-" + random.Hex(8),
 		Scopes:   in.Scopes,
 		TokenTTL: time.Duration(ttl) * time.Second,
 	}
@@ -109,7 +110,7 @@ func (b *Broker) createApp(r *request, in *wire.CreateAppRequest) (*wire.App, er
 	return &wire.App{AppID: app.ID, ClientID: app.ClientID, ClientSecret: secret, Scopes: app.Scopes, TokenTTL: ttl}, nil
 }
 
-// listApps is GET /v1/admin/apps; deregistered apps are on the list.
+// listApps is GET /v1/admin/apps. The list includes deregistered apps.
 func (b *Broker) listApps(r *request, _ *none) (*wire.AppList, error) {
 	apps, err := b.store.Apps(r.ctx)
 	if err != nil {
@@ -165,7 +166,8 @@ func (b *Broker) updateApp(r *request, in *wire.UpdateAppRequest) (*wire.App, er
 	return wireApp(app), nil
 }
 
-// deleteApp is DELETE /v1/admin/apps/{id}. The record stays, the authority goes.
+// deleteApp is DELETE /v1/admin/apps/{id}. It keeps the record and ends the app's
+// authority.
 func (b *Broker) deleteApp(r *request, _ *none) (*wire.App, error) {
 	app, err := b.changeApp(r, func(c *change, app *store.App) {
 		app.DeregisteredAt = c.now
@@ -177,7 +179,7 @@ func (b *Broker) deleteApp(r *request, _ *none) (*wire.App, error) {
 	return &wire.App{AppID: app.ID, Status: "inactive", DeregisteredAt: &app.DeregisteredAt}, nil
 }
 
-// changeApp edits the active app that the path names.
+// changeApp edits the active app named in the path.
 func (b *Broker) changeApp(r *request, edit func(*change, *store.App)) (app store.App, err error) {
 	err = b.act(r, func(c *change) error {
 		current, active := c.app(r.pathID)

@@ -8,39 +8,40 @@ import (
 	"sync"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/internal/text"
 )
 
-// maxAuditField bounds each text of an audit event, in bytes before escaping.
+// maxAuditField is the maximum length of each text in an audit event, in bytes
+// before escaping.
 const maxAuditField = 1024
 
-// trail is the head of the audit chain. The chain itself is in the store.
-type trail struct {
+// auditLog is the head of the audit log. The events are in the store.
+type auditLog struct {
 	mu     sync.RWMutex
 	chain  wire.Chain
 	lastAt time.Time
 
-	broken string // what was wrong with the stored trail at start; "" if nothing
+	broken string // how the stored log failed its check at start; "" if it passed
 }
 
-func (t *trail) head() wire.Chain {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return t.chain
+func (l *auditLog) head() wire.Chain {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.chain
 }
 
-func (t *trail) advance(c wire.Chain, at time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.chain, t.lastAt = c, at
+func (l *auditLog) advance(c wire.Chain, at time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.chain, l.lastAt = c, at
 }
 
-// loadTrail reads the whole stored trail and checks every link. A trail that is
-// not as it was written is reported, not repaired: the broker goes on from its
-// last event, and health says what is wrong for as long as it runs.
-func (b *Broker) loadTrail(ctx context.Context) error {
+// loadAuditLog reads the stored audit log and checks every link. A log that fails
+// the check is reported, not repaired: the broker continues after its last event,
+// and health reports the failure until the broker stops.
+func (b *Broker) loadAuditLog(ctx context.Context) error {
 	head, err := b.store.Head(ctx)
 	if err != nil {
 		return fmt.Errorf("read audit head: %w", err)
@@ -53,7 +54,7 @@ func (b *Broker) loadTrail(ctx context.Context) error {
 		if broken == nil {
 			err := chain.Add(e)
 			if seq != lastSeq+1 && err == nil {
-				err = &wire.ChainError{Position: lastSeq + 1, ID: e.ID, Reason: "numbers are missing before it"}
+				err = &wire.ChainError{Position: lastSeq + 1, ID: e.ID, Reason: "events are missing before it"}
 			}
 			errors.As(err, &broken)
 		}
@@ -61,30 +62,30 @@ func (b *Broker) loadTrail(ctx context.Context) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("read audit trail: %w", err)
+		return fmt.Errorf("read audit log: %w", err)
 	}
 	switch {
 	case broken != nil:
-		b.trail.broken = broken.Error()
+		b.audit.broken = broken.Error()
 	case chain.Size < head.Size:
-		b.trail.broken = fmt.Sprintf("audit trail was cut: %d events, %d were written", chain.Size, head.Size)
+		b.audit.broken = fmt.Sprintf("audit log was truncated: %d events stored, %d were written", chain.Size, head.Size)
 	case chain.Size > 0 && (chain.Size != head.Size || chain.Head != head.Head):
-		b.trail.broken = "audit trail does not end where it was left"
+		b.audit.broken = "audit log does not end at the stored head"
 	}
-	if b.trail.broken != "" {
-		b.log.Error("the stored audit trail is not the one that was written", "problem", b.trail.broken)
+	if b.audit.broken != "" {
+		b.log.Error("the stored audit log was modified", "problem", b.audit.broken)
 	}
-	// New events go after both what is there and what was once there, so that a
-	// number is never given twice.
-	b.trail.chain = wire.Chain{Size: max(lastSeq, head.Size), Head: head.Head}
+	// Number new events after both the stored and the formerly stored ones, so
+	// that no number is used twice.
+	b.audit.chain = wire.Chain{Size: max(lastSeq, head.Size), Head: head.Head}
 	if lastSeq > 0 {
-		b.trail.chain.Head, b.trail.lastAt = last.Hash, last.Timestamp
+		b.audit.chain.Head, b.audit.lastAt = last.Hash, last.Timestamp
 	}
 	return nil
 }
 
-// auditSafe bounds and escapes an event's texts, so that the "|" between the
-// hashed fields is unambiguous and a line stays a line.
+// auditSafe clips and escapes an event's texts, so that no text contains the "|"
+// that separates the hashed fields, or a line break.
 func auditSafe(e wire.AuditEvent) wire.AuditEvent {
 	for _, field := range []*string{&e.AgentID, &e.TaskID, &e.OrchID, &e.Detail, &e.Resource, &e.DelegChainHash} {
 		*field = escape(*field)
@@ -93,18 +94,12 @@ func auditSafe(e wire.AuditEvent) wire.AuditEvent {
 }
 
 func escape(s string) string {
-	if len(s) > maxAuditField {
-		cut := maxAuditField
-		for cut > 0 && !utf8.RuneStart(s[cut]) {
-			cut--
-		}
-		s = s[:cut] + "…"
-	}
-	if strings.IndexFunc(s, mustEscape) < 0 && utf8.ValidString(s) {
+	s = text.Clip(s, maxAuditField)
+	if strings.IndexFunc(s, mustEscape) < 0 {
 		return s
 	}
 	var out strings.Builder
-	for _, r := range s { // invalid UTF-8 comes as U+FFFD
+	for _, r := range s {
 		if mustEscape(r) {
 			fmt.Fprintf(&out, `\u{%x}`, r)
 		} else {

@@ -56,7 +56,7 @@ func parseFilter(query map[string][]string) (store.EventFilter, error) {
 	return f, nil
 }
 
-// Times that fit Unix nanoseconds; no event is older or younger.
+// Bounds of the times that fit into Unix nanoseconds.
 var (
 	firstYear = time.Date(1700, 1, 1, 0, 0, 0, 0, time.UTC)
 	lastYear  = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -66,17 +66,18 @@ func parseTime(field, s string) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
-	t, err := time.Parse(time.RFC3339, s) // takes fractions of a second too
+	t, err := time.Parse(time.RFC3339, s) // accepts fractions of a second too
 	if err != nil || t.Before(firstYear) || t.After(lastYear) {
 		return t, refuse(wire.CodeInvalidRequest, "%s must be an RFC 3339 time", field)
 	}
 	return t, nil
 }
 
-// checkpoint is GET /v1/audit/checkpoint: the trail's head of now, signed. It
-// needs no credential, so that anyone may keep one and hold us to it.
+// checkpoint is GET /v1/audit/checkpoint: the current signed head of the audit
+// log. It needs no credential, so that anyone can keep one and later check the
+// log against it.
 func (b *Broker) checkpoint(w http.ResponseWriter, r *http.Request) {
-	head := b.trail.head()
+	head := b.audit.head()
 	note, err := b.signer.SignCheckpoint(wire.Checkpoint{
 		Origin: b.cfg.TrustDomain + "/audit",
 		Size:   head.Size,

@@ -7,10 +7,10 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
-// access is what an endpoint asks of its caller.
+// access is an endpoint's requirement on its caller.
 type access struct {
 	bearer bool
-	scope  string // with bearer: a scope the token must hold; "" for any token
+	scope  string // with bearer: a scope that the token must hold; "" for any token
 }
 
 var (
@@ -22,9 +22,9 @@ var (
 	needAppTokens    = access{true, wire.ScopeAppLaunchTokens}
 )
 
-// authorize is the door: it fills in r.claims, or refuses and records that it
-// did. A token that may be revoked while the request is on its way is looked at
-// again by act.
+// authorize authenticates the caller and checks its scope. It sets r.claims, or
+// records and returns a refusal. Because the token can be revoked while the
+// request waits for the writer, act checks it again.
 func (b *Broker) authorize(r *request, header http.Header, need access) error {
 	if !need.bearer {
 		return nil
@@ -42,8 +42,8 @@ func (b *Broker) authorize(r *request, header http.Header, need access) error {
 		return b.refuseBearer(r, errToken)
 	}
 	r.claims = claims
-	if !b.alive(claims) {
-		// act finds the same, and records it.
+	if !b.valid(claims) {
+		// act finds the token invalid too, and records it.
 		return b.act(r, func(*change) error { return errToken })
 	}
 	if need.scope != "" && !wire.Covered([]string{need.scope}, claims.Scope) {
@@ -56,19 +56,18 @@ func (b *Broker) authorize(r *request, header http.Header, need access) error {
 	return nil
 }
 
-// refuseBearer refuses a caller of whom nothing is known.
+// refuseBearer refuses an unauthenticated caller.
 func (b *Broker) refuseBearer(r *request, why *refusal) error {
 	return b.write(r, func(c *change) error {
 		return c.deny(why, wire.AuditEvent{EventType: wire.EventTokenAuthFailed, Resource: r.path})
 	})
 }
 
-// act runs an operation on the authority of r's token, if the token is alive
-// when the operation's turn comes: a revocation or a renewal that was quicker
-// counts.
+// act runs an operation with the authority of r's token, if the token is still
+// valid in the writer. A revocation or renewal that came first is respected.
 func (b *Broker) act(r *request, do func(*change) error) error {
 	return b.write(r, func(c *change) error {
-		if c.alive(r.claims) {
+		if c.valid(r.claims) {
 			return do(c)
 		}
 		event := wire.EventTokenAuthFailed
@@ -81,9 +80,9 @@ func (b *Broker) act(r *request, do func(*change) error) error {
 	})
 }
 
-// alive is [Broker.alive], with the effects of this batch.
-func (c *change) alive(claims *wire.Claims) bool {
-	if !inTime(claims, c.now) || c.isRevoked(claims) {
+// valid is like [Broker.valid], including the effects of the current batch.
+func (c *change) valid(claims *wire.Claims) bool {
+	if !unexpired(claims, c.now) || c.isRevoked(claims) {
 		return false
 	}
 	id, isApp := strings.CutPrefix(claims.Subject, appSubject)

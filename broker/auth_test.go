@@ -11,7 +11,7 @@ import (
 
 // Should an agent ever come by a scope that is an app's, it would still not be
 // an app: the second lock behind the one that reserves such scopes.
-func TestAnAgentWithAnAppsScopeMintsNothing(t *testing.T) {
+func TestAgentWithAnAppScopeIssuesNoLaunchToken(t *testing.T) {
 	b, err := Open(context.Background(), Config{})
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 
 // Who may call what. A token that is good for something is refused, with 403,
 // for everything else.
-func TestWhoMayCallWhat(t *testing.T) {
+func TestAuthorization(t *testing.T) {
 	h := start(t, broker.Config{})
 	admin := h.admin()
 	clinic := h.newApp(admin, "clinic", "read:records:*")
@@ -36,7 +36,7 @@ func TestWhoMayCallWhat(t *testing.T) {
 		{"DELETE", "/v1/admin/apps/no-such-app", nil, map[string]int{"admin": 404}},
 		{"POST", "/v1/revoke", revoke, map[string]int{"admin": 200}},
 		{"GET", "/v1/audit/events", nil, map[string]int{"admin": 200}},
-		// The holes of the live broker: an app's or the admin's own token.
+		// The reference broker allows these: an app's or the admin's own token.
 		{"POST", "/v1/delegate", delegate, map[string]int{"agent": 200}},
 		{"POST", "/v1/token/renew", nil, map[string]int{"agent": 200}},
 		{"POST", "/v1/token/release", nil, map[string]int{"admin": 204, "app": 204, "agent": 204}},
@@ -57,14 +57,14 @@ func TestWhoMayCallWhat(t *testing.T) {
 				}
 			}
 			if a := h.call(tt.method, tt.path, "", tt.body); a.status != 401 {
-				t.Errorf("nobody: %d, want 401", a.status)
+				t.Errorf("no token: %d, want 401", a.status)
 			}
 		})
 		h.clock.advance(15 * time.Second) // the logins are rate limited
 	}
 }
 
-func TestADelegatedTokenNeverOutlivesItsDelegator(t *testing.T) {
+func TestDelegatedTokenExpiresWithItsDelegator(t *testing.T) {
 	h := start(t, broker.Config{})
 	clinic := h.newApp(h.admin(), "clinic", "read:records:*")
 	life := func(seconds int) func(*wire.LaunchTokenRequest) {
@@ -95,11 +95,11 @@ func TestADelegatedTokenNeverOutlivesItsDelegator(t *testing.T) {
 		t.Errorf("after renewals it ends %d s after its delegator's token did", got-end)
 	}
 	h.clock.advance(55 * time.Second)
-	h.mustBeDead("a delegated token after its delegator's end", short.token)
-	h.mustLive("the delegate's own token", to.token)
+	h.mustBeInvalid("a delegated token after its delegator's end", short.token)
+	h.mustBeValid("the delegate's own token", to.token)
 }
 
-func TestAgentsDelegateWhatTheyHold(t *testing.T) {
+func TestDelegatedScopes(t *testing.T) {
 	h := start(t, broker.Config{})
 	clinic := h.newApp(h.admin(), "clinic", "read:records:*", "write:records:*", "read:formulary:*")
 	from := h.newAgent(clinic, "t1", "read:records:p1", "read:formulary:*")
@@ -119,14 +119,14 @@ func TestAgentsDelegateWhatTheyHold(t *testing.T) {
 			t.Errorf("delegating %v = %d %s, want 403 scope_violation", scope, a.status, a.body)
 		}
 	}
-	// What was handed on is what can be handed further.
+	// A delegated token delegates at most its own scopes.
 	narrow := h.delegate(from, to.id, 0, "read:formulary:aspirin")
 	if a := h.call("POST", "/v1/delegate", narrow.token, wire.DelegateRequest{DelegateTo: from.id, Scope: []string{"read:formulary:*"}}); a.status != 403 {
 		t.Errorf("a delegated token delegates more than it holds: %d %s", a.status, a.body)
 	}
 }
 
-func TestADeletedAppsAuthorityEnds(t *testing.T) {
+func TestDeletedAppLosesItsAuthority(t *testing.T) {
 	h := start(t, broker.Config{})
 	admin := h.admin()
 	clinic := h.newApp(admin, "clinic", "read:records:*")
@@ -146,13 +146,13 @@ func TestADeletedAppsAuthorityEnds(t *testing.T) {
 		answer
 		want int
 	}{
-		"the app mints":            {h.call("POST", byApp, clinic.token, launch), 401},
-		"the app logs in":          {h.call("POST", "/v1/app/auth", "", wire.AppAuthRequest{ClientID: clinic.ClientID, ClientSecret: clinic.ClientSecret}), 401},
-		"its launch token is used": {h.call("POST", "/v1/register", "", in), 401},
-		"its agent renews":         {h.call("POST", "/v1/token/renew", agent.token, nil), 403},
-		"its agent delegates":      {h.call("POST", "/v1/delegate", agent.token, wire.DelegateRequest{DelegateTo: peer.id, Scope: []string{"read:records:p1"}}), 403},
-		"it is deleted again":      {h.call("DELETE", "/v1/admin/apps/"+clinic.AppID, admin, nil), 404},
-		"it is changed":            {h.call("PUT", "/v1/admin/apps/"+clinic.AppID, admin, wire.UpdateAppRequest{Scopes: []string{"read:x:*"}}), 404},
+		"the app issues a launch token": {h.call("POST", byApp, clinic.token, launch), 401},
+		"the app logs in":               {h.call("POST", "/v1/app/auth", "", wire.AppAuthRequest{ClientID: clinic.ClientID, ClientSecret: clinic.ClientSecret}), 401},
+		"its launch token is used":      {h.call("POST", "/v1/register", "", in), 401},
+		"its agent renews":              {h.call("POST", "/v1/token/renew", agent.token, nil), 403},
+		"its agent delegates":           {h.call("POST", "/v1/delegate", agent.token, wire.DelegateRequest{DelegateTo: peer.id, Scope: []string{"read:records:p1"}}), 403},
+		"it is deleted again":           {h.call("DELETE", "/v1/admin/apps/"+clinic.AppID, admin, nil), 404},
+		"it is changed":                 {h.call("PUT", "/v1/admin/apps/"+clinic.AppID, admin, wire.UpdateAppRequest{Scopes: []string{"read:x:*"}}), 404},
 	} {
 		if got.status != got.want {
 			t.Errorf("%s: %d %s, want %d", what, got.status, got.body, got.want)
@@ -161,13 +161,13 @@ func TestADeletedAppsAuthorityEnds(t *testing.T) {
 	h.register(admin, "clinic", "read:records:*") // the name is free again
 }
 
-func TestANarrowedCeilingHoldsAtOnce(t *testing.T) {
+func TestNarrowedCeilingAppliesAtOnce(t *testing.T) {
 	h := start(t, broker.Config{})
 	admin := h.admin()
 	clinic := h.newApp(admin, "clinic", "read:records:*", "write:records:*")
 	reader := h.newAgent(clinic, "t1", "read:records:p1")
 	writer := h.newAgent(clinic, "t2", "read:records:p1", "write:records:p1")
-	handed := h.delegate(writer, reader.id, 0, "write:records:p1")
+	delegated := h.delegate(writer, reader.id, 0, "write:records:p1")
 	unspent := h.launch(byApp, clinic.token, nil, "read:records:p1", "write:records:p1")
 
 	h.want(200, "PUT", "/v1/admin/apps/"+clinic.AppID, admin, wire.UpdateAppRequest{Scopes: []string{"read:records:*"}}, nil)
@@ -176,10 +176,10 @@ func TestANarrowedCeilingHoldsAtOnce(t *testing.T) {
 	in := proof(t, h.nonce())
 	in.LaunchToken, in.RequestedScope = unspent, []string{"read:records:p1", "write:records:p1"}
 	for what, got := range map[string]answer{
-		"minting beyond it":                      h.call("POST", byApp, clinic.token, launch),
-		"registering beyond it, minted before":   h.call("POST", "/v1/register", "", in),
+		"issuing beyond it":                      h.call("POST", byApp, clinic.token, launch),
+		"registering beyond it, issued before":   h.call("POST", "/v1/register", "", in),
 		"renewing what is beyond it":             h.call("POST", "/v1/token/renew", writer.token, nil),
-		"renewing what was delegated, beyond it": h.call("POST", "/v1/token/renew", handed.token, nil),
+		"renewing what was delegated, beyond it": h.call("POST", "/v1/token/renew", delegated.token, nil),
 		"delegating what is beyond it":           h.call("POST", "/v1/delegate", writer.token, wire.DelegateRequest{DelegateTo: reader.id, Scope: []string{"write:records:p1"}}),
 	} {
 		if got.status != 403 {
@@ -208,10 +208,45 @@ func TestReservedScopesAreNeverGranted(t *testing.T) {
 				t.Errorf("%s with %s: %d %s, want 400 invalid_request", what, scope, got.status, got.body)
 			}
 		}
-		// On the app's own route the ceiling is named first (WIRE.md's recording).
+		// On the app's own route the ceiling is named first (as recorded).
 		if a := h.call("POST", byApp, clinic.token, wire.LaunchTokenRequest{AgentName: "x", AllowedScope: []string{scope}}); a.status != 403 {
 			t.Errorf("an app's launch token with %s: %d %s, want 403", scope, a.status, a.body)
 		}
 	}
 	h.register(admin, "fine", "administer:records:*", "application:x:y")
+}
+
+// A delegate must be registered and not revoked, at any level; a delegator must
+// belong to an active app, whichever app the delegated scopes come from.
+func TestDelegationNeedsBothAgents(t *testing.T) {
+	h := start(t, broker.Config{})
+	admin := h.admin()
+	clinic := h.newApp(admin, "clinic", "read:records:*")
+	other := h.newApp(admin, "other", "read:records:*")
+	scope := "read:records:p1"
+	delegate := func(from agent, to string) answer {
+		return h.call("POST", "/v1/delegate", from.token, wire.DelegateRequest{DelegateTo: to, Scope: []string{scope}})
+	}
+	from := h.newAgent(clinic, "t1", scope)
+
+	byTask := h.newAgent(clinic, "revoked-task", scope)
+	h.revoke(admin, wire.RevokeTask, "revoked-task")
+	if a := delegate(from, byTask.id); a.status != 404 {
+		t.Errorf("to an agent whose task is revoked: %d %s, want 404", a.status, a.body)
+	}
+	byID := h.newAgent(clinic, "t2", scope)
+	h.revoke(admin, wire.RevokeAgent, byID.id)
+	if a := delegate(from, byID.id); a.status != 404 {
+		t.Errorf("to a revoked agent: %d %s, want 404", a.status, a.body)
+	}
+
+	// The delegator holds scopes of clinic, which stays, and belongs to other.
+	between := h.newAgent(other, "t3", scope)
+	holds := h.delegate(from, between.id, 0, scope)
+	to := h.newAgent(clinic, "t4", scope)
+	h.delegate(holds, to.id, 0, scope)
+	h.want(200, "DELETE", "/v1/admin/apps/"+other.AppID, admin, nil, nil)
+	if a := delegate(holds, to.id); a.status < 400 {
+		t.Errorf("by an agent of a deregistered app: %d, want a refusal", a.status)
+	}
 }

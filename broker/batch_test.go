@@ -125,13 +125,13 @@ func TestOperationsOfOneBatchAreInOrder(t *testing.T) {
 			launch := launchToken("a3")
 			return []call{register(launch, b.nonces.New(b.now())), register(launch, b.nonces.New(b.now()))}, []int{200, 401}
 		},
-		"a deleted app mints nothing": func() ([]call, []int) {
+		"a deleted app issues nothing": func() ([]call, []int) {
 			return []call{
 				{"DELETE", "/v1/admin/apps/app-1", tokenFor(t, b, standings[1]), nil},
 				{"POST", "/v1/app/launch-tokens", tokenFor(t, b, standings[2]), wire.LaunchTokenRequest{AgentName: "x", AllowedScope: scope}},
 			}, []int{200, 401}
 		},
-		"a narrowed app mints less": func() ([]call, []int) {
+		"a narrowed app issues less": func() ([]call, []int) {
 			return []call{
 				{"PUT", "/v1/admin/apps/app-1", tokenFor(t, b, standings[1]), wire.UpdateAppRequest{Scopes: []string{"read:other:x"}}},
 				{"POST", "/v1/app/launch-tokens", tokenFor(t, b, standings[2]), wire.LaunchTokenRequest{AgentName: "x", AllowedScope: scope}},

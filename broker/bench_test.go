@@ -13,7 +13,7 @@ import (
 	"github.com/devonartis/medassist-go/broker"
 )
 
-// gcPercent is what cmd/medassist sets: the broker's live heap is a few
+// gcPercent is what cmd/medassist sets: the broker's heap is a few
 // megabytes, and at Go's default it is collected twenty times a second.
 const gcPercent = 400
 

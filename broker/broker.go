@@ -18,10 +18,10 @@ import (
 )
 
 // ErrLocked is wrapped by the error of [Open] when another process, or another
-// Broker in this one, has the data folder.
+// Broker in this process, is using the data folder.
 var ErrLocked = store.ErrLocked
 
-// Broker is a running broker. All of it is safe for concurrent use.
+// A Broker is a running broker. It is safe for concurrent use.
 type Broker struct {
 	cfg     Config
 	log     *slog.Logger
@@ -36,7 +36,7 @@ type Broker struct {
 	nonces  *nonce.Source
 	revoked *revocation.List
 	apps    *registry
-	trail   trail
+	audit   auditLog
 	limits  *limits
 	logins  *logins
 	metrics *metrics
@@ -47,10 +47,10 @@ type Broker struct {
 	closed  error
 }
 
-// Open starts a broker from its data folder, or a new one. It reads what is
-// there, checks the audit trail, and fails when another process has the folder
-// or the configuration is not usable. A trail that was tampered with does not
-// keep it from starting; health says so.
+// Open starts a broker with the data in its folder, or with a new folder. It
+// loads the data and checks the audit log. It fails when another process is
+// using the folder or the configuration is invalid. It starts even if the audit
+// log was modified; health then reports the modification.
 func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	cfg, err = cfg.withDefaults()
 	if err != nil {
@@ -84,7 +84,7 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	return b, nil
 }
 
-// load brings what the broker keeps in memory back from the store.
+// load reads the state that the broker keeps in memory from the store.
 func (b *Broker) load(ctx context.Context) (err error) {
 	if b.adminSecret, err = b.loadAdminSecret(); err != nil {
 		return err
@@ -103,18 +103,18 @@ func (b *Broker) load(ctx context.Context) (err error) {
 	for _, r := range revocations {
 		b.revoked.Add(revocation.Entry{Kind: revocation.Kind(r.Kind), Target: r.Target, Cutoff: r.Cutoff})
 	}
-	return b.loadTrail(ctx)
+	return b.loadAuditLog(ctx)
 }
 
-// Handler serves the whole protocol. A server around it should set timeouts, as
-// Serve does.
+// Handler returns the handler of the whole protocol. A server that uses it should
+// set timeouts, as Serve does.
 func (b *Broker) Handler() http.Handler { return b.handler }
 
-// AdminSecret is the admin secret in force.
+// AdminSecret returns the current admin secret.
 func (b *Broker) AdminSecret() string { return b.adminSecret }
 
-// Close carries out what was already asked for, and gives the data folder free.
-// Requests that come later are answered with 503. Closing again does nothing.
+// Close completes the queued operations and releases the data folder. Later
+// requests are answered with 503. Calling Close again has no effect.
 func (b *Broker) Close() error {
 	b.closing.Do(func() {
 		close(b.writer.stop)
@@ -124,15 +124,16 @@ func (b *Broker) Close() error {
 	return b.closed
 }
 
-// alive reports whether a token that this broker signed holds now: its time has
-// come and is not over, nothing revokes it, and its app, if it is one's own, is
-// still registered.
-func (b *Broker) alive(c *wire.Claims) bool {
-	return inTime(c, b.now()) && !b.revoked.Revoked(c) && b.subjectExists(c.Subject)
+// valid reports whether a token that this broker signed is valid now: its
+// lifetime has begun and not ended, nothing revokes it, and its app, if it is an
+// app's own token, is still registered.
+func (b *Broker) valid(c *wire.Claims) bool {
+	return unexpired(c, b.now()) && !b.revoked.Revoked(c) && b.subjectExists(c.Subject)
 }
 
-// inTime: RFC 7519 section 4.1.4 has a token dead at its exp, not after it.
-func inTime(c *wire.Claims, now time.Time) bool {
+// unexpired reports whether now is within a token's lifetime. A token is expired
+// at its exp, not only after it (RFC 7519 section 4.1.4).
+func unexpired(c *wire.Claims, now time.Time) bool {
 	return now.Unix() >= c.NotBefore && now.Unix() < c.ExpiresAt
 }
 

@@ -11,33 +11,30 @@ import (
 
 type revocationKind = revocation.Kind
 
-// change is one batch in the making: a transaction, and beside it what is to
-// become visible in memory when the transaction is on disk. Operations of a
-// batch see each other's effects through it; nobody else does until publish.
-//
-// An operation decides before it changes anything: what it does and then
-// refuses would be committed.
+// A change is a batch in progress: a transaction, and the updates that become
+// visible in memory once the transaction is on disk. Operations of a batch see
+// each other's effects through it; nothing else does until publish.
 type change struct {
 	b  *Broker
 	tx *store.Tx
 
-	now time.Time // of the operation at hand
-	at  time.Time // the same, never before an earlier event's: the trail's time
+	now time.Time // of the current operation
+	at  time.Time // the same, but not before the previous event: the audit log's time
 
 	chain   wire.Chain
 	events  []wire.AuditEvent
 	revoked revocation.List
 	spent   map[nonce.Nonce]struct{}
 	apps    map[string]*store.App
-	after   []func() // counters
+	after   []func() // run after the commit
 }
 
 func newChange(b *Broker, tx *store.Tx) *change {
 	return &change{
 		b:     b,
 		tx:    tx,
-		at:    b.trail.lastAt,
-		chain: b.trail.chain,
+		at:    b.audit.lastAt,
+		chain: b.audit.chain,
 		spent: make(map[nonce.Nonce]struct{}),
 		apps:  make(map[string]*store.App),
 	}
@@ -51,7 +48,7 @@ func (c *change) run(do func(*change) error) error {
 	return do(c)
 }
 
-// record appends an event to the audit trail.
+// record appends an event to the audit log.
 func (c *change) record(e wire.AuditEvent) {
 	e = auditSafe(e)
 	e.ID = store.EventID(c.chain.Size + 1)
@@ -62,7 +59,7 @@ func (c *change) record(e wire.AuditEvent) {
 	c.events = append(c.events, e)
 }
 
-// deny records the event of a refusal, and returns the refusal.
+// deny records the event of a refusal and returns the refusal.
 func (c *change) deny(r *refusal, e wire.AuditEvent) error {
 	e.Outcome = wire.OutcomeDenied
 	if e.Detail == "" {
@@ -87,7 +84,7 @@ func (c *change) flush() error {
 	return c.tx.SetHead(c.chain)
 }
 
-// publish makes visible in memory what is now on disk.
+// publish applies the committed updates to memory.
 func (c *change) publish() {
 	c.b.revoked.Merge(&c.revoked)
 	for n := range c.spent {
@@ -102,23 +99,24 @@ func (c *change) publish() {
 	for _, f := range c.after {
 		f()
 	}
-	c.b.trail.advance(c.chain, c.at)
+	c.b.audit.advance(c.chain, c.at)
 }
 
-// then has f called once the batch is on disk.
+// then registers a function to call after the commit.
 func (c *change) then(f func()) { c.after = append(c.after, f) }
 
-// revoke puts an entry on the revocation list, kept until nothing it kills can
-// be alive any more.
+// revoke adds an entry to the revocation list. The entry is kept until every
+// token that it revokes has expired.
 func (c *change) revoke(kind revocation.Kind, target string, cutoff int64, until time.Time) error {
 	c.revoked.Add(revocation.Entry{Kind: kind, Target: target, Cutoff: cutoff})
 	return c.tx.Revoke(store.Revocation{
 		Kind: string(kind), Target: target, Cutoff: cutoff,
-		KeepUntil: until.Add(time.Minute), // clocks are read more than once on the way
+		KeepUntil: until.Add(time.Minute), // the clock is read more than once per request
 	})
 }
 
-// isRevoked: on disk, or by an earlier operation of this batch.
+// isRevoked reports whether a token is revoked, on disk or by an earlier operation
+// of this batch.
 func (c *change) isRevoked(claims *wire.Claims) bool {
 	return c.b.revoked.Revoked(claims) || c.revoked.Revoked(claims)
 }
@@ -127,7 +125,7 @@ func (c *change) forbids(kind revocation.Kind, target string) bool {
 	return c.b.revoked.Forbids(kind, target) || c.revoked.Forbids(kind, target)
 }
 
-// app finds an active app.
+// app returns an active app.
 func (c *change) app(id string) (*store.App, bool) {
 	if a, ok := c.apps[id]; ok {
 		return a, a.DeregisteredAt.IsZero()
@@ -140,17 +138,18 @@ func (c *change) putApp(a *store.App) error {
 	return c.tx.PutApp(*a)
 }
 
-// nonceValid: made here, unexpired, and not spent, not even in this batch.
+// nonceValid reports whether a nonce is genuine, unexpired and unspent, also in
+// this batch.
 func (c *change) nonceValid(n nonce.Nonce) bool {
 	_, spent := c.spent[n]
 	return !spent && c.b.nonces.Valid(n, c.now)
 }
 
-// underCeiling reports whether an app, if it is one that the scopes come from,
-// is active and may still grant them.
+// underCeiling reports whether the app that granted the scopes is active and may
+// still grant them. An empty appID means the admin.
 func (c *change) underCeiling(appID string, scopes []string) bool {
 	if appID == "" {
-		return true // from the admin, who has no ceiling
+		return true // the admin has no ceiling
 	}
 	a, active := c.app(appID)
 	return active && wire.Covered(scopes, a.Scopes)

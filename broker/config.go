@@ -14,16 +14,16 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
-// Config is what a broker is started with. The zero value is a broker in
-// memory with a generated admin secret.
+// Config configures a broker. The zero value is a broker in memory with a
+// generated admin secret.
 type Config struct {
-	// Dir is the data folder, created if missing; one process at a time may
-	// have it. Empty keeps everything in memory, for the life of the Broker.
+	// Dir is the data folder, created if missing. Only one process at a time
+	// can use it. If empty, all data is in memory and lost at Close.
 	Dir string
 
-	// AdminSecret authenticates the admin; at least MinAdminSecret characters.
-	// Empty means the one stored in Dir, and if there is none a new one, stored
-	// there with mode 0600.
+	// AdminSecret authenticates the admin and has at least MinAdminSecret
+	// characters. If empty, the secret stored in Dir is used; if there is none,
+	// a new one is generated and stored there with mode 0600.
 	AdminSecret string
 
 	// TrustDomain is the SPIFFE trust domain of agent IDs; empty means
@@ -33,15 +33,15 @@ type Config struct {
 	Issuer   string   // the tokens' iss claim; may be empty
 	Audience []string // the tokens' aud claim; omitted when empty
 
-	// Lives of what is issued, where the request or the app doesn't say; zero
-	// means the protocol's default. At most 24 hours, at least a second.
+	// Lifetimes where neither the request nor the app sets one, 1 second to 24
+	// hours. Zero means the protocol's default.
 	AdminTokenTTL  time.Duration // 5 minutes
 	AgentTTL       time.Duration // 5 minutes: a launch token's max_ttl
 	LaunchTokenTTL time.Duration // 30 seconds
 	DelegationTTL  time.Duration // 1 minute
 
-	// TrustedProxies are the proxies whose X-Forwarded-For is believed. Empty
-	// means nobody's is: the client is whoever opened the connection.
+	// TrustedProxies are the proxies whose X-Forwarded-For header is used. If
+	// empty, the header is ignored and the client is the peer of the connection.
 	TrustedProxies []netip.Prefix
 
 	TLS     *tls.Config      // for Serve; nil serves plain HTTP
@@ -50,15 +50,15 @@ type Config struct {
 	Version string           // for GET /v1/health; empty means "dev"
 }
 
-// MinAdminSecret is the least length of an admin secret, in bytes.
+// MinAdminSecret is the minimum length of an admin secret, in bytes.
 const MinAdminSecret = 16
 
 // ErrWeakSecret is wrapped by the error of [Open] for an admin secret that is
-// short, or easily guessed.
+// too short or easily guessed.
 var ErrWeakSecret = errors.New("weak admin secret")
 
-// withDefaults checks the configuration and fills in what was left out, but
-// for the admin secret, which may have to be read from the data folder.
+// withDefaults checks the configuration and fills in defaults, except for the
+// admin secret, which may be stored in the data folder.
 func (c Config) withDefaults() (Config, error) {
 	if c.TrustDomain == "" {
 		c.TrustDomain = wire.DefaultTrustDomain
@@ -102,11 +102,11 @@ func (c Config) withDefaults() (Config, error) {
 
 const maxTTL = wire.MaxTTL * time.Second
 
-// placeholders are words that stand in examples, not in secrets.
+// placeholders are words that occur in example configurations, not in secrets.
 var placeholders = []string{"change", "secret-here", "your-", "placeholder", "example", "password", "12345678"}
 
-// checkSecret refuses what can be guessed: short ones, a few characters
-// repeated, and the placeholders of copied configuration files.
+// checkSecret rejects secrets that can be guessed: short ones, a few characters
+// repeated, and placeholders from copied configuration files.
 func checkSecret(secret string) error {
 	if len(secret) < MinAdminSecret {
 		return fmt.Errorf("%w: %d characters, want at least %d; `openssl rand -hex 32` makes one",

@@ -71,16 +71,16 @@ func TestConfigurationTakesEffect(t *testing.T) {
 	admin := h.admin()
 	clinic := h.newApp(admin, "clinic", "read:records:*")
 	a := h.newAgent(clinic, "t", "read:records:p1")
-	c := h.mustLive("an agent's token", a.token)
+	c := h.mustBeValid("an agent's token", a.token)
 	if !strings.HasPrefix(c.Subject, "spiffe://clinic.example/agent/orch/t/") || c.Issuer != "https://clinic.example" ||
 		len(c.Audience) != 2 || c.ExpiresAt-c.IssuedAt != 120 {
 		t.Errorf("claims = %+v", c)
 	}
 	if c := h.claims(h.delegate(a, a.id, 0, "read:records:p1").token); c.ExpiresAt-c.IssuedAt != 10 {
-		t.Errorf("a delegation lives %d s", c.ExpiresAt-c.IssuedAt)
+		t.Errorf("a delegation is valid for %d s", c.ExpiresAt-c.IssuedAt)
 	}
 	if c := h.claims(admin); c.ExpiresAt-c.IssuedAt != 60 {
-		t.Errorf("the admin's token lives %d s", c.ExpiresAt-c.IssuedAt)
+		t.Errorf("the admin's token is valid for %d s", c.ExpiresAt-c.IssuedAt)
 	}
 	h.revoke(admin, wire.RevokeAgent, a.id) // of this trust domain
 	if got, _ := h.health(); got.Version != "1.2.3" {
@@ -94,12 +94,12 @@ func TestTokensEndAtTheirExp(t *testing.T) {
 	a := h.newAgent(clinic, "t", "read:records:p1")
 	end := time.Unix(h.claims(a.token).ExpiresAt, 0)
 	h.clock.advance(end.Sub(h.clock.now()) - 1)
-	h.mustLive("a token just before its exp", a.token)
+	h.mustBeValid("a token just before its exp", a.token)
 	h.clock.advance(1)
-	h.mustBeDead("a token at its exp", a.token)
+	h.mustBeInvalid("a token at its exp", a.token)
 }
 
-// An app's token lives as long as the app's token_ttl says.
+// An app's token is valid for the app's token_ttl.
 func TestAppTokensLiveAsLongAsTheAppSays(t *testing.T) {
 	h := start(t, broker.Config{})
 	admin := h.admin()
@@ -206,7 +206,7 @@ func TestServe(t *testing.T) {
 	}
 	for what, secret := range map[string]string{"a token": token, "the admin secret": b.AdminSecret(), "a wrong secret": "a wrong but secret secret"} {
 		if strings.Contains(log.String(), secret) {
-			t.Errorf("%s stands in the log", what)
+			t.Errorf("%s is in the log", what)
 		}
 	}
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/devonartis/medassist-go/broker/internal/revocation"
 )
 
-// delegate is POST /v1/delegate: part of the caller's authority, for another
-// agent, for no longer than the caller's own token lives.
+// delegate is POST /v1/delegate. It issues a token with part of the caller's
+// scopes to another agent, valid for at most the remaining lifetime of the
+// caller's token.
 func (b *Broker) delegate(r *request, in *wire.DelegateRequest) (*wire.DelegateResponse, error) {
 	if !isAgent(r.claims) {
 		return nil, b.refuseNonAgent(r)
@@ -43,7 +44,7 @@ func (b *Broker) delegate(r *request, in *wire.DelegateRequest) (*wire.DelegateR
 }
 
 func (c *change) delegate(from *wire.Claims, in *wire.DelegateRequest, ttl time.Duration) (*wire.Claims, error) {
-	tok, delegator, err := c.held(from)
+	tok, delegator, err := c.records(from)
 	if err != nil {
 		return nil, err
 	}
@@ -57,8 +58,8 @@ func (c *change) delegate(from *wire.Claims, in *wire.DelegateRequest, ttl time.
 			tokenEvent(wire.EventDelegationAttenuation, from, "delegation to %s refused: %s exceeds held %s", in.DelegateTo, list(in.Scope), list(from.Scope)))
 	}
 	if !c.underCeiling(tok.AppID, in.Scope) || !c.underCeiling(delegator.AppID, nil) {
-		return nil, c.deny(refuse(wire.CodeScopeViolation, "scope exceeds the app's ceiling of now"),
-			tokenEvent(wire.EventDelegationAttenuation, from, "delegation to %s refused: %s is beyond the app's ceiling of now", in.DelegateTo, list(in.Scope)))
+		return nil, c.deny(refuse(wire.CodeScopeViolation, "scope exceeds the app's current ceiling"),
+			tokenEvent(wire.EventDelegationAttenuation, from, "delegation to %s refused: %s exceeds the app's current ceiling", in.DelegateTo, list(in.Scope)))
 	}
 	if c.forbids(revocation.Chain, from.Subject) {
 		return nil, c.deny(refuse(wire.CodeForbidden, "delegation by this agent is revoked"),

@@ -1,72 +1,74 @@
-// Package broker is an AgentWrit broker that lives in a process: the whole
-// protocol of WIRE.md, over HTTP, on one database file or in memory. [Open]
-// starts one, [Broker.Handler] answers, [Broker.Serve] does so with timeouts.
+// Package broker is an embedded AgentWrit broker: the whole protocol of
+// docs/protocol.md over HTTP, backed by one database file or by memory. [Open]
+// starts a broker, [Broker.Handler] serves it, [Broker.Serve] does so with
+// timeouts.
 //
-// It imports the wire types and never the client, so that what it says is what
-// the wire says. It never stores a secret that opens anything, never hands out
-// a credential before its record is on disk, and never answers "allowed"
-// because something could not be looked up.
+// The package imports the wire types and never the client, so client and broker
+// agree only through the protocol. It never stores a secret in a usable form,
+// never issues a credential before its record is on disk, and never answers
+// "allowed" because a lookup failed.
 //
 // # The flow
 //
-// Authority comes from the admin, who registers an app under a ceiling of
-// scopes. The app logs in (login.go) and mints launch tokens within the ceiling
-// (launch.go). An agent takes a challenge, signs it with a key of its own, and
-// registers with a launch token (register.go): it is now a SPIFFE ID with a
-// token for one task. It can renew the token, release it (renew.go), or hand
-// part of what it holds to another agent, for no longer than its own token
-// lives (delegate.go). The admin can take any of it back (revoke.go). At every
-// step authority only narrows: within the ceiling of now, within the launch
-// token, within what the delegator holds.
+// Authority starts with the admin, who registers an app under a ceiling of
+// scopes. The app logs in (login.go) and issues launch tokens within the ceiling
+// (launch.go). An agent requests a challenge, signs it with its own key, and
+// registers with a launch token (register.go). It now has a SPIFFE ID and a
+// token for one task. It can renew the token, release it (renew.go), or delegate
+// part of its scopes to another agent for at most the remaining lifetime of its
+// own token (delegate.go). The admin can revoke any of these (revoke.go). Each
+// step only narrows authority: to the app's current ceiling, to the launch
+// token's scopes, to the delegator's scopes.
 //
-// # What is written, and when
+// # Writes
 //
-// There is one goroutine that changes anything, the writer (writer.go). An HTTP
-// handler checks a request's form, works out what is dear and needs no order
-// (signatures, bcrypt), and then gives the writer an operation: a function that
-// decides and acts on a change (change.go). The writer takes the operations that wait, runs
-// them in order in one transaction, appends their audit events to the hash
-// chain, commits, and only then makes the result visible in memory and answers.
-// While one batch is being synced to disk the next one gathers, so that many
-// callers share a commit. From this much follows at once:
+// One goroutine, the writer, makes every change (writer.go). An HTTP handler
+// checks the form of a request and does the expensive work that needs no order
+// (signatures, bcrypt). It then passes the writer an operation: a function that
+// decides and acts on a change (change.go). The writer takes the waiting
+// operations, runs them in order in one transaction, appends their audit events
+// to the hash chain, commits, makes the result visible in memory, and answers.
+// While one batch is synced to disk the next one gathers, so many callers share
+// a commit. It follows that:
 //
-//   - Of two that spend one nonce, one launch token, or renew one token, the
-//     first in the queue wins. There are no locks to order.
+//   - Of two requests that spend one nonce or one launch token, or renew one
+//     token, the first in the queue succeeds. There are no locks to order.
 //   - State and audit event are stored together or not at all.
-//   - When the database fails, the whole batch is refused with 503, memory is as
-//     it was, and health says so until a commit succeeds again (a probe sees to
-//     that when nobody calls).
-//   - After a crash at any moment, what was acknowledged is there.
+//   - When the database fails, the whole batch is refused with 503, memory is
+//     unchanged, and health reports the failure until a write succeeds again (a
+//     probe writes when there are no requests).
+//   - An operation that panics fails its own caller with 500. The writer undoes
+//     its changes and continues.
+//   - After a crash at any moment, every acknowledged change is present.
 //
-// A token is signed after the commit, by the handler: before it there is nothing
-// to hand out. A refusal is an operation too, for its audit event.
+// The handler signs a token after the commit; before that there is nothing to
+// return. A refusal is an operation too, because of its audit event.
 //
-// # What is asked, and how fast
+// # Reads
 //
-// Validation only reads memory: the signature (package token, which remembers
-// the ones it has seen), the time, the list of revocations (package revocation),
-// the registered apps. A request that acts on a token is checked so at the door
-// (auth.go), and once more in the writer when its turn comes, with the effects
-// of the operations before it.
+// Validation reads only memory: the signature (package token, which caches
+// verified ones), the time, the revocation list (package revocation), the
+// registered apps. A request that acts on a token is checked this way when it
+// arrives (auth.go), and again in the writer, including the effects of earlier
+// operations.
 //
-// Everything that can expire is dropped when it has, from disk and from memory.
-// Challenges need no memory until they are spent (package nonce). Limits on
-// logins are kept for clients that used them up, in bounded number (package
-// limit).
+// Expired records are deleted from disk and from memory. A challenge takes no
+// memory until it is spent (package nonce). Login limits are kept only for
+// clients that have used them, in bounded number (package limit).
 //
 // # Revocation and delegation
 //
-// A token names its ancestors in its delegation chain, so whether an ancestor
-// fell can be told from the claims and the list alone. Release, and revocation
-// of a single token, kill what the agent delegated up to then; revocation of an
-// agent, its task or its chain kills what it delegates ever. A renewal only
-// exchanges one token for another.
+// A token names its ancestors in its delegation chain, so its claims and the
+// revocation list are enough to tell whether an ancestor was revoked. Releasing
+// or revoking a single token also ends what its agent delegated until then;
+// revoking an agent, its task or its chain ends everything it ever delegates. A
+// renewal only replaces one token by another.
 //
-// # The trail
+// # The audit log
 //
-// Each audit event carries the hash of the one before (audit.go). At start the
-// stored trail is checked link by link; what does not fit is reported by health,
-// not repaired. Whoever edits the database and rewrites every hash is found out
-// by a checkpoint from before: a signed head of the trail that anyone may fetch
-// and keep (auditquery.go).
+// Each audit event carries the hash of the event before it (audit.go). At start
+// the stored log is checked event by event; health reports a mismatch, and
+// nothing is repaired. Someone who edits the database and recomputes every hash
+// is detected with an earlier checkpoint: a signed head of the log that anyone
+// may fetch and keep (auditquery.go).
 package broker

@@ -44,12 +44,12 @@ func (h *harness) health() (wire.Health, int) {
 
 // A change that can't be stored does not happen: 503, nothing consumed, no
 // event, and after the disk is well again the same request succeeds.
-func TestNothingHappensThatCannotBeStored(t *testing.T) {
+func TestUnstoredChangesDoNotHappen(t *testing.T) {
 	dir := t.TempDir()
 	h := start(t, broker.Config{Dir: dir})
 	admin := h.admin()
 	clinic := h.newApp(admin, "clinic", "read:records:*", "write:records:*")
-	doomed := h.newApp(admin, "doomed", "read:records:*")
+	deleted := h.newApp(admin, "deleted", "read:records:*")
 	scope := []string{"read:records:p1"}
 	renews, releases, delegates := h.newAgent(clinic, "t1", scope...), h.newAgent(clinic, "t2", scope...), h.newAgent(clinic, "t3", scope...)
 	revoked := h.newAgent(clinic, "t4", scope...)
@@ -73,8 +73,8 @@ func TestNothingHappensThatCannotBeStored(t *testing.T) {
 		{"app's launch token", "POST", byApp, clinic.token, wire.LaunchTokenRequest{AgentName: "x", AllowedScope: scope}, 201},
 		{"new app", "POST", "/v1/admin/apps", admin, wire.CreateAppRequest{Name: "new", Scopes: scope}, 201},
 		{"change app", "PUT", "/v1/admin/apps/" + clinic.AppID, admin, wire.UpdateAppRequest{Scopes: scope}, 200},
-		{"delete app", "DELETE", "/v1/admin/apps/" + doomed.AppID, admin, nil, 200},
-		// A refusal is on record too, or is none.
+		{"delete app", "DELETE", "/v1/admin/apps/" + deleted.AppID, admin, nil, 200},
+		// A refusal needs its record too.
 		{"refused login", "POST", "/v1/admin/auth", "", wire.AdminAuthRequest{Secret: "wrong secret"}, 401},
 		{"refused bearer", "POST", "/v1/token/renew", "garbage", nil, 401},
 		{"refused scope", "GET", "/v1/audit/events", clinic.token, nil, 403},
@@ -93,14 +93,14 @@ func TestNothingHappensThatCannotBeStored(t *testing.T) {
 	}
 	for what, token := range map[string]string{
 		"a token whose renewal failed": renews.token, "a token whose release failed": releases.token,
-		"an agent whose revocation failed": revoked.token, "an app whose deletion failed": doomed.token,
+		"an agent whose revocation failed": revoked.token, "an app whose deletion failed": deleted.token,
 	} {
-		h.mustLive(what, token)
+		h.mustBeValid(what, token)
 	}
 
 	failing.Delete(dir)
 	if !h.eventually(func() bool { got, status := h.health(); return status == 200 && got.Status == wire.HealthOK }) {
-		t.Error("health does not recover by itself")
+		t.Error("health does not recover")
 	}
 	if got := len(h.events(admin, "")); got != before {
 		t.Errorf("%d events were written by what failed", got-before)
@@ -133,7 +133,7 @@ func (h *harness) eventually(is func() bool) bool {
 }
 
 // Another program holds the database: a shell, a backup.
-func TestALockedDatabaseIsUnavailableUntilItIsFree(t *testing.T) {
+func TestLockedDatabase(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	h := start(t, broker.Config{Dir: dir})
@@ -163,7 +163,7 @@ func TestALockedDatabaseIsUnavailableUntilItIsFree(t *testing.T) {
 	if got, _ := h.health(); got.Status != wire.HealthUnavailable {
 		t.Errorf("health while it is locked: %+v", got)
 	}
-	h.mustLive("a token, validated from memory", admin)
+	h.mustBeValid("a token, validated from memory", admin)
 	exec("ROLLBACK")
 	h.want(201, "POST", byAdmin, admin, launch, nil)
 	if got, _ := h.health(); got.Status != wire.HealthOK {

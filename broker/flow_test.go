@@ -9,7 +9,7 @@ import (
 	"github.com/devonartis/medassist-go/broker"
 )
 
-// The life of an agent, from an app's registration to the trail it leaves.
+// The lifecycle of an agent, from the registration of its app to its audit events.
 func TestCeremony(t *testing.T) {
 	h := start(t, broker.Config{})
 	admin := h.admin()
@@ -17,13 +17,13 @@ func TestCeremony(t *testing.T) {
 
 	first := h.newAgent(clinic, "t1", "read:records:p1", "write:records:p1")
 	second := h.newAgent(clinic, "t2", "read:records:p1")
-	claims := h.mustLive("a new agent's token", first.token)
+	claims := h.mustBeValid("a new agent's token", first.token)
 	if claims.Subject != first.id || claims.TaskID != "t1" || claims.OrchID != "orch" || claims.ExpiresAt-claims.IssuedAt != 300 {
 		t.Errorf("claims = %+v", claims)
 	}
 
-	handed := h.delegate(first, second.id, 0, "write:records:p1")
-	claims = h.mustLive("a delegated token", handed.token)
+	delegated := h.delegate(first, second.id, 0, "write:records:p1")
+	claims = h.mustBeValid("a delegated token", delegated.token)
 	if claims.Subject != second.id || claims.TaskID != "t1" || claims.ExpiresAt-claims.IssuedAt != 60 {
 		t.Errorf("delegated claims = %+v", claims)
 	}
@@ -31,12 +31,12 @@ func TestCeremony(t *testing.T) {
 		t.Errorf("chain = %+v, hash %s", claims.DelegationChain, claims.ChainHash)
 	}
 
-	renewed := h.renew(handed)
-	h.mustBeDead("the token before its renewal", handed.token)
-	h.mustLive("its successor", renewed.token)
+	renewed := h.renew(delegated)
+	h.mustBeInvalid("the token before its renewal", delegated.token)
+	h.mustBeValid("its successor", renewed.token)
 	h.want(204, "POST", "/v1/token/release", renewed.token, nil, nil)
-	h.mustBeDead("a released token", renewed.token)
-	h.mustLive("the delegator's own token", first.token)
+	h.mustBeInvalid("a released token", renewed.token)
+	h.mustBeValid("the delegator's own token", first.token)
 
 	var types []wire.EventType
 	var chain wire.Chain

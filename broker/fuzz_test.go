@@ -25,7 +25,7 @@ var bodied = []string{
 	"DELETE /v1/admin/apps/app-2", "POST /v1/app/auth", "POST /v1/app/launch-tokens", "POST /v1/revoke",
 }
 
-// standings are the callers there can be: nobody, the admin, an app, an agent.
+// standings are the possible callers: no token, the admin, an app, an agent.
 var standings = []grant{
 	{},
 	{subject: adminSubject, scope: adminScopes},
@@ -97,7 +97,7 @@ func FuzzRequests(f *testing.F) {
 			events         int64
 			spent, revoked int
 		}
-		look := func() footprint { return footprint{b.trail.head().Size, b.nonces.Len(), b.revoked.Len()} }
+		look := func() footprint { return footprint{b.audit.head().Size, b.nonces.Len(), b.revoked.Len()} }
 		before := look()
 		w := httptest.NewRecorder()
 		b.Handler().ServeHTTP(w, r)
@@ -138,7 +138,7 @@ func tokenFor(t *testing.T, b *Broker, g grant) string {
 	return raw
 }
 
-// FuzzAuditQuery asks the trail anything: a page, or 400.
+// FuzzAuditQuery checks that any audit query is answered with a page or 400.
 func FuzzAuditQuery(f *testing.F) {
 	b, err := Open(context.Background(), Config{})
 	if err != nil {
@@ -172,7 +172,7 @@ func FuzzAuditQuery(f *testing.F) {
 	})
 }
 
-// FuzzEscape: what goes into the trail holds nothing that could end a field or a
+// FuzzEscape checks that escaped text contains nothing that could end a field or a
 // line, and stays bounded.
 func FuzzEscape(f *testing.F) {
 	for _, s := range []string{"", "plain", "a|b", "\\|", "\r\n", "\xff\xfe", "日本\u2028", strings.Repeat("é|", 2000)} {

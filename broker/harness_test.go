@@ -19,7 +19,7 @@ import (
 	"github.com/devonartis/medassist-go/broker"
 )
 
-// harness is a broker and a plain HTTP client of it.
+// A harness is a broker and a plain HTTP client for it.
 type harness struct {
 	t     testing.TB
 	b     *broker.Broker
@@ -28,7 +28,7 @@ type harness struct {
 	clock *clock
 }
 
-// clock is a time that a test moves.
+// A clock is a time that a test sets.
 type clock struct{ nanos atomic.Int64 }
 
 func newClock() *clock {
@@ -179,7 +179,7 @@ func (h *harness) login(a wire.App) string {
 	return auth.AccessToken
 }
 
-// launch mints a launch token, by an app, or by the admin with his route.
+// launch issues a launch token, as an app or as the admin.
 func (h *harness) launch(route, bearer string, edit func(*wire.LaunchTokenRequest), scope ...string) string {
 	h.t.Helper()
 	in := wire.LaunchTokenRequest{AgentName: "test/agent", AllowedScope: scope}
@@ -243,7 +243,7 @@ func (h *harness) enroll(launchToken, task string, scope ...string) agent {
 	return agent{out.AgentID, out.AccessToken}
 }
 
-// delegate hands scope on and returns the delegate with its token.
+// delegate delegates scope and returns the delegate with its token.
 func (h *harness) delegate(from agent, to string, ttl int, scope ...string) agent {
 	h.t.Helper()
 	var out wire.DelegateResponse
@@ -258,7 +258,7 @@ func (h *harness) renew(a agent) agent {
 	return agent{a.id, out.AccessToken}
 }
 
-// claims validates a token; nil when the broker says it is dead.
+// claims validates a token and returns its claims, or nil if it is invalid.
 func (h *harness) claims(token string) *wire.Claims {
 	h.t.Helper()
 	var out wire.ValidateResponse
@@ -269,20 +269,20 @@ func (h *harness) claims(token string) *wire.Claims {
 	return out.Claims
 }
 
-func (h *harness) mustLive(what, token string) *wire.Claims {
+func (h *harness) mustBeValid(what, token string) *wire.Claims {
 	h.t.Helper()
 	c := h.claims(token)
 	if c == nil {
-		h.t.Errorf("%s is dead, should be alive", what)
+		h.t.Errorf("%s is invalid, want valid", what)
 	}
 	return c
 }
 
-// mustBeDead: says the validation, and so do the endpoints that take a bearer.
-func (h *harness) mustBeDead(what, token string) {
+// mustBeInvalid checks that validation and the bearer endpoints refuse a token.
+func (h *harness) mustBeInvalid(what, token string) {
 	h.t.Helper()
 	if h.claims(token) != nil {
-		h.t.Errorf("%s is alive, should be dead", what)
+		h.t.Errorf("%s is valid, want invalid", what)
 	}
 	if a := h.call("POST", "/v1/token/renew", token, nil); a.status != 401 {
 		h.t.Errorf("renewing %s = %d %s, want 401", what, a.status, a.body)

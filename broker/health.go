@@ -7,25 +7,25 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
-// health is GET /v1/health. It is 503 while nothing can be stored, so that what
-// only looks at the status sees it too; a trail that was tampered with is
-// reported with 200: the broker still serves, and a restart would not help.
+// health is GET /v1/health. It answers 503 while nothing can be stored, for
+// checks that only read the status. A modified audit log is reported with 200:
+// the broker still works, and a restart would not help.
 func (b *Broker) health(w http.ResponseWriter, _ *http.Request) {
 	h := wire.Health{
 		Status:           wire.HealthOK,
 		Version:          b.cfg.Version,
 		Uptime:           int64(b.now().Sub(b.started) / time.Second),
 		DBConnected:      b.writer.fault.Load() == nil,
-		AuditEventsCount: b.trail.head().Size,
+		AuditEventsCount: b.audit.head().Size,
 	}
 	status := http.StatusOK
-	if b.trail.broken != "" {
+	if b.audit.broken != "" {
 		h.Status = wire.HealthDegraded
-		h.Problems = append(h.Problems, b.trail.broken)
+		h.Problems = append(h.Problems, b.audit.broken)
 	}
 	if !h.DBConnected {
 		h.Status = wire.HealthUnavailable
-		h.Problems = append(h.Problems, "storage can't be written: nothing is issued until it recovers")
+		h.Problems = append(h.Problems, "storage cannot be written; no credentials are issued until it recovers")
 		status = http.StatusServiceUnavailable
 	}
 	writeJSON(w, "application/json", status, h)

@@ -14,33 +14,31 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/internal/text"
 )
 
-// request is one request, as far as the protocol is concerned.
+// A request is the part of an HTTP request that the protocol uses.
 type request struct {
 	ctx    context.Context
 	id     string
-	path   string // cut to maxText
-	pathID string // the {id} in it
+	path   string // clipped to maxText
+	pathID string // the {id} in the path
 	query  map[string][]string
 	addr   netip.Addr
-	claims *wire.Claims // of the bearer; shared, not to be changed
+	claims *wire.Claims // of the bearer token; shared, read-only
 }
 
-// none is the body of a request or an answer that has none.
+// none is the type of an absent request or response body.
 type none struct{}
 
-// maxText bounds what an answer or a log line repeats of a request, in bytes.
+// maxText is the maximum length in bytes of request text that is repeated in a
+// response or a log line.
 const maxText = 256
 
-func cut(s string) string {
-	if len(s) > maxText {
-		return s[:maxText]
-	}
-	return s
-}
+// clip shortens request text for a response or a log line.
+func clip(s string) string { return text.Prefix(s, maxText) }
 
-// routes is the whole protocol, one line for each endpoint.
+// routes returns the router: one line for each endpoint of the protocol.
 func (b *Broker) routes() http.Handler {
 	m := chi.NewRouter()
 	m.Use(b.forwarded, b.observe, b.recover)
@@ -77,14 +75,14 @@ func (b *Broker) routes() http.Handler {
 	return m
 }
 
-// endpoint makes a handler of an operation: who may call it, what it reads, what
-// it answers. A nil answer has no body.
+// endpoint returns a handler that authorizes the caller, decodes the body, calls
+// do, and encodes the result. A nil result has no body.
 func endpoint[In, Out any](b *Broker, need access, status int, do func(*request, *In) (*Out, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, hr *http.Request) {
 		r := &request{
 			ctx:    hr.Context(),
 			id:     requestID(hr),
-			path:   cut(hr.URL.Path),
+			path:   clip(hr.URL.Path),
 			pathID: chi.URLParam(hr, "id"),
 			addr:   clientAddr(hr),
 		}
@@ -115,8 +113,8 @@ func endpoint[In, Out any](b *Broker, need access, status int, do func(*request,
 	}
 }
 
-// decode reads one JSON value of at most 1 MiB, and nothing after it. Fields
-// that are not known are passed over: a newer client may send some.
+// decode reads a body that is one JSON value of at most 1 MiB. Unknown fields are
+// ignored, because a newer client may send some.
 func decode(w http.ResponseWriter, r *http.Request, into any) error {
 	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, wire.MaxBodyBytes))
 	err := body.Decode(into)
@@ -134,16 +132,17 @@ func decode(w http.ResponseWriter, r *http.Request, into any) error {
 }
 
 func writeJSON(w http.ResponseWriter, contentType string, status int, body any) {
-	text, err := json.Marshal(body)
+	encoded, err := json.Marshal(body)
 	if err != nil {
-		panic("broker: an answer that is not JSON: " + err.Error())
+		panic("broker: encode response: " + err.Error())
 	}
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
-	w.Write(append(text, '\n'))
+	w.Write(append(encoded, '\n'))
 }
 
-// problem answers with what went wrong. What was wrong inside stays inside.
+// problem writes err as a problem document. Internal errors are logged and
+// answered without details.
 func (b *Broker) problem(w http.ResponseWriter, hr *http.Request, err error) {
 	r, ok := asRefusal(err)
 	if !ok {
@@ -153,12 +152,12 @@ func (b *Broker) problem(w http.ResponseWriter, hr *http.Request, err error) {
 	if r.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(r.retryAfter/time.Second)))
 	}
-	p := wire.NewProblem(r.code, r.detail, cut(hr.URL.Path), requestID(hr))
+	p := wire.NewProblem(r.code, r.detail, clip(hr.URL.Path), requestID(hr))
 	writeJSON(w, wire.ProblemContentType, p.Status, p)
 }
 
-// readFault reports that the database could not be read.
+// readFault logs that the database can't be read and returns the caller's error.
 func (b *Broker) readFault(err error) error {
-	b.log.Error("storage can't be read", slog.Any("error", err))
+	b.log.Error("cannot read storage", slog.Any("error", err))
 	return errUnavailable
 }

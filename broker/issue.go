@@ -6,24 +6,25 @@ import (
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/broker/internal/store"
+	"github.com/devonartis/medassist-go/internal/random"
 )
 
-// grant is what a token is to be issued for.
+// A grant describes a token to be issued.
 type grant struct {
 	kind       string // for the metrics
 	subject    string
 	scope      []string
 	ttl        time.Duration
-	renewUntil time.Time // the token, and what renews it, ends by then; zero for no limit
-	appID      string    // whose ceiling the scope falls under
+	renewUntil time.Time // limit on the expiry of the token and its renewals; zero for none
+	appID      string    // the app whose ceiling applies
 	taskID     string
 	orchID     string
 	chain      []wire.DelegationHop
 }
 
-// issue decides a token's claims and records the token. It is signed by the
-// caller after the commit: until then there is nothing to hand out, and two
-// processors can sign at once.
+// issue builds a token's claims and stores the token. The caller signs it after
+// the commit: until then there is nothing to return, and signing runs in
+// parallel.
 func (c *change) issue(g grant) (*wire.Claims, error) {
 	now := c.now.Truncate(time.Second)
 	expires := now.Add(g.ttl.Truncate(time.Second))
@@ -37,7 +38,7 @@ func (c *change) issue(g grant) (*wire.Claims, error) {
 		IssuedAt:        now.Unix(),
 		NotBefore:       now.Unix(),
 		ExpiresAt:       expires.Unix(),
-		ID:              randomHex(16),
+		ID:              random.Hex(16),
 		Scope:           slices.Clone(g.scope),
 		TaskID:          g.taskID,
 		OrchID:          g.orchID,
@@ -56,8 +57,8 @@ func (c *change) issue(g grant) (*wire.Claims, error) {
 	})
 }
 
-// lifetime is what expires_in says of a token that was just issued, in seconds.
+// lifetime returns a token's lifetime in seconds, the expires_in of a new token.
 func lifetime(c *wire.Claims) int { return int(c.ExpiresAt - c.IssuedAt) }
 
-// expiry is when a token ends.
+// expiry returns the time at which a token expires.
 func expiry(c *wire.Claims) time.Time { return time.Unix(c.ExpiresAt, 0).UTC() }

@@ -18,19 +18,19 @@ const killWriters = 8
 // ledger is what a broker has acknowledged: it must hold after any end.
 type ledger struct {
 	mu     sync.Mutex
-	tokens map[string]fate   // by token
-	trail  map[string]string // audit event that must be there: text in it, by what it is of
+	tokens map[string]tokenState // by token
+	events map[string]string     // audit event that must be there: text in it, by what it is of
 }
 
-type fate int
+type tokenState int
 
 const (
-	inDoubt fate = iota // its end was asked for, and not acknowledged
-	alive
-	dead
+	inDoubt tokenState = iota // its end was asked for, and not acknowledged
+	validToken
+	revokedToken
 )
 
-func (l *ledger) set(token string, f fate) {
+func (l *ledger) set(token string, f tokenState) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.tokens[token] = f
@@ -39,13 +39,13 @@ func (l *ledger) set(token string, f fate) {
 func (l *ledger) expect(event wire.EventType, about string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.trail[string(event)+" "+about] = about
+	l.events[string(event)+" "+about] = about
 }
 
-// TestNothingAcknowledgedIsLostByKill kills a broker with SIGKILL under eight
+// TestKillLosesNothingAcknowledged kills a broker with SIGKILL under eight
 // writers, again and again, on the same files. MEDASSIST_KILL_ROUNDS sets how
 // often.
-func TestNothingAcknowledgedIsLostByKill(t *testing.T) {
+func TestKillLosesNothingAcknowledged(t *testing.T) {
 	t.Parallel()
 	rounds := 5
 	if s := os.Getenv("MEDASSIST_KILL_ROUNDS"); s != "" {
@@ -59,7 +59,7 @@ func TestNothingAcknowledgedIsLostByKill(t *testing.T) {
 	clinic := c.newApp(c.loginAdmin(), "clinic", "read:records:*")
 	c.kill()
 
-	l := &ledger{tokens: make(map[string]fate), trail: make(map[string]string)}
+	l := &ledger{tokens: make(map[string]tokenState), events: make(map[string]string)}
 	var chain wire.Chain
 	var acknowledged int
 	for round := range rounds {
@@ -80,7 +80,7 @@ func TestNothingAcknowledgedIsLostByKill(t *testing.T) {
 		if t.Failed() {
 			t.Fatalf("in round %d", round)
 		}
-		l.tokens, l.trail = make(map[string]fate), make(map[string]string)
+		l.tokens, l.events = make(map[string]tokenState), make(map[string]string)
 	}
 	t.Logf("%d rounds, %d tokens acknowledged, %d audit events", rounds, acknowledged, chain.Size)
 }
@@ -113,7 +113,7 @@ func (c *child) writeUntilDead(l *ledger, clinic app, admin, name string) {
 		if !c.acknowledged("POST", "/v1/register", "", in, &agent) {
 			return
 		}
-		l.set(agent.AccessToken, alive)
+		l.set(agent.AccessToken, validToken)
 		l.expect(wire.EventAgentRegistered, agent.AgentID)
 
 		var body any
@@ -133,10 +133,10 @@ func (c *child) writeUntilDead(l *ledger, clinic app, admin, name string) {
 		if !c.acknowledged("POST", path, bearer, body, &renewed) {
 			return
 		}
-		l.set(agent.AccessToken, dead)
+		l.set(agent.AccessToken, revokedToken)
 		l.expect(event, about)
 		if renewed.AccessToken != "" {
-			l.set(renewed.AccessToken, alive)
+			l.set(renewed.AccessToken, validToken)
 		}
 	}
 }
@@ -158,15 +158,15 @@ func (c *child) acknowledged(method, path, bearer string, body, out any) bool {
 }
 
 // checkLedger checks a restarted broker against what the one before it said,
-// and the trail from where the last check left it.
+// and the audit log from where the last check left it.
 func (c *child) checkLedger(l *ledger, chain wire.Chain, admin string) wire.Chain {
 	c.t.Helper()
 	if h, _ := c.health(); h.Status != wire.HealthOK {
 		c.t.Errorf("health = %+v", h)
 	}
 	for token, f := range l.tokens {
-		if valid := c.claims(token) != nil; f != inDoubt && valid != (f == alive) {
-			c.t.Errorf("a token that was acknowledged as alive: %t is now alive: %t", f == alive, valid)
+		if valid := c.claims(token) != nil; f != inDoubt && valid != (f == validToken) {
+			c.t.Errorf("a token that was acknowledged as valid: %t is now valid: %t", f == validToken, valid)
 		}
 	}
 	for {
@@ -177,15 +177,15 @@ func (c *child) checkLedger(l *ledger, chain wire.Chain, admin string) wire.Chai
 				c.t.Fatal(err)
 			}
 			for _, about := range []string{e.AgentID, e.TaskID, agentName(e.Detail)} {
-				delete(l.trail, string(e.EventType)+" "+about)
+				delete(l.events, string(e.EventType)+" "+about)
 			}
 		}
 		if len(page.Events) < 1000 {
 			break
 		}
 	}
-	for missing := range l.trail {
-		c.t.Errorf("acknowledged, and not on the trail: %s", missing)
+	for missing := range l.events {
+		c.t.Errorf("acknowledged but not in the audit log: %s", missing)
 	}
 	return chain
 }

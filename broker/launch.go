@@ -9,6 +9,7 @@ import (
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/broker/internal/store"
+	"github.com/devonartis/medassist-go/internal/random"
 )
 
 const (
@@ -27,12 +28,12 @@ func (b *Broker) adminLaunchToken(r *request, in *wire.LaunchTokenRequest) (*wir
 	return b.launchToken(r, in, "")
 }
 
-// appLaunchToken is POST /v1/app/launch-tokens. A reserved scope needs no check
-// of its own: no ceiling can hold one.
+// appLaunchToken is POST /v1/app/launch-tokens. Reserved scopes need no separate
+// check, because no ceiling contains one.
 func (b *Broker) appLaunchToken(r *request, in *wire.LaunchTokenRequest) (*wire.LaunchTokenResponse, error) {
 	appID, isApp := strings.CutPrefix(r.claims.Subject, appSubject)
 	if !isApp {
-		return nil, refuse(wire.CodeForbidden, "only an app's own token mints launch tokens within its ceiling")
+		return nil, refuse(wire.CodeForbidden, "only an app's own token can issue launch tokens within its ceiling")
 	}
 	if err := checkLaunchToken(in); err != nil {
 		return nil, err
@@ -66,7 +67,8 @@ func checkTTL(field string, seconds *int) error {
 	return nil
 }
 
-// orDefault is a requested time in seconds; none and zero mean the default.
+// orDefault returns a requested duration in seconds, or the fallback if there is
+// none or it is zero.
 func orDefault(seconds *int, fallback time.Duration) time.Duration {
 	if seconds == nil || *seconds == 0 {
 		return fallback
@@ -74,9 +76,10 @@ func orDefault(seconds *int, fallback time.Duration) time.Duration {
 	return time.Duration(*seconds) * time.Second
 }
 
-// launchToken mints for an app, or for the admin when appID is empty.
+// launchToken issues a launch token for an app, or for the admin if appID is
+// empty.
 func (b *Broker) launchToken(r *request, in *wire.LaunchTokenRequest, appID string) (*wire.LaunchTokenResponse, error) {
-	secret := randomHex(launchTokenBytes)
+	secret := random.Hex(launchTokenBytes)
 	l := store.LaunchToken{
 		Hash:      hashLaunchToken(secret),
 		AppID:     appID,
@@ -110,18 +113,17 @@ func (b *Broker) launchToken(r *request, in *wire.LaunchTokenRequest, appID stri
 	}, nil
 }
 
-// hashLaunchToken is what is stored of a launch token: it is random enough to
-// need no salt, and the hash opens nothing.
+// hashLaunchToken returns the stored form of a launch token. The token has enough
+// entropy to need no salt, and the hash can't be used as a token.
 func hashLaunchToken(secret string) [sha256.Size]byte {
 	raw, err := hex.DecodeString(secret)
 	if err != nil || len(raw) != launchTokenBytes || hex.EncodeToString(raw) != secret {
-		return [sha256.Size]byte{} // no launch token's hash
+		return [sha256.Size]byte{} // matches no launch token
 	}
 	return sha256.Sum256(raw)
 }
 
-// findLaunchToken returns a launch token that may be used now. The error is a
-// refusal when it may not.
+// findLaunchToken returns a usable launch token, or a refusal if there is none.
 func (c *change) findLaunchToken(secret string) (store.LaunchToken, error) {
 	l, found, err := c.tx.LaunchToken(hashLaunchToken(secret))
 	switch {
@@ -136,7 +138,7 @@ func (c *change) findLaunchToken(secret string) (store.LaunchToken, error) {
 	}
 	if l.AppID != "" {
 		if _, active := c.app(l.AppID); !active {
-			return l, refuse(wire.CodeUnauthorized, "launch token: its app is not registered any more")
+			return l, refuse(wire.CodeUnauthorized, "launch token: its app is no longer registered")
 		}
 	}
 	return l, nil

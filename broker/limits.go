@@ -8,7 +8,7 @@ import (
 	"github.com/devonartis/medassist-go/broker/internal/limit"
 )
 
-// limits are the broker's rate limits (WIRE.md, "Rate limits").
+// limits are the broker's rate limits (docs/protocol.md, "Rate limits").
 type limits struct {
 	admin    *limit.Limiter // logins by address
 	app      *limit.Limiter // logins by client and address
@@ -19,8 +19,8 @@ func newLimits() *limits {
 	return &limits{
 		admin: limit.New(5, 10),
 		app:   limit.New(10.0/60, 3),
-		// Whoever tries one client ID after the other costs a bcrypt each. The
-		// budget is far above what a machine with many apps gets wrong.
+		// Each guessed client ID costs one bcrypt. The budget is far above the
+		// failures of a machine with many apps.
 		failures: limit.New(2, 100),
 	}
 }
@@ -40,4 +40,4 @@ func rateLimited(retryAfter time.Duration) *refusal {
 	return &refusal{wire.CodeRateLimited, "rate limit exceeded", retryAfter}
 }
 
-func byAddr(a netip.Addr) limit.Key { return limit.Key{Addr: a} }
+func byAddress(a netip.Addr) limit.Key { return limit.Key{Addr: a} }

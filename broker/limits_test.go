@@ -12,7 +12,7 @@ import (
 	"github.com/devonartis/medassist-go/broker"
 )
 
-// from makes a request come from an address, by way of a proxy that is trusted.
+// from makes a request appear to come from an address, through a trusted proxy.
 func from(addr string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set("X-Forwarded-For", addr) }
 }
@@ -68,13 +68,13 @@ func TestAppLoginsAreLimitedByClientAndAddress(t *testing.T) {
 			t.Errorf("the real app: %d %s", a.status, a.body)
 		}
 	}
-	// Nor does a flood of refusals fill the trail.
+	// A flood of refusals does not fill the audit log.
 	if n := len(h.events(admin, "event_type=app_rate_limited")); n != 1 {
 		t.Errorf("%d app_rate_limited events for one run of refusals, want 1", n)
 	}
 }
 
-// One address that tries client after client is held back too: each try costs a
+// Guessing client IDs from one address is limited too: each guess costs a
 // bcrypt.
 func TestGuessingClientIDsIsLimited(t *testing.T) {
 	t.Parallel()
@@ -88,8 +88,8 @@ func TestGuessingClientIDsIsLimited(t *testing.T) {
 	t.Error("200 guesses from one address at one moment, none refused")
 }
 
-func TestForwardedAddressesAreBelievedFromTrustedProxiesOnly(t *testing.T) {
-	h := start(t, broker.Config{}) // trusts nobody
+func TestForwardedAddressIsUsedFromTrustedProxiesOnly(t *testing.T) {
+	h := start(t, broker.Config{}) // trusts no proxy
 	limited := false
 	for i := range 12 {
 		a := h.call("POST", "/v1/admin/auth", "", wire.AdminAuthRequest{Secret: "wrong secret"}, from(fmt.Sprintf("192.0.2.%d", i)))
@@ -112,7 +112,7 @@ func TestForwardedAddressesAreBelievedFromTrustedProxiesOnly(t *testing.T) {
 
 // A client that does not exist takes as long as a wrong secret: the bcrypt is
 // what takes time.
-func TestAnUnknownClientTakesAsLongAsAWrongSecret(t *testing.T) {
+func TestUnknownClientTakesAsLongAsAWrongSecret(t *testing.T) {
 	h := start(t, behindProxy())
 	admin := h.admin()
 	fastest := func(clientID, secret string) time.Duration {

@@ -12,6 +12,7 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/broker/internal/limit"
 	"github.com/devonartis/medassist-go/broker/internal/store"
+	"github.com/devonartis/medassist-go/internal/random"
 )
 
 // adminSubject is the sub claim of the admin's tokens.
@@ -27,25 +28,25 @@ const tokenType = "Bearer"
 // maxClientID bounds a client ID in bytes; ours are shorter.
 const maxClientID = 128
 
-// bcryptCost is 60 ms on a small machine, once per login.
+// bcryptCost makes a login take about 60 ms on a small machine.
 const bcryptCost = 10
 
-// logins bounds how many processors are busy with bcrypt, and makes a client
-// that does not exist take the same time as one that does.
+// logins bounds the number of concurrent bcrypt computations, and makes a login
+// of an unknown client take the same time as one of a known client.
 type logins struct {
 	slots chan struct{}
-	dummy []byte // hash of a secret that nobody knows
+	dummy []byte // hash of a random secret, compared for unknown clients
 }
 
 func newLogins() *logins {
-	dummy, err := bcrypt.GenerateFromPassword([]byte(randomHex(32)), bcryptCost)
+	dummy, err := bcrypt.GenerateFromPassword([]byte(random.Hex(32)), bcryptCost)
 	if err != nil {
 		panic("broker: bcrypt of 64 bytes: " + err.Error())
 	}
 	return &logins{make(chan struct{}, runtime.NumCPU()), dummy}
 }
 
-// do runs a bcrypt computation when there is a processor for it.
+// do runs a bcrypt computation when a slot is free.
 func (l *logins) do(ctx context.Context, f func()) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -59,7 +60,8 @@ func (l *logins) do(ctx context.Context, f func()) error {
 	return nil
 }
 
-// check compares a secret with an app's; a, which may be nil, is the app.
+// check reports whether secret is the secret of app a. A nil app matches no
+// secret, in the same time.
 func (l *logins) check(ctx context.Context, a *store.App, secret string) (ok bool, err error) {
 	hash := l.dummy
 	if a != nil {
@@ -77,7 +79,7 @@ func (b *Broker) adminAuth(r *request, in *wire.AdminAuthRequest) (*wire.AuthRes
 	if in.Secret == "" {
 		return nil, refuse(wire.CodeInvalidRequest, "secret is required")
 	}
-	if ok, first := b.limits.admin.Allow(byAddr(r.addr), b.now()); !ok {
+	if ok, first := b.limits.admin.Allow(byAddress(r.addr), b.now()); !ok {
 		limited := rateLimited(adminRetryAfter)
 		if !first {
 			return nil, limited
@@ -116,7 +118,7 @@ func (b *Broker) appAuth(r *request, in *wire.AppAuthRequest) (*wire.AuthRespons
 		key.Client = in.ClientID
 	}
 	ok, first := b.limits.app.Allow(key, b.now())
-	if !ok || b.limits.failures.Exhausted(byAddr(r.addr), b.now()) {
+	if !ok || b.limits.failures.Exhausted(byAddress(r.addr), b.now()) {
 		limited := rateLimited(appRetryAfter)
 		if !first {
 			return nil, limited
@@ -136,7 +138,7 @@ func (b *Broker) appAuth(r *request, in *wire.AppAuthRequest) (*wire.AuthRespons
 		return nil, err
 	}
 	if !matches {
-		b.limits.failures.Allow(byAddr(r.addr), b.now())
+		b.limits.failures.Allow(byAddress(r.addr), b.now())
 		return nil, b.write(r, func(c *change) error { return c.denyLogin(key) })
 	}
 	var claims *wire.Claims

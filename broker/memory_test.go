@@ -38,8 +38,8 @@ func ask(b *Broker, method, path string, body any) *httptest.ResponseRecorder {
 	return w
 }
 
-// Nothing that has expired is kept, in memory or on disk.
-func TestWhatHasExpiredIsDropped(t *testing.T) {
+// Expired records are deleted, in memory and on disk.
+func TestExpiredRecordsAreDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
 		b, err := Open(ctx, Config{})
@@ -66,7 +66,7 @@ func TestWhatHasExpiredIsDropped(t *testing.T) {
 				if err := c.revoke(revocation.Task, fmt.Sprint("t", i), 0, c.now.Add(maxTTL)); err != nil {
 					return err
 				}
-				return c.kill(claims.ID, id, expiry(claims))
+				return c.endToken(claims.ID, id, expiry(claims))
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -82,7 +82,7 @@ func TestWhatHasExpiredIsDropped(t *testing.T) {
 			t.Errorf("after a nonce's life: %d nonces, %d limits", b.nonces.Len(), b.limits.app.Len())
 		}
 		if b.revoked.Len() < 6*sweepRows {
-			t.Errorf("%d revocations are left while what they kill could live", b.revoked.Len())
+			t.Errorf("%d revocations left while the tokens they revoke could be valid", b.revoked.Len())
 		}
 		time.Sleep(maxTTL + 2*time.Minute)
 		if n := b.revoked.Len(); n != 0 {
@@ -97,7 +97,7 @@ func TestWhatHasExpiredIsDropped(t *testing.T) {
 	})
 }
 
-// A hundred thousand challenges nobody answers, and a minute of oversized
+// A hundred thousand unanswered challenges, and a minute of oversized
 // requests, leave memory as it was.
 func TestMemoryStaysFlat(t *testing.T) {
 	b, err := Open(context.Background(), Config{})

@@ -12,8 +12,8 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
-// Values of the metrics' labels: all of them are in this file or in the
-// protocol, none comes from a request.
+// Label values of the metrics. All values are in this file or in the protocol;
+// none comes from a request.
 const (
 	success = "success"
 	failure = "failure"
@@ -28,8 +28,8 @@ const (
 	otherRoute = "other"
 )
 
-// metrics is what GET /v1/metrics shows, in a registry of the broker's own: two
-// brokers in one process don't add up.
+// metrics holds the metrics of GET /v1/metrics. Each broker has its own registry,
+// so two brokers in one process are counted separately.
 type metrics struct {
 	handler       http.Handler
 	issued        *prometheus.CounterVec // by kind of token
@@ -47,18 +47,18 @@ func newMetrics(b *Broker) *metrics {
 	}
 	m := &metrics{
 		issued:        counter("tokens_issued_total", "Access tokens issued, by kind.", "kind"),
-		revoked:       counter("tokens_revoked_total", "Revocations, by level; releases among them.", "level"),
+		revoked:       counter("tokens_revoked_total", "Revocations, by level, including releases.", "level"),
 		registrations: counter("registrations_total", "Agent registrations, by outcome.", "status"),
 		adminAuth:     counter("admin_auth_total", "Admin logins, by outcome.", "status"),
 		events:        counter("audit_events_total", "Audit events written, by type and outcome.", "event_type", "outcome"),
 		launchTokens: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "agentwrit", Name: "launch_tokens_created_total", Help: "Launch tokens created."}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: "agentwrit", Name: "request_duration_seconds", Help: "Time to answer, by endpoint and status.",
+			Namespace: "agentwrit", Name: "request_duration_seconds", Help: "Request duration, by endpoint and status.",
 			Buckets: []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5}}, []string{"endpoint", "status"}),
 	}
 	active := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Namespace: "agentwrit", Name: "active_agents", Help: "Registered agents whose tokens have not all expired."},
+		Namespace: "agentwrit", Name: "active_agents", Help: "Registered agents with unexpired tokens."},
 		func() float64 {
 			n, err := b.store.ActiveAgents(context.Background(), b.now())
 			if err != nil {

@@ -10,9 +10,11 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
+
+	"github.com/devonartis/medassist-go/internal/random"
 )
 
-// Headers of every answer.
+// Headers of every response.
 const (
 	headerRequestID = "X-Request-ID"
 	maxRequestID    = 128
@@ -25,8 +27,8 @@ func requestID(r *http.Request) string {
 	return id
 }
 
-// forwarded finds out for whom a proxy that we trust is asking. Nobody else's
-// X-Forwarded-For is looked at.
+// forwarded determines the client of a request from a trusted proxy. The
+// X-Forwarded-For header of any other peer is ignored.
 func (b *Broker) forwarded(next http.Handler) http.Handler {
 	if len(b.cfg.TrustedProxies) == 0 {
 		return next
@@ -38,27 +40,27 @@ func (b *Broker) forwarded(next http.Handler) http.Handler {
 	return middleware.ClientIPFromXFF(trusted...)(next)
 }
 
-// clientAddr is who is asking: whoever a trusted proxy says, or else, also when
-// what it says can't be read, whoever opened the connection.
+// clientAddr returns the client's address: the one that a trusted proxy names, or
+// the peer of the connection if there is none or it can't be parsed.
 func clientAddr(r *http.Request) netip.Addr {
 	if addr := middleware.GetClientIPAddr(r.Context()); addr.IsValid() {
 		return addr
 	}
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return netip.Addr{} // all who come without an address share one
+		return netip.Addr{} // clients without an address share one limit
 	}
 	return peer.Addr().Unmap()
 }
 
-// observe gives the request its ID and the answer its headers, and logs and
-// measures both.
+// observe assigns the request ID, sets the common response headers, and logs and
+// measures the request.
 func (b *Broker) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		id := r.Header.Get(headerRequestID)
 		if !acceptableID(id) {
-			id = randomHex(8)
+			id = random.Hex(8)
 		}
 		h := w.Header()
 		h.Set(headerRequestID, id)
@@ -81,13 +83,14 @@ func (b *Broker) observe(next http.Handler) http.Handler {
 			level = slog.LevelInfo
 		}
 		if b.log.Enabled(r.Context(), level) {
-			b.log.Log(r.Context(), level, "request", "request_id", id, "method", cut(r.Method), "path", cut(r.URL.Path),
+			b.log.Log(r.Context(), level, "request", "request_id", id, "method", clip(r.Method), "path", clip(r.URL.Path),
 				"status", rec.status, "took", took, "client", clientAddr(r))
 		}
 	})
 }
 
-// acceptableID: at most 128 printable characters.
+// acceptableID reports whether a request ID has at most 128 printable ASCII
+// characters.
 func acceptableID(id string) bool {
 	if id == "" || len(id) > maxRequestID {
 		return false
@@ -100,7 +103,8 @@ func acceptableID(id string) bool {
 	return true
 }
 
-// recover answers 500 for a handler that panicked, if it has not answered yet.
+// recover answers 500 for a handler that panicked, unless it has already written
+// a response.
 func (b *Broker) recover(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -120,7 +124,7 @@ func (b *Broker) recover(next http.Handler) http.Handler {
 	})
 }
 
-// recorder remembers an answer's status.
+// recorder records the status of a response.
 type recorder struct {
 	http.ResponseWriter
 	status int

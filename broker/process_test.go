@@ -98,7 +98,7 @@ func startChild(t testing.TB, dir string) *child {
 	return c
 }
 
-// kill ends the process as a power cut would, as far as a program can tell.
+// kill ends the process without warning, as a power cut would.
 func (c *child) kill() {
 	c.cmd.Process.Kill() // SIGKILL; fails when it has ended
 	c.cmd.Wait()

@@ -28,8 +28,8 @@ func atOnce(n int, f func(i int)) {
 }
 
 // A token is renewed by one of many at once, also when a revocation comes in
-// between; and then by none, or its one successor is dead too.
-func TestATokenHasOneSuccessor(t *testing.T) {
+// between; then by none, or the one successor is revoked too.
+func TestTokenIsRenewedOnce(t *testing.T) {
 	h := start(t, broker.Config{Dir: t.TempDir()})
 	admin := h.admin()
 	clinic := h.newApp(admin, "clinic", "read:records:*")
@@ -61,14 +61,14 @@ func TestATokenHasOneSuccessor(t *testing.T) {
 		if n := won.Load(); n > 1 || n == 0 && !revoked {
 			t.Errorf("%d of 16 renewals of one token succeeded (revoked beside: %t)", n, revoked)
 		}
-		h.mustBeDead("the renewed token", a.token)
+		h.mustBeInvalid("the renewed token", a.token)
 		if next, ok := successor.Load().(string); ok {
 			h.check("the successor", next, revoked)
 		}
 	}
 }
 
-func TestANonceAndALaunchTokenAreSpentOnce(t *testing.T) {
+func TestNonceAndLaunchTokenAreSpentOnce(t *testing.T) {
 	h := start(t, broker.Config{Dir: t.TempDir()})
 	admin := h.admin()
 	scope := []string{"read:records:p1"}
@@ -123,9 +123,9 @@ func TestANonceAndALaunchTokenAreSpentOnce(t *testing.T) {
 	}
 }
 
-// An agent that falls while its descendants renew and delegate leaves nothing
-// alive behind.
-func TestNothingSlipsPastARevocation(t *testing.T) {
+// Revoking an agent while its descendants renew and delegate leaves no valid token
+// behind.
+func TestConcurrentRevocation(t *testing.T) {
 	h := start(t, broker.Config{Dir: t.TempDir()})
 	admin := h.admin()
 	clinic := h.newApp(admin, "clinic", "read:records:*")
@@ -166,7 +166,7 @@ func TestNothingSlipsPastARevocation(t *testing.T) {
 		})
 		for _, token := range tokens {
 			if h.claims(token) != nil {
-				t.Error("a token of a revoked agent's chain is alive")
+				t.Error("a token of a revoked agent's chain is valid")
 			}
 		}
 	}

@@ -9,15 +9,16 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
-// refusal is an answer that is not the one hoped for: what the problem document
-// will say. Every other error in this package is a fault of ours.
+// A refusal is an error that is reported to the caller as a problem document. Any
+// other error in this package is a fault of the broker.
 type refusal struct {
 	code       wire.Code
 	detail     string
 	retryAfter time.Duration // 0: no Retry-After header
 }
 
-// Error is for logs; it never holds a secret, as detail goes to the caller.
+// Error returns the code and the detail. It contains no secret, because the
+// detail is sent to the caller.
 func (r *refusal) Error() string { return string(r.code) + ": " + r.detail }
 
 func refuse(code wire.Code, format string, args ...any) *refusal {
@@ -30,17 +31,17 @@ var (
 	errTooLarge    = refuse(wire.CodePayloadTooLarge, "request body exceeds 1 MiB")
 	errToken       = refuse(wire.CodeUnauthorized, "token verification failed")
 	errNoApp       = refuse(wire.CodeNotFound, "app not found")
-	errNotAnAgent  = refuse(wire.CodeForbidden, "only an agent's token may be renewed or delegated")
+	errNotAnAgent  = refuse(wire.CodeForbidden, "only an agent's token can be renewed or delegated")
 	errUnavailable = &refusal{wire.CodeUnavailable, "storage is unavailable; nothing was changed", time.Second}
 	errInternal    = refuse(wire.CodeInternal, "internal error")
 )
 
-// asRefusal tells a refusal from a fault.
+// asRefusal returns err as a refusal, or false if it is a fault.
 func asRefusal(err error) (*refusal, bool) {
 	var r *refusal
 	ok := errors.As(err, &r)
 	return r, ok
 }
 
-// list writes scopes as they stand in details: [a b].
+// list formats scopes for a detail: [a b].
 func list(scopes []string) string { return "[" + strings.Join(scopes, " ") + "]" }

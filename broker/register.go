@@ -12,9 +12,10 @@ import (
 	"github.com/devonartis/medassist-go/broker/internal/nonce"
 	"github.com/devonartis/medassist-go/broker/internal/revocation"
 	"github.com/devonartis/medassist-go/broker/internal/store"
+	"github.com/devonartis/medassist-go/internal/random"
 )
 
-// maxPathSegment bounds orch_id and task_id, in bytes.
+// maxPathSegment is the maximum length of orch_id and task_id, in bytes.
 const maxPathSegment = 128
 
 // challenge is GET /v1/challenge.
@@ -41,8 +42,8 @@ func (b *Broker) register(r *request, in *wire.RegisterRequest) (*wire.RegisterR
 	if err != nil {
 		return nil, err
 	}
-	// The proof depends on nothing that the writer decides, and is the dear part:
-	// it is worked out here, on the caller's own time, and used below in its turn.
+	// Checking the proof is expensive and needs no order, so it happens here and
+	// not in the writer. The result is used below, in the documented order.
 	challenge, wellFormed := nonce.Parse(in.Nonce)
 	key, badProof := checkProof(in.PublicKey, in.Signature, challenge)
 
@@ -85,7 +86,7 @@ func (b *Broker) register(r *request, in *wire.RegisterRequest) (*wire.RegisterR
 	return &wire.RegisterResponse{AgentID: agentID, AccessToken: raw, ExpiresIn: lifetime(claims)}, err
 }
 
-// admit makes an agent of whoever passed all checks.
+// admit registers an agent that passed all checks and issues its token.
 func (c *change) admit(in *wire.RegisterRequest, l store.LaunchToken, agentID string, key ed25519.PublicKey) (*wire.Claims, error) {
 	if l.SingleUse {
 		if err := c.tx.SpendLaunchToken(l.Hash); err != nil {
@@ -144,10 +145,10 @@ func checkProof(publicKey, signature string, challenge nonce.Nonce) (ed25519.Pub
 	return key, nil
 }
 
-// checkPathSegment checks that a value can stand in a SPIFFE ID's path.
+// checkPathSegment checks that a value is valid as a path segment of a SPIFFE ID.
 func checkPathSegment(field, value string) error {
 	if len(value) > maxPathSegment || spiffeid.ValidatePathSegment(value) != nil {
-		return refuse(wire.CodeInvalidRequest, "%s must be 1 to %d letters, digits and . _ - that can stand in a SPIFFE ID", field, maxPathSegment)
+		return refuse(wire.CodeInvalidRequest, "%s must be 1 to %d letters, digits and . _ -, valid in a SPIFFE ID", field, maxPathSegment)
 	}
 	return nil
 }
@@ -157,9 +158,9 @@ func (b *Broker) newAgentID(orchID, taskID string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("trust domain: %w", err)
 	}
-	id, err := spiffeid.FromSegments(domain, "agent", orchID, taskID, randomHex(8))
+	id, err := spiffeid.FromSegments(domain, "agent", orchID, taskID, random.Hex(8))
 	if err != nil {
-		return "", refuse(wire.CodeInvalidRequest, "orch_id and task_id make no SPIFFE ID")
+		return "", refuse(wire.CodeInvalidRequest, "orch_id and task_id do not form a SPIFFE ID")
 	}
 	return id.String(), nil
 }

@@ -7,11 +7,11 @@ import (
 	"github.com/devonartis/medassist-go/broker/internal/store"
 )
 
-// appSubject begins the sub claim of an app's own token.
+// appSubject is the prefix of the sub claim of an app's own token.
 const appSubject = "app:"
 
-// registry holds the active apps in memory. An app in it is never changed, only
-// replaced.
+// registry holds the active apps in memory. Its apps are immutable; put replaces
+// them.
 type registry struct {
 	mu       sync.RWMutex
 	byID     map[string]*store.App
@@ -30,7 +30,7 @@ func loadRegistry(ctx context.Context, s *store.Store) (*registry, error) {
 	return r, nil
 }
 
-// put makes an app known as it now is; one that was deregistered is forgotten.
+// put adds or replaces an app, and removes it if it was deregistered.
 func (r *registry) put(a *store.App) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

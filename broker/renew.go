@@ -10,8 +10,9 @@ import (
 	"github.com/devonartis/medassist-go/broker/internal/store"
 )
 
-// renew is POST /v1/token/renew: the same subject, scope and life under a new
-// jti. Of callers with one token one succeeds; what the agent delegated lives on.
+// renew is POST /v1/token/renew. It replaces a token by one with the same
+// subject, scopes and lifetime and a new jti. Of concurrent renewals of one token
+// exactly one succeeds. Tokens that the agent delegated stay valid.
 func (b *Broker) renew(r *request, _ *none) (*wire.RenewResponse, error) {
 	if !isAgent(r.claims) {
 		return nil, b.refuseNonAgent(r)
@@ -19,13 +20,13 @@ func (b *Broker) renew(r *request, _ *none) (*wire.RenewResponse, error) {
 	old := r.claims
 	var claims *wire.Claims
 	err := b.act(r, func(c *change) error {
-		tok, agent, err := c.held(old)
+		tok, agent, err := c.records(old)
 		if err != nil {
 			return err
 		}
 		if !c.underCeiling(tok.AppID, old.Scope) || !c.underCeiling(agent.AppID, nil) {
-			return c.deny(refuse(wire.CodeScopeViolation, "scope exceeds the app's ceiling of now"),
-				tokenEvent(wire.EventTokenRenewalFailed, old, "renewal refused: %s is beyond the app's ceiling of now", list(old.Scope)))
+			return c.deny(refuse(wire.CodeScopeViolation, "scope exceeds the app's current ceiling"),
+				tokenEvent(wire.EventTokenRenewalFailed, old, "renewal refused: %s exceeds the app's current ceiling", list(old.Scope)))
 		}
 		if err := c.revoke(revocation.Token, old.ID, 0, expiry(old)); err != nil {
 			return err
@@ -46,19 +47,19 @@ func (b *Broker) renew(r *request, _ *none) (*wire.RenewResponse, error) {
 	return &wire.RenewResponse{AccessToken: raw, ExpiresIn: lifetime(claims)}, err
 }
 
-// release is POST /v1/token/release: the token is dead, and with it all that its
-// agent delegated up to now.
+// release is POST /v1/token/release. It revokes the token and everything that its
+// agent has delegated until now.
 func (b *Broker) release(r *request, _ *none) (*none, error) {
 	return nil, b.act(r, func(c *change) error {
 		c.record(tokenEvent(wire.EventTokenReleased, r.claims, "token released jti=%s", r.claims.ID))
 		c.then(b.metrics.revoked.WithLabelValues(kindReleased).Inc)
-		return c.kill(r.claims.ID, r.claims.Subject, expiry(r.claims))
+		return c.endToken(r.claims.ID, r.claims.Subject, expiry(r.claims))
 	})
 }
 
-// kill revokes one token for good: unlike a renewal, it takes what the subject
-// delegated until now along.
-func (c *change) kill(jti, subject string, expires time.Time) error {
+// endToken revokes one token and, unlike a renewal, everything that its subject
+// has delegated until now.
+func (c *change) endToken(jti, subject string, expires time.Time) error {
 	if err := c.revoke(revocation.Token, jti, 0, expires); err != nil {
 		return err
 	}
@@ -69,8 +70,8 @@ func (c *change) kill(jti, subject string, expires time.Time) error {
 	return c.revoke(revocation.Chain, subject, c.at.UnixNano(), agent.ExpiresAt)
 }
 
-// held finds the records behind an agent's live token.
-func (c *change) held(claims *wire.Claims) (store.Token, store.Agent, error) {
+// records returns the stored records of an agent's valid token.
+func (c *change) records(claims *wire.Claims) (store.Token, store.Agent, error) {
 	tok, found, err := c.tx.Token(claims.ID)
 	if err != nil {
 		return tok, store.Agent{}, err
@@ -80,12 +81,12 @@ func (c *change) held(claims *wire.Claims) (store.Token, store.Agent, error) {
 		return tok, agent, err
 	}
 	if !found || !registered {
-		return tok, agent, c.deny(errToken, tokenEvent(wire.EventTokenAuthFailed, claims, "no record of token or agent"))
+		return tok, agent, c.deny(errToken, tokenEvent(wire.EventTokenAuthFailed, claims, "token or agent not in the store"))
 	}
 	return tok, agent, nil
 }
 
-// extend makes sure that an agent is remembered as long as it has tokens.
+// extend keeps an agent registered at least until expires.
 func (c *change) extend(agent store.Agent, expires time.Time) error {
 	if !expires.After(agent.ExpiresAt) {
 		return nil
@@ -94,20 +95,21 @@ func (c *change) extend(agent store.Agent, expires time.Time) error {
 	return c.tx.UpdateAgent(agent)
 }
 
-// isAgent: whatever is neither the admin nor an app is an agent.
+// isAgent reports whether a token's subject is an agent, not the admin or an app.
 func isAgent(c *wire.Claims) bool {
 	return strings.HasPrefix(c.Subject, "spiffe://")
 }
 
-// refuseNonAgent keeps an app's or the admin's own authority from being handed
-// to an agent, which would so escape its ceiling.
+// refuseNonAgent records and returns the refusal of a token that is not an
+// agent's. Delegating the app's or the admin's own authority would let an agent
+// escape its ceiling.
 func (b *Broker) refuseNonAgent(r *request) error {
 	return b.act(r, func(c *change) error {
 		return c.deny(errNotAnAgent, wire.AuditEvent{EventType: wire.EventScopeViolation, AgentID: r.claims.Subject, Resource: r.path})
 	})
 }
 
-// tokenEvent is an event about a token, successful unless denied.
+// tokenEvent returns an event about a token, with outcome success.
 func tokenEvent(t wire.EventType, c *wire.Claims, detail string, args ...any) wire.AuditEvent {
 	return wire.AuditEvent{
 		EventType: t, AgentID: c.Subject, TaskID: c.TaskID, OrchID: c.OrchID, Outcome: wire.OutcomeSuccess,

@@ -23,12 +23,12 @@ func (h *harness) restart(dir string) *harness {
 	return again
 }
 
-func TestWhatWasAcknowledgedIsThereAfterARestart(t *testing.T) {
+func TestRestartKeepsAcknowledgedChanges(t *testing.T) {
 	dir := t.TempDir()
 	h := start(t, broker.Config{Dir: dir})
 	admin := h.admin()
 	clinic := h.newApp(admin, "clinic", "read:records:*")
-	alive := h.newAgent(clinic, "t1", "read:records:p1")
+	valid := h.newAgent(clinic, "t1", "read:records:p1")
 	released := h.newAgent(clinic, "t2", "read:records:p1")
 	h.want(204, "POST", "/v1/token/release", released.token, nil, nil)
 	revoked := h.newAgent(clinic, "t3", "read:records:p1")
@@ -40,11 +40,11 @@ func TestWhatWasAcknowledgedIsThereAfterARestart(t *testing.T) {
 	if got := len(h.events(h.admin(), "")); got != events+1 { // the login
 		t.Errorf("%d events after the restart, want %d", got, events+1)
 	}
-	h.mustLive("an agent's token", alive.token)
-	h.mustBeDead("a released token", released.token)
-	h.mustBeDead("a revoked agent's token", revoked.token)
+	h.mustBeValid("an agent's token", valid.token)
+	h.mustBeInvalid("a released token", released.token)
+	h.mustBeInvalid("a revoked agent's token", revoked.token)
 	h.enroll(unspent, "t4", "read:records:p1")
-	h.delegate(alive, released.id, 0, "read:records:p1") // both are still registered
+	h.delegate(valid, released.id, 0, "read:records:p1") // both are still registered
 	h.login(clinic.App)
 
 	var health wire.Health
@@ -54,7 +54,7 @@ func TestWhatWasAcknowledgedIsThereAfterARestart(t *testing.T) {
 	}
 }
 
-func TestTheGeneratedSecretIsStoredForItsOwner(t *testing.T) {
+func TestGeneratedSecretIsPrivate(t *testing.T) {
 	dir := t.TempDir()
 	h := start(t, broker.Config{Dir: dir})
 	secret := h.b.AdminSecret()
@@ -72,7 +72,7 @@ func TestTheGeneratedSecretIsStoredForItsOwner(t *testing.T) {
 	}
 }
 
-func TestASecondBrokerOnTheSameFolderIsRefused(t *testing.T) {
+func TestSecondBrokerOnOneFolderIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	start(t, broker.Config{Dir: dir})
 	_, err := broker.Open(context.Background(), broker.Config{Dir: dir})

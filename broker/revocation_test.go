@@ -28,7 +28,7 @@ func (h *harness) fiveHops(a app, name string) fiveHops {
 	return c
 }
 
-func TestTheSixthHopIsRefused(t *testing.T) {
+func TestSixthHopIsRefused(t *testing.T) {
 	h := start(t, broker.Config{})
 	clinic := h.newApp(h.admin(), "clinic", "read:records:*")
 	c := h.fiveHops(clinic, "t")
@@ -38,13 +38,13 @@ func TestTheSixthHopIsRefused(t *testing.T) {
 	}
 }
 
-// An ancestor that falls, at any level, takes all below it along, also what was
-// renewed meanwhile; what is above it, and beside it, lives.
-func TestAnAncestorsEndIsItsDescendantsEnd(t *testing.T) {
+// An ancestor that is ended at any level ends all its descendants, also those
+// renewed meanwhile. Its own ancestors and other chains stay valid.
+func TestEndingAnAncestorEndsItsDescendants(t *testing.T) {
 	ways := map[string]struct {
 		end func(h *harness, admin string, c fiveHops, i int)
 		// How the end reaches agent i itself: its own token, the token it acts with.
-		ownDies, actingDies bool
+		ownEnds, actingEnds bool
 	}{
 		"its own token released": {func(h *harness, _ string, c fiveHops, i int) {
 			h.want(204, "POST", "/v1/token/release", c.agents[i].token, nil, nil)
@@ -80,35 +80,35 @@ func TestAnAncestorsEndIsItsDescendantsEnd(t *testing.T) {
 				c.chain[last] = h.renew(c.chain[last])
 				way.end(h, admin, c, i)
 				for j := range c.chain {
-					acting := fmt.Sprintf("ancestor %d fell: the token that agent %d acts with", i, j)
-					own := fmt.Sprintf("ancestor %d fell: agent %d's own token", i, j)
-					actingDead := j > i || j == i && way.actingDies
-					ownDead := j == i && way.ownDies
+					acting := fmt.Sprintf("ancestor %d ended: the token that agent %d acts with", i, j)
+					own := fmt.Sprintf("ancestor %d ended: agent %d's own token", i, j)
+					actingEnded := j > i || j == i && way.actingEnds
+					ownEnded := j == i && way.ownEnds
 					if j == 0 { // the root acts with its own token
-						actingDead = actingDead || ownDead || j == i && way.actingDies
-						ownDead = actingDead
+						actingEnded = actingEnded || ownEnded || j == i && way.actingEnds
+						ownEnded = actingEnded
 					}
 					// The root's task is the task of the whole chain.
 					if name == "its task revoked" && i == 0 {
-						actingDead = true
+						actingEnded = true
 					}
-					h.check(acting, c.chain[j].token, actingDead)
-					h.check(own, c.agents[j].token, ownDead)
+					h.check(acting, c.chain[j].token, actingEnded)
+					h.check(own, c.agents[j].token, ownEnded)
 				}
 			}
 			for j := range bystander.chain {
-				h.mustLive("a token of another chain", bystander.chain[j].token)
+				h.mustBeValid("a token of another chain", bystander.chain[j].token)
 			}
 		})
 	}
 }
 
-func (h *harness) check(what, token string, dead bool) {
+func (h *harness) check(what, token string, revoked bool) {
 	h.t.Helper()
-	if dead {
-		h.mustBeDead(what, token)
+	if revoked {
+		h.mustBeInvalid(what, token)
 	} else {
-		h.mustLive(what, token)
+		h.mustBeValid(what, token)
 	}
 }
 
@@ -132,21 +132,21 @@ func TestRenewalHarmsNoDescendant(t *testing.T) {
 		h.renew(a)
 	}
 	for i, a := range c.chain {
-		h.mustLive(fmt.Sprintf("hop %d", i), a.token)
+		h.mustBeValid(fmt.Sprintf("hop %d", i), a.token)
 	}
 }
 
-func TestAnAgentThatGaveUpOneTokenDelegatesWithAnother(t *testing.T) {
+func TestAgentDelegatesWithAnotherTokenAfterARelease(t *testing.T) {
 	h := start(t, broker.Config{})
 	clinic := h.newApp(h.admin(), "clinic", "read:records:*")
 	c := h.fiveHops(clinic, "t")
 	h.want(204, "POST", "/v1/token/release", c.chain[1].token, nil, nil)
 	h.clock.advance(1)
 	again := h.delegate(c.agents[1], c.agents[2].id, 0, "read:records:p1")
-	h.mustLive("what it delegates with its own token", again.token)
+	h.mustBeValid("what it delegates with its own token", again.token)
 }
 
-func TestWhatIsRevokedStaysRevoked(t *testing.T) {
+func TestRevocationCoversLaterRequests(t *testing.T) {
 	h := start(t, broker.Config{})
 	admin := h.admin()
 	clinic := h.newApp(admin, "clinic", "read:records:*")
@@ -173,7 +173,7 @@ func TestWhatIsRevokedStaysRevoked(t *testing.T) {
 	h.enroll(launch, "t4", "read:records:p1")
 }
 
-func TestTargetsThatCannotBeOfTheirLevel(t *testing.T) {
+func TestRevocationTargetsMatchTheirLevel(t *testing.T) {
 	h := start(t, broker.Config{})
 	admin := h.admin()
 	for _, bad := range []wire.RevokeRequest{
@@ -195,5 +195,5 @@ func TestTargetsThatCannotBeOfTheirLevel(t *testing.T) {
 			t.Errorf("revoke %+v: %d %s, want 400 invalid_request", bad, a.status, a.body)
 		}
 	}
-	h.mustLive("the admin's token", admin)
+	h.mustBeValid("the admin's token", admin)
 }

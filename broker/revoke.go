@@ -8,8 +8,8 @@ import (
 	"github.com/devonartis/medassist-go/broker/internal/revocation"
 )
 
-// revoke is POST /v1/revoke. What it names need not be alive, or known: a
-// revocation that comes early, or twice, is kept all the same.
+// revoke is POST /v1/revoke. The target need not be valid or known: an early or
+// repeated revocation is recorded too.
 func (b *Broker) revoke(r *request, in *wire.RevokeRequest) (*wire.RevokeResponse, error) {
 	if in.Level == "" || in.Target == "" {
 		return nil, refuse(wire.CodeInvalidRequest, "level and target are required")
@@ -44,8 +44,8 @@ func (b *Broker) revoke(r *request, in *wire.RevokeRequest) (*wire.RevokeRespons
 	return &wire.RevokeResponse{Revoked: true, Level: in.Level, Target: in.Target, Count: 1}, nil
 }
 
-// revokeToken revokes a jti, and what its agent delegated. It returns whose
-// token it was, "" when that is not known.
+// revokeToken revokes a jti and everything that its agent has delegated. It
+// returns the token's subject, or "" if the token is unknown.
 func (c *change) revokeToken(jti string) (subject string, err error) {
 	tok, found, err := c.tx.Token(jti)
 	if err != nil {
@@ -54,11 +54,11 @@ func (c *change) revokeToken(jti string) (subject string, err error) {
 	if !found {
 		return "", c.revoke(revocation.Token, jti, 0, c.now.Add(maxTTL))
 	}
-	return tok.Subject, c.kill(jti, tok.Subject, tok.ExpiresAt)
+	return tok.Subject, c.endToken(jti, tok.Subject, tok.ExpiresAt)
 }
 
-// revokeAgent revokes all tokens of an agent and all that hangs on it, and
-// forgets it, so that nothing new can be delegated to it.
+// revokeAgent revokes all tokens of an agent and everything delegated from them.
+// It also deletes the agent, so that nothing new can be delegated to it.
 func (c *change) revokeAgent(id string) error {
 	if err := c.revoke(revocation.Agent, id, 0, c.now.Add(maxTTL)); err != nil {
 		return err
@@ -66,8 +66,8 @@ func (c *change) revokeAgent(id string) error {
 	return c.tx.DeleteAgent(id)
 }
 
-// checkTarget refuses a target that can't be one of its level. An app or the
-// admin is not an agent: revoked as one, it would be locked out for good.
+// checkTarget rejects a target that doesn't match its level. An app or the admin
+// is not an agent; revoking one as an agent would lock it out permanently.
 func checkTarget(level wire.RevokeLevel, target string) error {
 	switch level {
 	case wire.RevokeToken:
@@ -81,7 +81,7 @@ func checkTarget(level wire.RevokeLevel, target string) error {
 	case wire.RevokeTask:
 		return checkPathSegment("target of level task", target)
 	default:
-		return refuse(wire.CodeInvalidRequest, "invalid revocation level: %s", cut(string(level)))
+		return refuse(wire.CodeInvalidRequest, "invalid revocation level: %s", clip(string(level)))
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package broker
 import (
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,26 +12,27 @@ import (
 
 	"github.com/devonartis/medassist-go/broker/internal/store"
 	"github.com/devonartis/medassist-go/broker/internal/token"
+	"github.com/devonartis/medassist-go/internal/random"
 )
 
-// Files in the data folder, beside the database, both of mode 0600. The key is
-// kept apart so that a copy of the database alone can't sign anything.
+// Files in the data folder besides the database, both with mode 0600. The key is
+// a separate file so that a copy of the database can't sign anything.
 const (
-	AdminSecretFile = "admin-secret" // a generated admin secret, and a line break
+	AdminSecretFile = "admin-secret" // a generated admin secret and a line break
 	signingKeyFile  = "signing-key.pem"
 )
 
-// metaKeyID names the stored kid of the key that the database belongs to.
+// metaKeyID is the name under which the database stores the ID of its key.
 const metaKeyID = "signing_key_id"
 
-// loadAdminSecret returns the configured secret, else the stored one, else a
-// new one, which it stores.
+// loadAdminSecret returns the configured secret, or else the stored one, or else
+// a new one, which it stores.
 func (b *Broker) loadAdminSecret() (string, error) {
 	switch {
 	case b.cfg.AdminSecret != "":
 		return b.cfg.AdminSecret, nil
 	case b.cfg.Dir == "":
-		return randomHex(32), nil
+		return random.Hex(32), nil
 	}
 	path := filepath.Join(b.cfg.Dir, AdminSecretFile)
 	text, err := os.ReadFile(path)
@@ -46,16 +46,16 @@ func (b *Broker) loadAdminSecret() (string, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("admin secret: %w", err)
 	}
-	secret := randomHex(32)
+	secret := random.Hex(32)
 	if err := writeSecret(path, []byte(secret+"\n")); err != nil {
 		return "", fmt.Errorf("admin secret: %w", err)
 	}
 	return secret, nil
 }
 
-// loadSigner returns the signer with the folder's key, a new one in a new
-// folder. A key that is not the one the database was written with is refused:
-// with it every token would die and every old checkpoint look forged.
+// loadSigner returns a signer with the folder's key, or with a new key in a new
+// folder. It rejects a key other than the one the database was written with:
+// every token would be invalid and every earlier checkpoint would look forged.
 func (b *Broker) loadSigner() (*token.Signer, error) {
 	key, err := b.loadKey()
 	if err != nil {
@@ -103,8 +103,8 @@ func (b *Broker) loadKey() (ed25519.PrivateKey, error) {
 	return key, nil
 }
 
-// writeSecret creates a file that only its owner can read, whole and on disk,
-// or not at all.
+// writeSecret creates a file that only its owner can read, complete and synced to
+// disk, or fails and creates nothing.
 func writeSecret(path string, content []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
 	if err != nil {
@@ -123,11 +123,4 @@ func writeSecret(path string, content []byte) error {
 		return err
 	}
 	return os.Rename(f.Name(), path)
-}
-
-// randomHex is n random bytes in hex.
-func randomHex(n int) string {
-	b := make([]byte, n)
-	rand.Read(b)
-	return hex.EncodeToString(b)
 }

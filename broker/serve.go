@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Bounds of Serve's connections.
+// Limits on Serve's connections.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 15 * time.Second
@@ -21,9 +21,9 @@ const (
 	maxHeaderBytes    = 256 << 10 // the largest token: six sets of 64 scopes
 )
 
-// Serve answers on ln until ctx ends, then lets the requests under way finish.
-// It takes ln over, and leaves the broker itself open. It returns nil when it
-// was ctx that ended it.
+// Serve serves requests on ln until ctx ends, then waits for requests in progress.
+// It closes ln, and leaves the broker itself open. It returns nil if it stopped
+// because ctx ended.
 func (b *Broker) Serve(ctx context.Context, ln net.Listener) error {
 	if b.cfg.TLS != nil {
 		ln = tls.NewListener(ln, b.cfg.TLS)

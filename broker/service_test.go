@@ -91,8 +91,8 @@ func TestABadRegistrationSpendsNothing(t *testing.T) {
 	h.want(200, "POST", "/v1/register", "", good, nil)
 }
 
-// Order of the checks, and what each refusal spends (WIRE.md, "Register").
-func TestWhatARefusedRegistrationSpends(t *testing.T) {
+// Order of the checks, and what each refusal spends (docs/protocol.md, "Registration").
+func TestRefusedRegistrationSpends(t *testing.T) {
 	h := start(t, broker.Config{})
 	clinic := h.newApp(h.admin(), "clinic", "read:records:*")
 	scope := []string{"read:records:p1"}
@@ -140,7 +140,7 @@ func TestWhatARefusedRegistrationSpends(t *testing.T) {
 	}
 }
 
-// A key of small order verifies signatures that nobody needed a key for.
+// A key of small order verifies signatures made without a private key.
 func TestSmallOrderKeysAreRefused(t *testing.T) {
 	h := start(t, broker.Config{})
 	clinic := h.newApp(h.admin(), "clinic", "read:records:*")
@@ -178,7 +178,7 @@ func TestSmallOrderKeysAreRefused(t *testing.T) {
 	}
 }
 
-func TestScopesAreCheckedWhereTheyComeIn(t *testing.T) {
+func TestScopesAreValidated(t *testing.T) {
 	h := start(t, broker.Config{})
 	admin := h.admin()
 	agent := h.newAgent(h.newApp(admin, "clinic", "read:records:*"), "t1", "read:records:p1")
@@ -282,7 +282,7 @@ func TestBadRequestsAreRefused(t *testing.T) {
 			t.Errorf("%s: problem %+v (%s), want %+v", tt.what, p, a.header.Get("Content-Type"), want)
 		}
 	}
-	// A field that a newer client sends is passed over.
+	// An unknown field from a newer client is ignored.
 	h.want(200, "POST", "/v1/token/validate", "", `{"token":"x","trace":true}`, nil)
 }
 

@@ -2,11 +2,10 @@ package broker
 
 import "encoding/hex"
 
-// smallOrder are the encodings of the points of order 1, 2, 4 and 8 on
-// Curve25519's Edwards form, the sign bit left out: five points, and two that
-// are also encoded with a y beyond the field's prime. Under such a key a
-// signature can be made without any private key (RFC 8032 section 8.4 leaves
-// their refusal to the protocol).
+// smallOrder holds the encodings, without the sign bit, of the points of order 1,
+// 2, 4 and 8 on edwards25519: five points, and the non-canonical encodings of two
+// of them. For such a public key signatures can be forged without a private key
+// (RFC 8032 section 8.4 leaves rejecting them to the protocol).
 var smallOrder = func() map[[32]byte]struct{} {
 	set := make(map[[32]byte]struct{})
 	for _, y := range []string{
@@ -25,8 +24,8 @@ var smallOrder = func() map[[32]byte]struct{} {
 	return set
 }()
 
-// isSmallOrder reports whether a 32-byte public key is one of them, under
-// either sign.
+// isSmallOrder reports whether a 32-byte public key is one of these points, with
+// either sign bit.
 func isSmallOrder(key []byte) bool {
 	point := [32]byte(key)
 	point[31] &= 0x7f

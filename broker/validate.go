@@ -4,14 +4,14 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
-// validate is POST /v1/token/validate: whether a token holds, never why not. It
-// reads memory only, and records nothing.
+// validate is POST /v1/token/validate. It reports whether a token is valid, but
+// not why. It only reads memory and records nothing.
 func (b *Broker) validate(_ *request, in *wire.ValidateRequest) (*wire.ValidateResponse, error) {
 	if in.Token == "" {
 		return nil, refuse(wire.CodeInvalidRequest, "token field is required")
 	}
 	claims, err := b.signer.Verify(in.Token)
-	if err != nil || !b.alive(claims) {
+	if err != nil || !b.valid(claims) {
 		return &wire.ValidateResponse{Error: "token is invalid or expired"}, nil
 	}
 	return &wire.ValidateResponse{Valid: true, Claims: claims}, nil

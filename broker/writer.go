@@ -2,7 +2,11 @@ package broker
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -12,23 +16,23 @@ import (
 // Bounds of the writer.
 const (
 	maxBatch   = 256              // operations in one commit
-	queueSize  = 1024             // operations that wait; more wait outside
-	sweepEvery = 10 * time.Second // between two looks for what has expired
-	sweepRows  = 1000             // of each table in one commit
+	queueSize  = 1024             // waiting operations; further callers block
+	sweepEvery = 10 * time.Second // interval between deletions of expired records
+	sweepRows  = 1000             // rows of each table deleted in one commit
 	probeEvery = 500 * time.Millisecond
 )
 
-// operation is one caller's change, decided and made in the writer.
+// An operation is one caller's change, decided and made in the writer.
 type operation struct {
 	do   func(*change) error
 	done chan error // receives once, after the commit
 }
 
-// writer is the one goroutine that changes anything. It takes what waits in the
-// queue, runs it in order inside one transaction, commits, makes the result
-// visible, and only then answers. While one batch is being synced to disk the
-// next one gathers, so many callers share the cost of a sync and a single
-// caller waits for nobody.
+// The writer is the one goroutine that makes changes. It takes the waiting
+// operations from the queue, runs them in order in one transaction, commits, makes
+// the result visible, and then answers. While one batch is synced to disk the
+// next one gathers, so many callers share the cost of a sync, and a single caller
+// does not wait for others.
 type writer struct {
 	b     *Broker
 	queue chan *operation
@@ -37,7 +41,7 @@ type writer struct {
 	fault atomic.Pointer[faultRecord]
 }
 
-// faultRecord is the storage failure that health reports, nil while all is well.
+// A faultRecord is the storage failure that health reports.
 type faultRecord struct{ err error }
 
 func newWriter(b *Broker) *writer {
@@ -50,8 +54,8 @@ func newWriter(b *Broker) *writer {
 }
 
 // write runs do in the writer and returns when its effects are on disk. It
-// returns do's refusal as it is, and errUnavailable when nothing was stored.
-// Until the operation is in the queue ctx may end it; then it is carried out.
+// returns do's refusal unchanged, errInternal if do panicked, and errUnavailable
+// if nothing was stored. Ending ctx cancels the operation only until it is queued.
 func (w *writer) write(ctx context.Context, do func(*change) error) error {
 	if w.stopped() {
 		return errUnavailable
@@ -68,7 +72,7 @@ func (w *writer) write(ctx context.Context, do func(*change) error) error {
 	case err := <-op.done:
 		return err
 	case <-w.ended:
-		select { // answered in the last batch, or left in the queue
+		select { // answered in the last batch, or still in the queue
 		case err := <-op.done:
 			return err
 		default:
@@ -113,7 +117,7 @@ func (w *writer) run() {
 	}
 }
 
-// gather adds what waits in the queue to a batch.
+// gather adds the waiting operations to a batch.
 func (w *writer) gather(batch []*operation) []*operation {
 	for len(batch) < maxBatch {
 		select {
@@ -126,56 +130,92 @@ func (w *writer) gather(batch []*operation) []*operation {
 	return batch
 }
 
-// commit carries out a batch. One refused operation leaves only its audit
-// event; one that the database fails takes the whole batch with it, so that
-// nothing is half done.
+// commit runs a batch. A refused operation leaves only its audit event. An
+// operation that panics leaves nothing: the batch is rolled back and runs again
+// without it. If the database fails, the whole batch fails.
 func (w *writer) commit(batch []*operation) {
+	for len(batch) > 0 {
+		outcomes, err := w.try(batch)
+		var panicked *operationPanic
+		if errors.As(err, &panicked) {
+			w.b.log.Error("operation panicked", "cause", panicked.cause, "stack", string(panicked.stack))
+			batch[panicked.index].done <- errInternal
+			batch = slices.Delete(batch, panicked.index, panicked.index+1)
+			continue
+		}
+		w.report(err)
+		for i, op := range batch {
+			if err != nil {
+				outcomes[i] = errUnavailable
+			}
+			op.done <- outcomes[i]
+		}
+		return
+	}
+}
+
+// try runs a batch in one transaction and, if it was committed, makes the result
+// visible in memory. It returns the operations' refusals.
+func (w *writer) try(batch []*operation) ([]error, error) {
 	outcomes := make([]error, len(batch))
 	var c *change
 	err := w.b.store.Update(func(tx *store.Tx) error {
 		c = newChange(w.b, tx)
 		for i, op := range batch {
-			outcomes[i] = c.run(op.do)
+			outcomes[i] = runRecovered(c, op, i)
 			if _, refused := asRefusal(outcomes[i]); outcomes[i] != nil && !refused {
 				return outcomes[i]
 			}
 		}
 		return c.flush()
 	})
-	w.report(err)
 	if err == nil {
 		c.publish()
 	}
-	for i, op := range batch {
-		if err != nil {
-			outcomes[i] = errUnavailable
-		}
-		op.done <- outcomes[i]
-	}
+	return outcomes, err
 }
 
-// report keeps what health says, and logs when it changes.
+// An operationPanic is the error of a batch in which an operation panicked.
+type operationPanic struct {
+	index int
+	cause any
+	stack []byte
+}
+
+func (p *operationPanic) Error() string { return fmt.Sprintf("operation panicked: %v", p.cause) }
+
+// runRecovered runs an operation and returns a panic as an error.
+func runRecovered(c *change, op *operation, index int) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = &operationPanic{index, cause, debug.Stack()}
+		}
+	}()
+	return c.run(op.do)
+}
+
+// report updates the storage state that health reports, and logs its changes.
 func (w *writer) report(err error) {
 	if err == nil {
 		if w.fault.Swap(nil) != nil {
-			w.b.log.Info("storage has recovered")
+			w.b.log.Info("storage recovered")
 		}
 		return
 	}
 	if w.fault.Swap(&faultRecord{err}) == nil {
-		w.b.log.Error("storage fails: nothing is issued until it recovers", slog.Any("error", err))
+		w.b.log.Error("storage failed; no credentials are issued until it recovers", slog.Any("error", err))
 	}
 }
 
-// probe finds out whether storage has recovered when nobody asks for a change.
+// probe checks whether storage has recovered, without waiting for a request.
 func (w *writer) probe() {
 	w.report(w.b.store.Update(func(tx *store.Tx) error {
 		return tx.SetMeta("probed_at", w.b.now().Format(time.RFC3339))
 	}))
 }
 
-// sweep drops what has expired, from disk and from memory, a bounded piece at a
-// time with the queue's turn in between.
+// sweep deletes expired records from disk and from memory, a bounded number at a
+// time, and runs queued operations in between.
 func (w *writer) sweep() {
 	now := w.b.now()
 	w.b.nonces.Sweep(now)

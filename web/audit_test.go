@@ -19,12 +19,12 @@ func TestAuditPage(t *testing.T) {
 	for query, tc := range map[string]struct {
 		has, hasNot string
 	}{
-		"":                        {"events verified", "The chain breaks"},
+		"":                        {"events verified", "hash chain is broken"},
 		"run=" + id:               {id, other},
 		"task=" + other:           {other, id},
 		"type=agent_registered":   {"<b>agent registered</b>", "<b>token released</b>"},
-		"outcome=denied&task=x":   {"No event fits", "<b>agent registered</b>"},
-		"type=%3Cscript%3E&run=x": {"No event fits", "<script>alert"},
+		"outcome=denied&task=x":   {"No matching events", "<b>agent registered</b>"},
+		"type=%3Cscript%3E&run=x": {"No matching events", "<script>alert"},
 	} {
 		resp, body := s.fetch(t, "/audit?"+query)
 		if page := string(body); resp.StatusCode != 200 || !strings.Contains(page, tc.has) || strings.Contains(page, tc.hasNot) {

@@ -94,7 +94,7 @@ func TestBrowserReconnects(t *testing.T) {
 	browsertest.Eval[bool](p, `(document.querySelector("#pace option[value=talk]").value = "talk:200ms", true)`)
 	setPace(p, "talk:200ms")
 	p.Press("3")
-	p.Wait("the loss is said", `document.querySelector("#connection").innerText.startsWith("No connection")`)
+	p.Wait("the loss is said", `document.querySelector("#connection").innerText.startsWith("Server unreachable")`)
 	p.Wait("the run is over", isOver)
 	if got, want := browsertest.Eval[[]int](p, steps), s.finish(t, runShown(p)); !slices.Equal(got, want) {
 		t.Errorf("the page shows steps %v, the trace has %v", got, want)
@@ -127,7 +127,7 @@ func TestBrowserHistory(t *testing.T) {
 		t.Errorf("after Back the page shows steps %v, the trace has %v", got, want)
 	}
 	p.Back()
-	p.Wait("the invitation is back", `document.querySelector(".invitation")`)
+	p.Wait("the introduction is back", `document.querySelector(".introduction")`)
 }
 
 // Nothing folds or moves under a reader's eyes.
@@ -268,7 +268,7 @@ func TestBrowserSaysThatTheServerIsGone(t *testing.T) {
 	p.ExpectError("Failed to fetch")
 	gone.Store(true)
 	p.Press("3")
-	p.Wait("it is said", `document.querySelector("#notice").innerText.includes("did not answer")`)
+	p.Wait("it is said", `document.querySelector("#notice").innerText.includes("No response")`)
 	gone.Store(false)
 	p.Press("3")
 	p.Wait("the run is over", isOver)
@@ -286,7 +286,7 @@ func TestBrowserAccessible(t *testing.T) {
 	for name, screen := range map[string]browsertest.Screen{"dark": browsertest.Laptop, "light": browsertest.Laptop.InLight(), "phone": browsertest.Phone} {
 		t.Run(name, func(t *testing.T) {
 			p := open(t, b, screen, s.URL)
-			p.Accessible("the invitation")
+			p.Accessible("the introduction")
 			for _, path := range []string{"/runs", "/key", "/runs/" + cross, "/runs/" + full} {
 				p.Go(s.URL + path)
 				p.Accessible(path)

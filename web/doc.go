@@ -1,10 +1,70 @@
-// Package web is everything that a browser or curl sees: chi routes, the JSON
-// API, the page and its stream.
+// Package web is everything that a browser or curl sees: the pages, their
+// streams and the JSON API. [New] wires it; [Server.Handler] serves it.
 //
-// A run is rendered once, however many watch: one goroutine per run follows its
-// trace and turns each event into a frame of HTML; a watcher is a cursor into
-// the frames (live.go). Every request passes one guard (security.go), which
-// says who may change anything, and JSON has one way in (json.go). Errors are
-// problem documents for programs and words for people; what is inside stays
-// inside.
+// # The flow of a request
+//
+// A request passes the guard, reaches a page, and the page's result becomes an
+// answer:
+//
+//	guard      host check, cross-origin check, presenter's key
+//	page       run, stage, audit, operator, api: decode, act, choose a view
+//	respond    a page, parts of a page, JSON; for an error a status and a problem
+//
+// The guard (internal/guard) decides who may do what, before any page runs. Its
+// Router is the only way to register a route: Get for a route that only reads,
+// Post for one that changes anything, which is thereby the presenter's alone. A
+// route that changes something and is open to everyone can't be written.
+//
+// A page is a package of its own, with its handlers, its views, its styles and
+// scripts. It takes narrow interfaces in a Config, and never imports another
+// page: where two need each other, Server passes a function. A handler has the
+// form func(w, r) error. It reads a body only by respond.Decode or
+// respond.DecodeForm, which accept the declared fields and nothing else, and
+// hands every error to respond, whose one table turns it into a status. An
+// error outside the table is logged and reported as "Server error": internals
+// never reach a browser.
+//
+// respond then answers in the form that the client can use: a person gets a
+// page; a script of the page (htmx) gets the parts that change, each with the
+// element that it belongs to; a program gets JSON, and for an error a problem
+// document.
+//
+// # How a run is rendered
+//
+// A run is a log of typed trace events. A page is a projection of that log: the
+// events are applied one by one to a view model (run.Run), and nothing else goes
+// into it. The same events therefore give the same page, whether the run is
+// live, reloaded, replayed or exported, and the page can't show what did not
+// happen.
+//
+// While a run is live, it is rendered once for everyone. The first watcher
+// starts a goroutine that follows the log and turns each event into a frame: a
+// line of the trace, and those other parts that the event changed. The frames
+// form a list; a watcher is a position in it. A watcher that stalls delays
+// nobody, and one that reconnects names the last frame it has and misses none.
+// Since everyone receives the same bytes, a frame can't depend on who watches:
+// controls for the presenter are in it, and the body's class hides them from
+// the audience. Hiding is all that it does; the guard refuses the request.
+//
+// Streams (internal/sse) share one keep-alive loop, and each write has its own
+// deadline. They end when the server stops, so that it can.
+//
+// # What web never does
+//
+//   - It decides nothing about credentials: the broker, the gate and the records
+//     API do. A page shows their answers.
+//   - It calls no token revoked, and no run successful, that the broker or the
+//     scenario's verdict does not.
+//   - It puts no whole token into a page, a stream, an export or a log. The one
+//     answer that contains one is a command for the presenter's terminal, sent
+//     on request (POST /runs/{id}/stolen).
+//   - It loads nothing from elsewhere and runs no inline script: the content
+//     security policy allows this server's own files only.
+//   - It renders text from models, records and people as text. The model's
+//     Markdown is reduced to plain structure first.
+//
+// # Adding a page
+//
+// Make a folder with a type that has a method Mount(*guard.Router), and add it
+// to server.go: to mount, to the navigation, and its Assets to the files.
 package web

@@ -73,14 +73,14 @@ func TestOperatorRevokes(t *testing.T) {
 	question := url.Values{"level": {"agent"}, "target": {s.service.Tokens()[0].AgentID}}
 	for range 2 {
 		resp, preview := s.fetch(t, "/operator/revoke?"+question.Encode())
-		if resp.StatusCode != 200 || !strings.Contains(string(preview), "takes down 1 token") {
+		if resp.StatusCode != 200 || !strings.Contains(string(preview), "revokes 1 token") {
 			t.Errorf("preview: %s", resp.Status)
 		}
 	}
 	if n := len(s.service.Tokens()); n != 1 {
 		t.Fatalf("after looking %d tokens live", n)
 	}
-	if status, said := s.form(t, "/operator/revoke", question); status != 200 || !strings.Contains(said, "Dead now") {
+	if status, said := s.form(t, "/operator/revoke", question); status != 200 || !strings.Contains(said, "Revoked agent ") {
 		t.Errorf("revoke: %d", status)
 	}
 	must(t, s.service.SetPace(id, agents.Instant))
@@ -98,10 +98,10 @@ func TestOperatorRefuses(t *testing.T) {
 		values url.Values
 		says   string
 	}{
-		"no level":      {url.Values{"target": {"x"}}, "the level must be"},
-		"another level": {url.Values{"level": {"planet"}, "target": {"x"}}, "the level must be"},
-		"no target":     {url.Values{"level": {"agent"}}, "say what is to be revoked"},
-		"a long target": {url.Values{"level": {"agent"}, "target": {strings.Repeat("x", 513)}}, "say what is to be revoked"},
+		"no level":      {url.Values{"target": {"x"}}, "The level must be"},
+		"another level": {url.Values{"level": {"planet"}, "target": {"x"}}, "The level must be"},
+		"no target":     {url.Values{"level": {"agent"}}, "Enter a target to revoke"},
+		"a long target": {url.Values{"level": {"agent"}, "target": {strings.Repeat("x", 513)}}, "Enter a target to revoke"},
 	} {
 		resp, body := s.fetch(t, "/operator/revoke?"+tc.values.Encode())
 		if resp.StatusCode != 400 || !strings.Contains(string(body), tc.says) {
@@ -187,18 +187,18 @@ func TestBrowserKillSwitch(t *testing.T) {
 			p.Click("#card-clinical .danger")
 		} else {
 			p = open(t, b, browsertest.Laptop, s.URL+"/operator")
-			p.Wait("the agent is listed", `document.querySelector(".kills a")`)
+			p.Wait("the agent is listed", `document.querySelector(".revoke-links a")`)
 			p.Accessible("the operator's page")
-			p.Click(".kills a:nth-child(2)")
+			p.Click(".revoke-links a:nth-child(2)")
 		}
 		p.Wait("it is asked once more", `document.querySelector("#revocation .danger")`)
-		if said := browsertest.Eval[string](p, `document.querySelector("#revocation").innerText`); !strings.Contains(said, "takes down 1 token") || !strings.Contains(said, "clinical") {
+		if said := browsertest.Eval[string](p, `document.querySelector("#revocation").innerText`); !strings.Contains(said, "revokes 1 token") || !strings.Contains(said, "clinical") {
 			t.Errorf("the question: %s", said)
 		}
 		p.Screenshot("kill-" + from)
 		p.Accessible("the question")
 		p.Click("#revocation .danger")
-		p.Wait("it is done", `document.querySelector("#revocation").innerText.includes("Dead now")`)
+		p.Wait("it is done", `document.querySelector("#revocation").innerText.includes("Revoked")`)
 		stage.Wait("the stage shows it", `document.querySelector("[data-type=token_revoked]")`)
 		stage.Press("n")
 		stage.Wait("the next call fails", `document.querySelector("[data-type=token_rejected]")`)
@@ -228,7 +228,7 @@ func TestBrowserOperatorPage(t *testing.T) {
 	p := open(t, b, browsertest.Laptop, s.URL+"/operator")
 	p.Click(".reset-form [type=checkbox]")
 	p.Click(".reset-form button")
-	p.Wait("it is said", `document.querySelector(".said")?.innerText.includes("1 live runs cancelled")`)
+	p.Wait("it is said", `document.querySelector(".result")?.innerText.includes("1 live run cancelled")`)
 	if run, err := s.log.Run(t.Context(), id); err != nil || run.Outcome != trace.OutcomeCancelled {
 		t.Errorf("the run: %v, %v", run.Outcome, err)
 	}

@@ -74,7 +74,7 @@ func TestBrowserPaceAndLookingBack(t *testing.T) {
 	past := `document.querySelector("#run[data-past]") && document.querySelector("#past-authority svg")`
 	p.Click("[data-look=first]")
 	p.Wait("the past is shown", past)
-	if !strings.HasPrefix(looking(), "looking back at step 1 of ") || !strings.HasSuffix(looking(), "the run goes on") {
+	if !strings.HasPrefix(looking(), "looking back: step 1 of ") || !strings.HasSuffix(looking(), "the run continues") {
 		t.Errorf("it says: %s", looking())
 	}
 	p.Click("[data-look=forward]")
@@ -100,7 +100,7 @@ func TestBrowserPaceAndLookingBack(t *testing.T) {
 	if got := browsertest.Eval[string](p, `document.querySelector("#past-authority").innerHTML`); got != then {
 		t.Error("what was looked at changed while the run went on")
 	}
-	p.Wait("it says that the run is over", `!document.querySelector("#looking").innerText.includes("goes on")`)
+	p.Wait("it says that the run is over", `!document.querySelector("#looking").innerText.includes("continues")`)
 	p.Click("[data-look=now]")
 	p.Wait("now is shown", `!document.querySelector("#run[data-past]") && !document.querySelector(".looked-at")`)
 	if got, want := browsertest.Eval[int](p, `document.querySelectorAll("#trace > li").length`), len(s.finish(t, runShown(p))); got != want {

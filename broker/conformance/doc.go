@@ -1,21 +1,21 @@
-// Package conformance holds a broker to the protocol as it was recorded from a
-// live one: testdata/golden.json, exchange by exchange, over HTTP.
+// Package conformance tests a broker against the protocol as recorded from a
+// reference broker: testdata/golden.json, exchange by exchange, over HTTP.
 //
-// Its tests run against the embedded broker, or any other that the environment
-// names:
+// The tests run against the embedded broker, or against the one named in the
+// environment:
 //
 //	AGENTWRIT_CONFORMANCE_URL=http://127.0.0.1:8080 \
 //	AGENTWRIT_CONFORMANCE_SECRET=… go test ./broker/conformance
 //
-// There is nothing here to import. Where the embedded broker is stricter than
-// the recorded one is tested beside the rules, in package broker; no recorded
-// exchange had to be given up for them. Three were looked at twice:
+// The package exports nothing. The rules in which the embedded broker is stricter
+// are tested in package broker; every recorded exchange is still reproduced. Three
+// of them need an explanation:
 //
-//   - "app launch: over the ceiling" asks for an admin: scope, which ours never
-//     grants. On the app's route the ceiling is looked at first, and as no
-//     ceiling holds such a scope the recorded 403 stands; on the admin's route,
-//     and in a ceiling, it is 400.
-//   - "app create" and "app delete" answer with some members empty. So do ours.
-//   - After "release" the delegated tokens of the same agent are dead in ours,
-//     alive in the recorded one. What follows is recorded with another agent.
+//   - "app launch: over the ceiling" requests an admin: scope, which the embedded
+//     broker never grants. On the app's route the ceiling is checked first, and
+//     no ceiling contains such a scope, so the answer is the recorded 403. On the
+//     admin's route, and in a ceiling, the answer is 400.
+//   - "app create" and "app delete" answer with some empty members, here too.
+//   - After "release" the tokens that the agent delegated are invalid here, and
+//     valid in the recording. The later exchanges use another agent.
 package conformance

@@ -62,7 +62,7 @@ func compare(t *testing.T, e exchange, got response, embedded bool) {
 		}
 	}
 	if strings.HasPrefix(e.Name, "audit: ") && e.Status == 200 && !embedded {
-		return // another broker's trail begins with other events
+		return // another broker has other first events
 	}
 	var extra []string
 	if e.Name == "health" {
@@ -257,7 +257,7 @@ var steps = map[string]step{
 	"app delete":                  asRecorded,
 }
 
-// leaveFirstEvents does what the recorded trail began with: a delegation in a
+// leaveFirstEvents creates the first recorded events: a delegation in a
 // pipeline, and a registration that asked for too much.
 func (s *session) leaveFirstEvents() {
 	s.t.Helper()

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// masks are the volatile values of a recording, and what may stand for them.
+// masks are the volatile values of a recording, and the patterns that match them.
 var masks = map[string]string{
 	"<jwt>":       `[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}`,
 	"<hex16>":     `[0-9a-f]{16}`,

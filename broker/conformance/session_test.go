@@ -99,7 +99,7 @@ func (s *session) nonce() string {
 	return s.need("GET", "/v1/challenge", "", nil).text("nonce")
 }
 
-// launch mints a launch token as the admin.
+// launch issues a launch token as the admin.
 func (s *session) launch(scope ...string) string {
 	s.t.Helper()
 	return s.need("POST", "/v1/admin/launch-tokens", s.bearers["admin"],

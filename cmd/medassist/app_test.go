@@ -15,17 +15,17 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 )
 
-const adminSecret = "the-operators-own-words-8731"
+const adminSecret = "an-admin-secret-for-tests-8731"
 
-// app is the whole demo, started by the Run that the binary runs.
+// app is the whole demo, started by the same Run as the binary.
 type app struct {
 	*testing.T
 	Addresses
-	stop func() error // ends it as a signal does; called by the test's end too
+	stop func() error // ends the demo as a signal does; called at the end of the test too
 }
 
-// startApp starts the demo on free ports, in memory. Change may set anything
-// else.
+// startApp starts the demo in memory on free ports. change may adjust the
+// configuration.
 func startApp(t *testing.T, change ...func(*Config)) *app {
 	t.Helper()
 	ready := make(chan Addresses, 1)
@@ -50,7 +50,7 @@ func startApp(t *testing.T, change ...func(*Config)) *app {
 		case err := <-ended:
 			return err
 		case <-time.After(30 * time.Second):
-			t.Error("the demo does not stop")
+			t.Error("the demo did not stop")
 			return nil
 		}
 	}
@@ -68,7 +68,7 @@ func startApp(t *testing.T, change ...func(*Config)) *app {
 	return a
 }
 
-// admin is the embedded broker's operator.
+// admin returns an admin client of the embedded broker.
 func (a *app) admin() *agentwrit.Admin {
 	a.Helper()
 	admin, err := agentwrit.NewAdmin(a.Broker, adminSecret)
@@ -78,7 +78,7 @@ func (a *app) admin() *agentwrit.Admin {
 	return admin
 }
 
-// post sends a body as curl -d does, and returns status and answer.
+// post sends a body as curl -d does and returns the status and the response body.
 func (a *app) post(path, body string) (int, []byte) {
 	a.Helper()
 	resp, err := http.Post(a.Page+path, "application/x-www-form-urlencoded", strings.NewReader(body))
@@ -93,7 +93,7 @@ func (a *app) post(path, body string) (int, []byte) {
 	return resp.StatusCode, answer
 }
 
-// begin starts a run and returns while it goes on.
+// begin starts a run and returns its ID without waiting for its end.
 func (a *app) begin(body string) (id string) {
 	a.Helper()
 	status, answer := a.post("/api/runs", body)
@@ -106,7 +106,7 @@ func (a *app) begin(body string) (id string) {
 	return started.RunID
 }
 
-// export is a run's whole trace.
+// export returns a run's whole trace.
 func (a *app) export(id string) (x trace.Export) {
 	a.Helper()
 	resp, err := http.Get(a.Page + "/api/runs/" + id)
@@ -124,16 +124,16 @@ func (a *app) export(id string) (x trace.Export) {
 type result struct {
 	RunID  string        `json:"run_id"`
 	Trace  []trace.Event `json:"trace"`
-	answer string        // as it was sent
+	answer string        // the response body
 }
 
-// run runs a request to its end.
+// run runs a request to completion.
 func (a *app) run(patient, request string) result {
 	a.Helper()
 	return a.play(scenario.Scenario{Patient: patient, Request: request})
 }
 
-// play runs a scenario to its end.
+// play runs a scenario to completion.
 func (a *app) play(s scenario.Scenario) result {
 	a.Helper()
 	body, err := json.Marshal(map[string]string{"patient_id": s.Patient, "request": s.Request, "scenario": s.ID})
@@ -151,7 +151,7 @@ func (a *app) play(s scenario.Scenario) result {
 	return r
 }
 
-// steps are the steps of one type, in order.
+// steps returns the steps of one type, in order.
 func steps[S trace.Step](r result) []S {
 	var out []S
 	for _, e := range r.Trace {
@@ -162,7 +162,7 @@ func steps[S trace.Step](r result) []S {
 	return out
 }
 
-// complete is how a run ended.
+// complete returns the run's last step.
 func (r result) complete(t testing.TB) trace.Complete {
 	t.Helper()
 	all := steps[trace.Complete](r)
@@ -172,7 +172,7 @@ func (r result) complete(t testing.TB) trace.Complete {
 	return all[0]
 }
 
-// types lists a trace for an error.
+// types lists the steps of a trace, for a failure message.
 func (r result) types() string {
 	var b strings.Builder
 	for _, e := range r.Trace {

@@ -26,8 +26,8 @@ func startOnDisk(b *testing.B) string {
 	return (<-ready).Page
 }
 
-// BenchmarkFullEncounter is the whole of the standard case over HTTP: offline
-// planner, embedded broker, everything on disk.
+// BenchmarkFullEncounter measures the standard request over HTTP with the offline
+// planner, the embedded broker and all data on disk.
 func BenchmarkFullEncounter(b *testing.B) {
 	page := startOnDisk(b)
 	for b.Loop() {
@@ -43,7 +43,7 @@ func BenchmarkFullEncounter(b *testing.B) {
 	}
 }
 
-// BenchmarkFirstStep is the time from a request to its first step on the wire.
+// BenchmarkFirstStep measures the time from a request to its first streamed step.
 func BenchmarkFirstStep(b *testing.B) {
 	page := startOnDisk(b)
 	var first time.Duration

@@ -15,40 +15,41 @@ import (
 	"github.com/devonartis/medassist-go/broker"
 )
 
-// brokerCmd runs the embedded broker alone.
+// brokerCmd runs the embedded broker on its own.
 type brokerCmd struct {
-	Addr        string `help:"Address (127.0.0.1:8080, or the next free port)." env:"MEDASSIST_BROKER_ADDR" placeholder:"HOST:PORT"`
-	Data        string `help:"Folder for its database, in broker/ below it, as in the demo." env:"MEDASSIST_DATA" default:"data" type:"path"`
-	Ephemeral   bool   `help:"Keep everything in memory; nothing is left behind." env:"MEDASSIST_EPHEMERAL"`
-	AdminSecret string `help:"The admin secret, 16 characters or more; one is made and stored if none is given. Better set in the environment." env:"AGENTWRIT_ADMIN_SECRET" placeholder:"SECRET"`
+	Addr        string `help:"Address (default 127.0.0.1:8080, or the next free port)." env:"MEDASSIST_BROKER_ADDR" placeholder:"HOST:PORT"`
+	Data        string `help:"Data folder; the broker uses its subfolder broker, as the demo does." env:"MEDASSIST_DATA" default:"data" type:"path"`
+	Ephemeral   bool   `help:"Keep all data in memory." env:"MEDASSIST_EPHEMERAL"`
+	AdminSecret string `help:"The admin secret, at least 16 characters; generated and stored if empty. Prefer the environment variable." env:"AGENTWRIT_ADMIN_SECRET" placeholder:"SECRET"`
 
 	TrustDomain string   `help:"SPIFFE trust domain of the agents." env:"MEDASSIST_BROKER_TRUST_DOMAIN" default:"agentwrit.local" placeholder:"NAME"`
-	Issuer      string   `help:"The tokens' issuer claim." env:"MEDASSIST_BROKER_ISSUER" placeholder:"URL"`
-	Audience    []string `help:"The tokens' audience claim." env:"MEDASSIST_BROKER_AUDIENCE" placeholder:"NAME"`
+	Issuer      string   `help:"Issuer claim of the tokens." env:"MEDASSIST_BROKER_ISSUER" placeholder:"URL"`
+	Audience    []string `help:"Audience claim of the tokens." env:"MEDASSIST_BROKER_AUDIENCE" placeholder:"NAME"`
 
-	AdminTokenTTL  time.Duration `help:"Life of the admin's tokens." env:"MEDASSIST_BROKER_ADMIN_TOKEN_TTL" default:"5m"`
-	AgentTTL       time.Duration `help:"Life of agents' tokens, where a launch token doesn't say." env:"MEDASSIST_BROKER_AGENT_TTL" default:"5m"`
-	LaunchTokenTTL time.Duration `help:"Life of launch tokens, where the request doesn't say." env:"MEDASSIST_BROKER_LAUNCH_TOKEN_TTL" default:"30s"`
-	DelegationTTL  time.Duration `help:"Life of delegated tokens, where the request doesn't say." env:"MEDASSIST_BROKER_DELEGATION_TTL" default:"1m"`
+	AdminTokenTTL  time.Duration `help:"Lifetime of admin tokens." env:"MEDASSIST_BROKER_ADMIN_TOKEN_TTL" default:"5m"`
+	AgentTTL       time.Duration `help:"Lifetime of agent tokens if the launch token does not set one." env:"MEDASSIST_BROKER_AGENT_TTL" default:"5m"`
+	LaunchTokenTTL time.Duration `help:"Lifetime of launch tokens if the request does not set one." env:"MEDASSIST_BROKER_LAUNCH_TOKEN_TTL" default:"30s"`
+	DelegationTTL  time.Duration `help:"Lifetime of delegated tokens if the request does not set one." env:"MEDASSIST_BROKER_DELEGATION_TTL" default:"1m"`
 
-	TLSCert      string         `help:"Certificate, PEM; with it the broker serves HTTPS." env:"MEDASSIST_BROKER_TLS_CERT" type:"path" and:"tls" placeholder:"FILE"`
-	TLSKey       string         `help:"Its private key, PEM." env:"MEDASSIST_BROKER_TLS_KEY" type:"path" and:"tls" placeholder:"FILE"`
-	TrustedProxy []netip.Prefix `help:"Proxies whose X-Forwarded-For is believed; nobody's is by default." env:"MEDASSIST_BROKER_TRUSTED_PROXIES" placeholder:"CIDR"`
-	LogLevel     string         `help:"debug, info, warn or error." env:"MEDASSIST_LOG_LEVEL" default:"info" enum:"debug,info,warn,error"`
+	TLSCert      string         `help:"Certificate (PEM). With it the broker serves HTTPS." env:"MEDASSIST_BROKER_TLS_CERT" type:"path" and:"tls" placeholder:"FILE"`
+	TLSKey       string         `help:"Private key of the certificate (PEM)." env:"MEDASSIST_BROKER_TLS_KEY" type:"path" and:"tls" placeholder:"FILE"`
+	TrustedProxy []netip.Prefix `help:"Proxies whose X-Forwarded-For header is trusted; none by default." env:"MEDASSIST_BROKER_TRUSTED_PROXIES" placeholder:"CIDR"`
+	LogLevel     string         `help:"Log level: debug, info, warn or error." env:"MEDASSIST_LOG_LEVEL" default:"info" enum:"debug,info,warn,error"`
 
-	ready func(url string) // called once it answers; for tests
+	ready func(url string) // called when the broker accepts requests; for tests
 }
 
-// gcPercent: the broker's live heap is a few megabytes, and at Go's default it
-// would be collected twenty times a second. Worth a fifth of the throughput.
+// gcPercent is the broker's GOGC. Its live heap is a few megabytes, so at Go's
+// default of 100 it would be collected twenty times a second under load, which
+// costs a fifth of the throughput.
 const gcPercent = 400
 
-// Run serves until ctx ends.
-func (c *brokerCmd) Run(ctx context.Context, io stdio) error {
+// Run serves the broker until ctx ends.
+func (c *brokerCmd) Run(ctx context.Context, std stdio) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	cfg, err := c.config(io)
+	cfg, err := c.config(std)
 	if err != nil {
 		return err
 	}
@@ -63,15 +64,15 @@ func (c *brokerCmd) Run(ctx context.Context, io stdio) error {
 	}
 	defer b.Close()
 
-	url := reachable(ln.Addr())
+	url := localURL(ln.Addr())
 	if cfg.TLS != nil {
 		url = "https" + strings.TrimPrefix(url, "http")
 	}
-	fmt.Fprintf(io.out, "broker  %s%s\n", url, note)
-	fmt.Fprintf(io.out, "data    %s\n", c.where(cfg.Dir))
-	fmt.Fprintf(io.out, "admin   %s\n", c.secretIs(cfg.Dir, b.AdminSecret()))
+	fmt.Fprintf(std.out, "broker  %s%s\n", url, note)
+	fmt.Fprintf(std.out, "data    %s\n", location(cfg.Dir))
+	fmt.Fprintf(std.out, "admin   %s\n", c.adminSecret(cfg.Dir, b.AdminSecret()))
 	if cfg.TLS == nil && !isLoopback(ln.Addr()) {
-		fmt.Fprintln(io.out, "warning tokens and secrets travel unencrypted beyond this machine: give --tls-cert and --tls-key, or put a proxy in front")
+		fmt.Fprintln(std.out, "warning tokens and secrets are sent unencrypted beyond this machine: use --tls-cert and --tls-key, or a TLS proxy")
 	}
 	if c.ready != nil {
 		c.ready(url)
@@ -82,7 +83,8 @@ func (c *brokerCmd) Run(ctx context.Context, io stdio) error {
 	return b.Close()
 }
 
-func (c *brokerCmd) config(io stdio) (broker.Config, error) {
+// config returns the broker's configuration.
+func (c *brokerCmd) config(std stdio) (broker.Config, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return broker.Config{}, err
@@ -97,7 +99,7 @@ func (c *brokerCmd) config(io stdio) (broker.Config, error) {
 		LaunchTokenTTL: c.LaunchTokenTTL,
 		DelegationTTL:  c.DelegationTTL,
 		TrustedProxies: c.TrustedProxy,
-		Logger:         slog.New(slog.NewTextHandler(io.err, &slog.HandlerOptions{Level: level})),
+		Logger:         slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: level})),
 		Version:        version(),
 	}
 	if !c.Ephemeral {
@@ -113,22 +115,23 @@ func (c *brokerCmd) config(io stdio) (broker.Config, error) {
 	return cfg, nil
 }
 
-func (c *brokerCmd) where(dir string) string {
+// location describes where the broker keeps its data.
+func location(dir string) string {
 	if dir == "" {
-		return "in memory, gone when it stops"
+		return "in memory, lost when the broker stops"
 	}
 	return dir
 }
 
-// secretIs says where the admin secret is to be found; one that is nowhere else
-// is shown.
-func (c *brokerCmd) secretIs(dir, secret string) string {
+// adminSecret describes where to find the admin secret. It contains the secret
+// only if it is stored nowhere else.
+func (c *brokerCmd) adminSecret(dir, secret string) string {
 	switch {
 	case c.AdminSecret != "":
-		return "with the secret that was given"
+		return "uses the configured secret"
 	case dir != "":
-		return "with the secret in " + filepath.Join(dir, broker.AdminSecretFile)
+		return "secret stored in " + filepath.Join(dir, broker.AdminSecretFile)
 	default:
-		return "with the secret " + secret
+		return "secret " + secret
 	}
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit"
 )
 
-const testSecret = "the secret of a broker in a test"
+const testSecret = "the admin secret of a test broker"
 
 // runBroker runs `medassist broker` on a free port until the test ends, and
-// returns its URL and the secret it printed, if it did.
+// returns its URL and its output.
 func runBroker(t *testing.T, c brokerCmd) (url string, output *strings.Builder) {
 	t.Helper()
 	c.Addr, c.TrustDomain, c.LogLevel = "127.0.0.1:0", "agentwrit.local", "error"
@@ -38,7 +38,7 @@ func runBroker(t *testing.T, c brokerCmd) (url string, output *strings.Builder) 
 	return url, output
 }
 
-func TestBrokerKeepsItsDataWhereTheDemoDoes(t *testing.T) {
+func TestBrokerUsesTheDemosDataFolder(t *testing.T) {
 	dir := t.TempDir()
 	_, output := runBroker(t, brokerCmd{Data: dir})
 	text, err := os.ReadFile(filepath.Join(dir, "broker", "admin-secret"))
@@ -46,17 +46,17 @@ func TestBrokerKeepsItsDataWhereTheDemoDoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if strings.Contains(output.String(), strings.TrimSpace(string(text))) {
-		t.Error("a secret that is stored is printed too")
+		t.Error("a stored secret is printed")
 	}
 	if !strings.Contains(output.String(), filepath.Join(dir, "broker", "admin-secret")) {
-		t.Errorf("where the secret is goes unsaid:\n%s", output)
+		t.Errorf("the output does not name the secret's file:\n%s", output)
 	}
 }
 
-func TestAnEphemeralBrokerSaysItsSecretAndLeavesNothing(t *testing.T) {
+func TestEphemeralBroker(t *testing.T) {
 	t.Chdir(t.TempDir())
 	url, output := runBroker(t, brokerCmd{Data: "data", Ephemeral: true})
-	_, secret, found := strings.Cut(strings.TrimSpace(output.String()), "with the secret ")
+	_, secret, found := strings.Cut(strings.TrimSpace(output.String()), "secret ")
 	if !found {
 		t.Fatalf("no secret in:\n%s", output)
 	}
@@ -68,7 +68,7 @@ func TestAnEphemeralBrokerSaysItsSecretAndLeavesNothing(t *testing.T) {
 		t.Error(err)
 	}
 	if left, err := os.ReadDir("."); err != nil || len(left) != 0 {
-		t.Errorf("left behind: %v, %v", left, err)
+		t.Errorf("files left behind: %v, %v", left, err)
 	}
 }
 
@@ -79,11 +79,11 @@ func TestBrokerRefusesToStart(t *testing.T) {
 		cmd  brokerCmd
 		want string
 	}{
-		"on another's folder":         {brokerCmd{Data: dir}, "another broker is running"},
-		"with a weak secret":          {brokerCmd{Ephemeral: true, AdminSecret: "hunter2"}, "weak admin secret"},
-		"with a missing certificate":  {brokerCmd{Ephemeral: true, TLSCert: "no.pem", TLSKey: "no.pem"}, "TLS certificate"},
-		"on an address not ours":      {brokerCmd{Ephemeral: true, Addr: "192.0.2.1:1"}, "192.0.2.1:1"},
-		"with a life of over one day": {brokerCmd{Ephemeral: true, AgentTTL: 48 * time.Hour}, "agent TTL"},
+		"folder in use":         {brokerCmd{Data: dir}, "another broker is running"},
+		"weak secret":           {brokerCmd{Ephemeral: true, AdminSecret: "hunter2"}, "weak admin secret"},
+		"missing certificate":   {brokerCmd{Ephemeral: true, TLSCert: "no.pem", TLSKey: "no.pem"}, "TLS certificate"},
+		"foreign address":       {brokerCmd{Ephemeral: true, Addr: "192.0.2.1:1"}, "192.0.2.1:1"},
+		"lifetime over one day": {brokerCmd{Ephemeral: true, AgentTTL: 48 * time.Hour}, "agent TTL"},
 	} {
 		tt.cmd.LogLevel = "error"
 		if tt.cmd.Addr == "" {

@@ -12,10 +12,10 @@ import (
 	"github.com/devonartis/medassist-go/web/browsertest"
 )
 
-// stepsShown are the numbers of the trace's lines, in the order of the page.
+// stepsShown evaluates to the step numbers of the trace's lines, in page order.
 const stepsShown = `[...document.querySelectorAll("#trace > li")].map(li => Number(li.id.slice(5)))`
 
-// wantSteps are the numbers of a run's steps that have a line.
+// wantSteps returns the numbers of those steps of a run that have a line.
 func (a *app) wantSteps(runID string) []int {
 	a.Helper()
 	var want []int
@@ -39,7 +39,7 @@ func (a *app) assertWholeTrace(p *browsertest.Page) {
 	}
 }
 
-// Each scenario, by its key, live in the browser.
+// Each scenario, started with its key, live in the browser.
 func TestBrowserScenarios(t *testing.T) {
 	app := startApp(t)
 	p := browsertest.Start(t).Open(t, browsertest.Laptop)
@@ -63,18 +63,18 @@ func TestBrowserScenarios(t *testing.T) {
 	}
 }
 
-// tryTheStolenToken does what the presenter is invited to: it copies the line,
-// and carries it out.
+// tryTheStolenToken copies the offered command line and runs it, before and after
+// the token is released.
 func tryTheStolenToken(t *testing.T, p *browsertest.Page) {
 	t.Helper()
-	p.Wait("the line is offered", `document.querySelector(".loot button")`)
-	p.Click(".loot button")
-	p.Wait("it is copied", `document.querySelector(".loot button").innerText === "Copied"`)
+	p.Wait("the line is offered", `document.querySelector(".stolen-token button")`)
+	p.Click(".stolen-token button")
+	p.Wait("it is copied", `document.querySelector(".stolen-token button").innerText === "Copied"`)
 	p.Screenshot("stolen-token-held")
 	if html := browsertest.Eval[string](p, "document.documentElement.outerHTML"); strings.Contains(html, "eyJhbGciOiJ") {
-		t.Error("a token stands in the page")
+		t.Error("the page contains a token")
 	}
-	line := browsertest.Eval[string](p, `fetch(document.querySelector(".loot button").dataset.from, {method: "POST"}).then(r => r.text())`)
+	line := browsertest.Eval[string](p, `fetch(document.querySelector(".stolen-token button").dataset.from, {method: "POST"}).then(r => r.text())`)
 	curl := func() string {
 		out, err := exec.CommandContext(t.Context(), "sh", "-c", line).CombinedOutput()
 		if err != nil {
@@ -89,7 +89,7 @@ func tryTheStolenToken(t *testing.T, p *browsertest.Page) {
 		return strings.Join(codes, " ")
 	}
 	if got := curl(); got != "200 403" {
-		t.Errorf("while the token lives: %s, want 200 for its own patient and 403 for the other", got)
+		t.Errorf("before release: %s, want 200 for its own patient and 403 for the other", got)
 	}
 	p.Press("n")
 	p.Wait("the run is over", `document.querySelector(".expectation")`)
@@ -98,8 +98,8 @@ func tryTheStolenToken(t *testing.T, p *browsertest.Page) {
 	}
 }
 
-// A run that waits for the presenter survives a reload, and shows no step
-// twice or never.
+// A run that waits for the presenter survives a reload and shows each step
+// exactly once.
 func TestBrowserStepsAndReload(t *testing.T) {
 	app := startApp(t)
 	p := browsertest.Start(t).Open(t, browsertest.Laptop)
@@ -140,12 +140,12 @@ func TestBrowserCancel(t *testing.T) {
 	}
 	p.Press("x")
 	p.Wait("the run is cancelled", `document.querySelector(".badge.failed")?.innerText === "CANCELLED"`)
-	if status := browsertest.Eval[string](p, `document.querySelector(".status").innerText`); !strings.Contains(status, "dead") {
+	if status := browsertest.Eval[string](p, `document.querySelector(".status").innerText`); !strings.Contains(status, "confirmed revoked") {
 		t.Errorf("status after a cancellation: %s", status)
 	}
 }
 
-// What was typed is kept, and it is said what is wrong with it.
+// After invalid input the form keeps its values and shows what is wrong.
 func TestBrowserBadInput(t *testing.T) {
 	app := startApp(t)
 	p := browsertest.Start(t).Open(t, browsertest.Laptop)
@@ -159,20 +159,20 @@ func TestBrowserBadInput(t *testing.T) {
 	}
 }
 
-// Nothing is cut off on any screen, on either ground.
+// No page overflows horizontally, on any screen and in either theme.
 func TestBrowserSizes(t *testing.T) {
 	app := startApp(t)
 	b := browsertest.Start(t)
 	run := app.run("P-1042", fullRequest).RunID
 	for name, screen := range map[string]browsertest.Screen{"laptop": browsertest.Laptop, "projector": browsertest.Projector, "phone": browsertest.Phone} {
-		for ground, screen := range map[string]browsertest.Screen{"dark": screen, "light": screen.InLight()} {
+		for theme, screen := range map[string]browsertest.Screen{"dark": screen, "light": screen.InLight()} {
 			p := b.Open(t, screen)
 			for page, path := range map[string]string{"run": "/runs/" + run, "home": "/", "runs": "/runs"} {
 				p.Go(app.Page + path)
 				if wide := browsertest.Eval[int](p, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
 					t.Errorf("%s on the %s overflows by %d px", page, name, wide)
 				}
-				p.Screenshot(page + "-" + name + "-" + ground)
+				p.Screenshot(page + "-" + name + "-" + theme)
 			}
 		}
 	}

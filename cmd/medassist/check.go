@@ -16,24 +16,24 @@ import (
 
 type checkCmd struct {
 	Config    `embed:""`
-	Scenarios []string `arg:"" optional:"" help:"Scenarios to play; all if none is named."`
+	Scenarios []string `arg:"" optional:"" help:"Scenarios to run (default: all)."`
 }
 
-// Run starts the demo in memory, plays each scenario over HTTP as anybody
-// would, and says whether it came as expected.
-func (c *checkCmd) Run(ctx context.Context, io stdio) error {
+// Run starts the demo in memory, runs each scenario over HTTP and reports whether
+// its outcome was the expected one.
+func (c *checkCmd) Run(ctx context.Context, std stdio) error {
 	chosen, err := choose(c.Scenarios)
 	if err != nil {
 		return err
 	}
-	return withDemo(ctx, c.Config, io, func(ctx context.Context, page string) error {
-		return playAll(ctx, page, chosen, io.out)
+	return withDemo(ctx, c.Config, std, func(ctx context.Context, page string) error {
+		return runAll(ctx, page, chosen, std.out)
 	})
 }
 
-// withDemo starts the demo in memory, on free ports if none are named, calls f
-// while it runs, and stops it.
-func withDemo(ctx context.Context, cfg Config, io stdio, f func(ctx context.Context, page string) error) error {
+// withDemo starts the demo in memory, calls f with its URL, and stops it. The demo
+// listens on free ports unless the configuration names some.
+func withDemo(ctx context.Context, cfg Config, std stdio, f func(ctx context.Context, page string) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	cfg.Ephemeral = true
@@ -45,7 +45,7 @@ func withDemo(ctx context.Context, cfg Config, io stdio, f func(ctx context.Cont
 	}
 	ready, ended := make(chan Addresses, 1), make(chan error, 1)
 	cfg.ready = func(a Addresses) { ready <- a }
-	go func() { ended <- Run(ctx, cfg, stdio{io.err, io.err}) }()
+	go func() { ended <- Run(ctx, cfg, stdio{std.err, std.err}) }()
 	var err error
 	select {
 	case err := <-ended:
@@ -57,6 +57,7 @@ func withDemo(ctx context.Context, cfg Config, io stdio, f func(ctx context.Cont
 	return errors.Join(err, <-ended)
 }
 
+// choose returns the scenarios with these IDs, or all of them.
 func choose(ids []string) ([]scenario.Scenario, error) {
 	if len(ids) == 0 {
 		return scenario.All(), nil
@@ -65,41 +66,43 @@ func choose(ids []string) ([]scenario.Scenario, error) {
 	for _, id := range ids {
 		s, ok := scenario.ByID(id)
 		if !ok {
-			return nil, fmt.Errorf("there is no scenario %q", id)
+			return nil, fmt.Errorf("unknown scenario %q", id)
 		}
 		out = append(out, s)
 	}
 	return out, nil
 }
 
-// playAll fails with errUnexpected when one came otherwise.
-func playAll(ctx context.Context, page string, chosen []scenario.Scenario, out io.Writer) error {
-	surprises := 0
+// runAll runs the scenarios and prints a line for each. It returns errCheckFailed
+// if the outcome of one was not the expected one.
+func runAll(ctx context.Context, page string, chosen []scenario.Scenario, out io.Writer) error {
+	failures := 0
 	for _, s := range chosen {
-		verdict, err := play(ctx, page, s)
+		verdict, err := runScenario(ctx, page, s)
 		switch {
-		case errors.Is(err, errNotHere):
-			fmt.Fprintf(out, "· %-14s not played: %v\n", s.ID, err)
+		case errors.Is(err, errNeedsAdmin):
+			fmt.Fprintf(out, "· %-14s skipped: %v\n", s.ID, err)
 		case err != nil:
 			return fmt.Errorf("%s: %w", s.ID, err)
 		case verdict.AsExpected():
-			fmt.Fprintf(out, "✓ %-14s as expected\n", s.ID)
+			fmt.Fprintf(out, "✓ %-14s passed\n", s.ID)
 		default:
-			surprises++
+			failures++
 			fmt.Fprintf(out, "✕ %-14s %s\n", s.ID, strings.Join(verdict.Surprises, "; "))
 		}
 	}
-	if surprises > 0 {
-		return errUnexpected
+	if failures > 0 {
+		return errCheckFailed
 	}
 	return nil
 }
 
-// errNotHere is a scenario that needs what this configuration has not.
-var errNotHere = errors.New("revoking needs the broker's admin secret: set AGENTWRIT_ADMIN_SECRET")
+// errNeedsAdmin is returned for a scenario that revokes, if the demo has no admin
+// secret.
+var errNeedsAdmin = errors.New("revoking needs the broker's admin secret: set AGENTWRIT_ADMIN_SECRET")
 
-// play runs one scenario to its end.
-func play(ctx context.Context, page string, s scenario.Scenario) (scenario.Verdict, error) {
+// runScenario runs one scenario to its end.
+func runScenario(ctx context.Context, page string, s scenario.Scenario) (scenario.Verdict, error) {
 	body, err := json.Marshal(map[string]string{"patient_id": s.Patient, "request": s.Request, "scenario": s.ID})
 	if err != nil {
 		return scenario.Verdict{}, err
@@ -115,10 +118,10 @@ func play(ctx context.Context, page string, s scenario.Scenario) (scenario.Verdi
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusBadRequest && s.Incident == trace.IncidentRevocation {
-		return scenario.Verdict{}, errNotHere
+		return scenario.Verdict{}, errNeedsAdmin
 	}
 	if resp.StatusCode != http.StatusOK {
-		return scenario.Verdict{}, fmt.Errorf("the demo answered %s", resp.Status)
+		return scenario.Verdict{}, fmt.Errorf("unexpected response: %s", resp.Status)
 	}
 	var answer struct {
 		Trace []trace.Event `json:"trace"`

@@ -11,35 +11,36 @@ import (
 	"github.com/devonartis/medassist-go/scenario"
 )
 
-// completionCmd prints a script that completes commands and flags in a shell.
+// completionCmd prints a shell completion script.
 type completionCmd struct {
 	Shell string `arg:"" enum:"bash,zsh,fish" help:"bash, zsh or fish."`
 }
 
-// Help says how to use what is printed.
+// Help explains how to load the script.
 func (completionCmd) Help() string {
-	return `For this shell alone:
+	return `To load it into the current shell:
   source <(medassist completion bash)        bash
   source <(medassist completion zsh)         zsh, after compinit
   medassist completion fish | source         fish`
 }
 
-// Run prints the script, made of the command line as it is.
-func (c *completionCmd) Run(k *kong.Context, io stdio) error {
+// Run prints the script, generated from the command-line parser.
+func (c *completionCmd) Run(k *kong.Context, std stdio) error {
 	commands := completions(k.Model.Node)
 	if c.Shell == "fish" {
-		return fish(io.out, commands)
+		return fish(std.out, commands)
 	}
-	return bash(io.out, commands, c.Shell == "zsh")
+	return bash(std.out, commands, c.Shell == "zsh")
 }
 
-// completion is what can follow a command.
+// completion lists the words that can follow a command.
 type completion struct {
 	name, help string
 	flags      []*kong.Flag
-	words      []string // arguments that are known
+	words      []string // known arguments
 }
 
+// completions returns the completions of every command.
 func completions(root *kong.Node) []completion {
 	var out []completion
 	for _, n := range root.Children {
@@ -64,7 +65,7 @@ func completions(root *kong.Node) []completion {
 	return out
 }
 
-// bash writes the script for bash and, by its own emulation of it, for zsh.
+// bash writes the script for bash, or for zsh by means of its bash emulation.
 func bash(w io.Writer, commands []completion, zsh bool) error {
 	var b strings.Builder
 	if zsh {
@@ -86,6 +87,7 @@ func bash(w io.Writer, commands []completion, zsh bool) error {
 	return err
 }
 
+// fish writes the script for fish.
 func fish(w io.Writer, commands []completion) error {
 	var b strings.Builder
 	for _, c := range commands {
@@ -102,7 +104,7 @@ func fish(w io.Writer, commands []completion) error {
 	return err
 }
 
-// quoted is a word for fish.
+// quoted returns s as a quoted fish word.
 func quoted(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// project reads docker-compose.yml as Compose does.
+// project loads docker-compose.yml with Compose's own parser.
 func project(t *testing.T, profiles []string, env ...string) (*types.Project, error) {
 	t.Helper()
 	opts, err := compose.NewProjectOptions([]string{"../../docker-compose.yml"}, compose.WithEnv(env), compose.WithProfiles(profiles), compose.WithName("medassist"))
@@ -26,8 +26,8 @@ func project(t *testing.T, profiles []string, env ...string) (*types.Project, er
 	return opts.LoadProject(t.Context())
 }
 
-// The stack does not start without an admin secret; with one it is the broker
-// and MedAssist, and a model server only if that is asked for.
+// The stack needs an admin secret. It consists of the broker and MedAssist, and of
+// a model server only if the profile is selected.
 func TestCompose(t *testing.T) {
 	if _, err := project(t, nil); err == nil || !strings.Contains(err.Error(), "AGENTWRIT_ADMIN_SECRET") {
 		t.Errorf("without an admin secret: %v", err)
@@ -50,11 +50,11 @@ func TestCompose(t *testing.T) {
 		for _, s := range p.Services {
 			for _, port := range s.Ports {
 				if port.HostIP != "127.0.0.1" {
-					t.Errorf("%s: %s listens to everybody by default: %+v", name, s.Name, port)
+					t.Errorf("%s: %s is published beyond loopback by default: %+v", name, s.Name, port)
 				}
 			}
 			if len(s.Volumes) == 0 {
-				t.Errorf("%s: %s keeps its data nowhere", name, s.Name)
+				t.Errorf("%s: %s has no volume", name, s.Name)
 			}
 		}
 		app := p.Services["medassist"]
@@ -69,12 +69,11 @@ func TestCompose(t *testing.T) {
 	}
 }
 
-// The image's own steps, as far as they go without an engine: its build makes a
-// static binary that starts, answers its health check, and runs as nobody in
-// particular.
+// The steps of the Dockerfile, as far as they work without a container engine: the
+// build produces a static binary that passes its own health check.
 func TestImage(t *testing.T) {
 	if testing.Short() || runtime.GOOS != "linux" {
-		t.Skip("builds the binary of the image, for Linux")
+		t.Skip("builds the image's Linux binary")
 	}
 	text, err := os.ReadFile("../../Dockerfile")
 	if err != nil {
@@ -82,7 +81,7 @@ func TestImage(t *testing.T) {
 	}
 	for _, line := range []string{"CGO_ENABLED=0 go build -trimpath", "USER nonroot", `CMD ["/medassist", "healthcheck"]`, "MEDASSIST_ADDR=0.0.0.0:5000"} {
 		if !strings.Contains(string(text), line) {
-			t.Errorf("the Dockerfile does not have: %s", line)
+			t.Errorf("the Dockerfile lacks: %s", line)
 		}
 	}
 	binary := filepath.Join(t.TempDir(), "medassist")
@@ -97,7 +96,7 @@ func TestImage(t *testing.T) {
 	}
 	defer f.Close()
 	if libs, err := f.ImportedLibraries(); err != nil || len(libs) > 0 {
-		t.Errorf("it needs libraries that the image has not: %v, %v", libs, err)
+		t.Errorf("dynamically linked libraries: %v, %v", libs, err)
 	}
 	if out, err := exec.CommandContext(t.Context(), binary, "version").Output(); err != nil || !strings.Contains(string(out), "image-test") {
 		t.Errorf("version: %s, %v", out, err)
@@ -113,9 +112,9 @@ func TestImage(t *testing.T) {
 	health = exec.CommandContext(t.Context(), binary, "healthcheck", a.Page)
 	var exit *exec.ExitError
 	if err := health.Run(); !errors.As(err, &exit) {
-		t.Errorf("health check of nothing: %v", err)
+		t.Errorf("health check of a stopped demo: %v", err)
 	}
 	if _, err := http.Get(a.Page); err == nil {
-		t.Error("it still answers")
+		t.Error("the stopped demo still responds")
 	}
 }

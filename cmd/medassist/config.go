@@ -10,41 +10,41 @@ import (
 	"time"
 )
 
-// Config is what the demo runs with. Flags come before the environment, the
-// environment before .env.
+// Config configures the demo. Flags take precedence over environment variables,
+// and those over .env.
 type Config struct {
-	Addr       string `help:"Address of the page (127.0.0.1:5000, or the next free port)." env:"MEDASSIST_ADDR" placeholder:"HOST:PORT"`
-	BrokerAddr string `help:"Address of the embedded broker (127.0.0.1:8080, or the next free port)." env:"MEDASSIST_BROKER_ADDR" placeholder:"HOST:PORT"`
+	Addr       string `help:"Address of the web page (default 127.0.0.1:5000, or the next free port)." env:"MEDASSIST_ADDR" placeholder:"HOST:PORT"`
+	BrokerAddr string `help:"Address of the embedded broker (default 127.0.0.1:8080, or the next free port)." env:"MEDASSIST_BROKER_ADDR" placeholder:"HOST:PORT"`
 	Data       string `help:"Folder for the databases." env:"MEDASSIST_DATA" default:"data" type:"path"`
-	Ephemeral  bool   `help:"Keep everything in memory; nothing is left behind." env:"MEDASSIST_EPHEMERAL"`
+	Ephemeral  bool   `help:"Keep all data in memory." env:"MEDASSIST_EPHEMERAL"`
 
 	BrokerURL    string `help:"Use this broker instead of the embedded one." env:"AGENTWRIT_BROKER_URL" placeholder:"URL"`
 	ClientID     string `help:"The app's client ID at that broker." env:"AGENTWRIT_CLIENT_ID" placeholder:"ID"`
-	ClientSecret string `help:"The app's client secret; better set in the environment." env:"AGENTWRIT_CLIENT_SECRET" placeholder:"SECRET"`
-	AdminSecret  string `help:"The broker's admin secret; better set in the environment." env:"AGENTWRIT_ADMIN_SECRET" placeholder:"SECRET"`
+	ClientSecret string `help:"The app's client secret. Prefer the environment variable." env:"AGENTWRIT_CLIENT_SECRET" placeholder:"SECRET"`
+	AdminSecret  string `help:"The broker's admin secret. Prefer the environment variable." env:"AGENTWRIT_ADMIN_SECRET" placeholder:"SECRET"`
 
-	LLMBaseURL string `help:"An OpenAI-compatible server." env:"LLM_BASE_URL" placeholder:"URL"`
-	LLMAPIKey  string `help:"Its key; better set in the environment. A key alone means OpenAI." env:"LLM_API_KEY" placeholder:"KEY"`
-	LLMModel   string `help:"The model's name." env:"LLM_MODEL" placeholder:"NAME"`
+	LLMBaseURL string `help:"Base URL of an OpenAI-compatible server." env:"LLM_BASE_URL" placeholder:"URL"`
+	LLMAPIKey  string `name:"llm-api-key" help:"API key of that server; a key without a base URL means OpenAI. Prefer the environment variable." env:"LLM_API_KEY" placeholder:"KEY"`
+	LLMModel   string `help:"Name of the model." env:"LLM_MODEL" placeholder:"NAME"`
 
-	LLMRecord         string  `help:"Record the model's exchanges to this file. It then holds what patients' records say." env:"LLM_RECORD" placeholder:"FILE" type:"path"`
-	LLMRecording      string  `help:"Play a recording back instead of asking a model." env:"LLM_RECORDING" placeholder:"FILE" type:"path"`
-	LLMRecordingSpeed float64 `help:"How fast it is played: 1 as recorded, 2 in half the time, 0 at once." env:"LLM_RECORDING_SPEED" default:"1"`
+	LLMRecord         string  `help:"Record the model's requests and responses, patient data included, in this file." env:"LLM_RECORD" placeholder:"FILE" type:"path"`
+	LLMRecording      string  `help:"Play back a recording instead of calling a model." env:"LLM_RECORDING" placeholder:"FILE" type:"path"`
+	LLMRecordingSpeed float64 `help:"Playback speed: 1 as recorded, 2 twice as fast, 0 without delays." env:"LLM_RECORDING_SPEED" default:"1"`
 
-	PresenterKey string `help:"The key for pages that change anything, when listening beyond loopback; one is made if none is given." env:"MEDASSIST_PRESENTER_KEY" placeholder:"KEY"`
-	LogLevel     string `help:"debug, info, warn or error." env:"MEDASSIST_LOG_LEVEL" default:"warn" enum:"debug,info,warn,error"`
+	PresenterKey string `help:"Key that the presenter needs to change anything when the page listens beyond loopback; generated if empty." env:"MEDASSIST_PRESENTER_KEY" placeholder:"KEY"`
+	LogLevel     string `help:"Log level: debug, info, warn or error." env:"MEDASSIST_LOG_LEVEL" default:"warn" enum:"debug,info,warn,error"`
 
 	clock func() time.Time // nil means time.Now
-	ready func(Addresses)  // called once everything answers; for tests
+	ready func(Addresses)  // called when the demo accepts requests; for tests
 }
 
-// Addresses are where a running demo answers.
+// Addresses holds the URLs of a running demo.
 type Addresses struct {
 	Page   string // http://host:port
 	Broker string
 }
 
-// Defaults of what may be left out.
+// Defaults.
 const (
 	defaultAddr       = "127.0.0.1:5000"
 	defaultBrokerAddr = "127.0.0.1:8080"
@@ -52,7 +52,9 @@ const (
 	openAIModel       = "gpt-4o-mini"
 )
 
-func (c *Config) fill() error {
+// complete fills in defaults, rejects contradictory settings and creates the data
+// folder.
+func (c *Config) complete() error {
 	if c.clock == nil {
 		c.clock = time.Now
 	}
@@ -64,25 +66,26 @@ func (c *Config) fill() error {
 	}
 	switch {
 	case c.LLMRecord != "" && c.LLMRecording != "":
-		return errors.New("LLM_RECORD records a model and LLM_RECORDING plays one back: set one of them")
+		return errors.New("LLM_RECORD records a model and LLM_RECORDING plays a recording back: set only one of them")
 	case c.LLMRecord != "" && c.LLMBaseURL == "":
-		return errors.New("LLM_RECORD records a real model: name it with LLM_BASE_URL and LLM_MODEL, or with LLM_API_KEY")
+		return errors.New("LLM_RECORD needs a model to record: set LLM_BASE_URL and LLM_MODEL, or LLM_API_KEY")
 	}
 	if c.BrokerURL != "" && c.AdminSecret == "" && (c.ClientID == "" || c.ClientSecret == "") {
-		return fmt.Errorf("a broker is named (%s) and nothing to log in with: set AGENTWRIT_CLIENT_ID and AGENTWRIT_CLIENT_SECRET, "+
-			"or AGENTWRIT_ADMIN_SECRET to have the app registered; `medassist setup` does it once and prints both", c.BrokerURL)
+		return fmt.Errorf("no credentials for the broker at %s: set AGENTWRIT_CLIENT_ID and AGENTWRIT_CLIENT_SECRET, "+
+			"or AGENTWRIT_ADMIN_SECRET to register the app at start; `medassist setup` registers it once and prints its credentials", c.BrokerURL)
 	}
 	if c.Ephemeral {
 		c.Data = ""
 		return nil
 	}
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
-		return fmt.Errorf("the data folder can't be made: %w; name another with --data, or use --ephemeral", err)
+		return fmt.Errorf("can't create the data folder: %w; choose another with --data, or use --ephemeral", err)
 	}
 	return nil
 }
 
-// file is a path in the data folder, or "" when everything is in memory.
+// file returns the path of a file in the data folder, or "" if all data is kept in
+// memory.
 func (c *Config) file(name string) string {
 	if c.Data == "" {
 		return ""
@@ -90,24 +93,26 @@ func (c *Config) file(name string) string {
 	return filepath.Join(c.Data, name)
 }
 
-func (c *Config) logger(w stdio) *slog.Logger {
+// logger returns a logger that writes to standard error.
+func (c *Config) logger(std stdio) *slog.Logger {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		level = slog.LevelWarn
 	}
-	return slog.New(slog.NewTextHandler(w.err, &slog.HandlerOptions{Level: level}))
+	return slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: level}))
 }
 
-// portsToTry is how many ports after a taken default one are tried.
+// portsToTry is the number of ports tried, from the default port upwards.
 const portsToTry = 20
 
-// listen opens an address. One that was asked for must be free; the default
-// gives way to the next free port, and the note says so.
-func listen(asked, usual, flag string) (ln net.Listener, note string, err error) {
-	if asked != "" {
-		ln, err = net.Listen("tcp", asked)
+// listen listens on the requested address, which must be free. If none is
+// requested it listens on the default address or the next free port, and note
+// says that the default port is taken. Errors name flag.
+func listen(requested, usual, flag string) (ln net.Listener, note string, err error) {
+	if requested != "" {
+		ln, err = net.Listen("tcp", requested)
 		if err != nil {
-			return nil, "", fmt.Errorf("can't listen on %s: %w; name another address with %s", asked, err, flag)
+			return nil, "", fmt.Errorf("can't listen on %s: %w; choose another address with %s", requested, err, flag)
 		}
 		return ln, "", nil
 	}
@@ -128,11 +133,11 @@ func listen(asked, usual, flag string) (ln net.Listener, note string, err error)
 			return ln, note, nil
 		}
 	}
-	return nil, "", fmt.Errorf("no free port from %d to %d: %w; name an address with %s", first, first+portsToTry-1, err, flag)
+	return nil, "", fmt.Errorf("no free port from %d to %d: %w; choose an address with %s", first, first+portsToTry-1, err, flag)
 }
 
-// reachable is the URL at which this machine reaches a listener.
-func reachable(addr net.Addr) string {
+// localURL returns the URL at which this machine reaches a listener.
+func localURL(addr net.Addr) string {
 	host, port, err := net.SplitHostPort(addr.String())
 	if err != nil {
 		return "http://" + addr.String()
@@ -143,7 +148,7 @@ func reachable(addr net.Addr) string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
-// isLoopback reports whether only this machine can reach a listener.
+// isLoopback reports whether a listener accepts connections from this machine only.
 func isLoopback(addr net.Addr) bool {
 	tcp, ok := addr.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()

@@ -13,15 +13,16 @@ import (
 	"github.com/devonartis/medassist-go/tools"
 )
 
-// connection is the broker that the demo uses.
+// connection is the demo's connection to its broker.
 type connection struct {
 	url      string
 	embedded bool
-	note     string
+	note     string // that the default port is taken
 	app      *agentwrit.App
 	admin    *agentwrit.Admin // nil without the admin secret
 }
 
+// kind returns the label of the start-up line.
 func (c connection) kind() string {
 	if c.embedded {
 		return "(embedded)"
@@ -29,7 +30,8 @@ func (c connection) kind() string {
 	return "(remote)"
 }
 
-// operator revokes; nil without the admin secret.
+// operator returns the admin client as an interface, or nil without the admin
+// secret.
 func (c connection) operator() agents.Operator {
 	if c.admin == nil {
 		return nil
@@ -37,7 +39,7 @@ func (c connection) operator() agents.Operator {
 	return c.admin
 }
 
-// connect starts the embedded broker, or logs in to the one that is named.
+// connect logs in to the configured broker, or starts the embedded one.
 func connect(ctx context.Context, cfg Config, log *slog.Logger, closing *closers) (c connection, err error) {
 	c.url = cfg.BrokerURL
 	secret := cfg.AdminSecret
@@ -53,24 +55,25 @@ func connect(ctx context.Context, cfg Config, log *slog.Logger, closing *closers
 		}
 	}
 	if c.admin != nil && (c.embedded || known.ClientID == "") {
-		if known, err = enrol(ctx, c.admin, cfg); err != nil {
+		if known, err = register(ctx, c.admin, cfg); err != nil {
 			return c, err
 		}
 	}
 	if c.app, err = agentwrit.NewApp(c.url, known.ClientID, known.ClientSecret, agentwrit.WithClock(cfg.clock)); err != nil {
 		return c, err
 	}
-	// Now, so that the first run need not wait for it.
+	// Log in now so that the first run does not have to.
 	switch err := c.app.Login(ctx); {
 	case errors.Is(err, agentwrit.ErrAuthentication):
-		return c, fmt.Errorf("the broker at %s does not know these credentials: check AGENTWRIT_CLIENT_ID and AGENTWRIT_CLIENT_SECRET, or run `medassist setup`: %w", c.url, err)
+		return c, fmt.Errorf("the broker at %s rejects the app's credentials: check AGENTWRIT_CLIENT_ID and AGENTWRIT_CLIENT_SECRET, or run `medassist setup`: %w", c.url, err)
 	case err != nil:
-		log.WarnContext(ctx, "the broker does not answer yet; runs will fail until it does", "error", err)
+		log.WarnContext(ctx, "login at the broker failed; runs will fail until it succeeds", "error", err)
 	}
 	return c, nil
 }
 
-// embed starts a broker in this process, on a port of its own.
+// embed starts a broker in this process on its own port and returns its admin
+// secret.
 func embed(ctx context.Context, cfg Config, log *slog.Logger, closing *closers) (connection, string, error) {
 	ln, note, err := listen(cfg.BrokerAddr, defaultBrokerAddr, "--broker-addr or MEDASSIST_BROKER_ADDR")
 	if err != nil {
@@ -80,7 +83,7 @@ func embed(ctx context.Context, cfg Config, log *slog.Logger, closing *closers) 
 		Clock: cfg.clock, Logger: log, Version: version()})
 	if err != nil {
 		ln.Close()
-		return connection{}, "", fmt.Errorf("the embedded broker can't start: %w", err)
+		return connection{}, "", fmt.Errorf("start the embedded broker: %w", err)
 	}
 	closing.add(b.Close)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -90,12 +93,12 @@ func embed(ctx context.Context, cfg Config, log *slog.Logger, closing *closers) 
 		stop()
 		return <-served
 	})
-	return connection{url: reachable(ln.Addr()), embedded: true, note: note}, b.AdminSecret(), nil
+	return connection{url: localURL(ln.Addr()), embedded: true, note: note}, b.AdminSecret(), nil
 }
 
-// enrol finds or makes the app's credentials, and keeps them in the data
-// folder.
-func enrol(ctx context.Context, admin *agentwrit.Admin, cfg Config) (setup.Credentials, error) {
+// register returns the app's credentials from the data folder. If the broker does
+// not know them it registers the app and stores the new ones.
+func register(ctx context.Context, admin *agentwrit.Admin, cfg Config) (setup.Credentials, error) {
 	path := cfg.file("app.json")
 	var known setup.Credentials
 	if path != "" {
@@ -110,7 +113,7 @@ func enrol(ctx context.Context, admin *agentwrit.Admin, cfg Config) (setup.Crede
 	}
 	if path != "" && r.Found == setup.FoundNothing {
 		if err := setup.WriteFile(path, r.Credentials); err != nil {
-			return known, fmt.Errorf("keep the app's credentials: %w", err)
+			return known, fmt.Errorf("store the app's credentials: %w", err)
 		}
 	}
 	return r.Credentials, nil

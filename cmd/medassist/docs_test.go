@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// guides are all Markdown files of the repository.
+// guides returns the paths of the repository's Markdown files.
 func guides(t *testing.T) []string {
 	t.Helper()
 	var all []string
@@ -31,8 +31,7 @@ var (
 	notInAnchors = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
-// anchors are the fragments by which a page's headings are linked to, as GitHub
-// makes them.
+// anchors returns the fragments that GitHub generates for the headings of a page.
 func anchors(text string) map[string]bool {
 	all := map[string]bool{}
 	for _, m := range heading.FindAllStringSubmatch(text, -1) {
@@ -41,8 +40,8 @@ func anchors(text string) map[string]bool {
 	return all
 }
 
-// Every link of a guide to a file of this repository leads to one, and to a
-// heading in it if it names one.
+// Every link from a guide to a file of this repository resolves, including its
+// anchor.
 func TestLinks(t *testing.T) {
 	for _, guide := range guides(t) {
 		text, err := os.ReadFile(guide)
@@ -51,7 +50,7 @@ func TestLinks(t *testing.T) {
 		}
 		for _, m := range markdownLink.FindAllStringSubmatch(string(text), -1) {
 			if strings.Contains(m[1], ":") {
-				continue // elsewhere
+				continue // an external link
 			}
 			target, anchor, _ := strings.Cut(m[1], "#")
 			file := guide
@@ -59,7 +58,7 @@ func TestLinks(t *testing.T) {
 				file = filepath.Join(filepath.Dir(guide), target)
 			}
 			if _, err := os.Stat(file); err != nil {
-				t.Errorf("%s links to %s, which is not there", guide, m[1])
+				t.Errorf("%s links to %s, which does not exist", guide, m[1])
 				continue
 			}
 			if anchor == "" {

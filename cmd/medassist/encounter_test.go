@@ -23,8 +23,8 @@ import (
 
 const fullRequest = "Show records, check billing, and prescribe Lisinopril"
 
-// The main job, from the request to the last dead token, and the broker's own
-// account of it.
+// The standard request, from its first step to the last revoked token, and the
+// broker's audit log of it.
 func TestFullEncounter(t *testing.T) {
 	a := startApp(t)
 	assertFullEncounter(t, a, a.admin())
@@ -56,37 +56,37 @@ func assertFullEncounter(t *testing.T, a *app, admin *agentwrit.Admin) {
 	if want := []string{"get_patient_records", "get_billing_history", "check_drug_interactions", "write_prescription"}; !slices.Equal(tools, want) {
 		t.Errorf("calls %v, want %v", tools, want)
 	}
-	lent := slices.IndexFunc(claims, func(s trace.TokenValidated) bool { return s.Delegated })
-	if len(steps[trace.Delegation](r)) != 1 || lent < 0 {
+	delegated := slices.IndexFunc(claims, func(s trace.TokenValidated) bool { return s.Delegated })
+	if len(steps[trace.Delegation](r)) != 1 || delegated < 0 {
 		t.Fatalf("want one delegation\n%s", r.types())
 	}
-	d := claims[lent]
+	d := claims[delegated]
 	if d.Subject != agents["prescription"].SPIFFEID || !slices.Equal(d.Scope, []string{"write:prescriptions:P-1042"}) ||
 		len(d.Chain) != 1 || d.Chain[0].Agent != agents["clinical"].SPIFFEID {
 		t.Errorf("the delegated token: %+v", d)
 	}
-	dead := 0
+	revoked := 0
 	for _, s := range steps[trace.PostReleaseValidation](r) {
 		if s.Valid {
-			t.Errorf("a token lives: %+v", s)
+			t.Errorf("a token is still valid: %+v", s)
 		}
-		dead++
+		revoked++
 	}
-	if n := len(steps[trace.TokenRenewed](r)); n != 4 || dead != 8 || len(steps[trace.TokenReleased](r)) != 4 {
-		t.Errorf("%d renewed, %d released, %d proofs of death, want 4, 4 and 8", n, len(steps[trace.TokenReleased](r)), dead)
+	if n := len(steps[trace.TokenRenewed](r)); n != 4 || revoked != 8 || len(steps[trace.TokenReleased](r)) != 4 {
+		t.Errorf("%d renewed, %d released, %d confirmed revoked, want 4, 4 and 8", n, len(steps[trace.TokenReleased](r)), revoked)
 	}
 	c := r.complete(t)
 	if c.AgentsCount != 3 || c.Allowed != 4 || c.Denied != 0 || c.Delegations != 1 || c.Tokens != 4 || c.Released != 4 || c.ConfirmedRevoked != 4 || !c.AllRevoked {
 		t.Errorf("complete: %+v", c)
 	}
-	assertTrail(t, admin, r.RunID)
+	assertAuditLog(t, admin, r.RunID)
 }
 
-// assertTrail: the broker's audit trail tells the same story, unbroken.
-func assertTrail(t *testing.T, admin *agentwrit.Admin, runID string) {
+// assertAuditLog checks that the audit log is intact and has the run's events.
+func assertAuditLog(t *testing.T, admin *agentwrit.Admin, runID string) {
 	t.Helper()
 	if _, _, err := agentwrit.VerifyChain(admin.AuditEvents(t.Context(), agentwrit.AuditFilter{})); err != nil {
-		t.Errorf("the audit trail: %v", err)
+		t.Errorf("audit log: %v", err)
 	}
 	counts := map[agentwrit.EventType]int{}
 	for e, err := range admin.AuditEvents(t.Context(), agentwrit.AuditFilter{TaskID: runID}) {
@@ -97,12 +97,12 @@ func assertTrail(t *testing.T, admin *agentwrit.Admin, runID string) {
 	}
 	for event, want := range map[agentwrit.EventType]int{"agent_registered": 3, "delegation_created": 1, "token_renewed": 4, "token_released": 4} {
 		if counts[event] != want {
-			t.Errorf("the trail has %d of %s, want %d", counts[event], event, want)
+			t.Errorf("the audit log has %d of %s, want %d", counts[event], event, want)
 		}
 	}
 }
 
-// Every scenario comes as it says.
+// Every scenario has its expected outcome.
 func TestScenarios(t *testing.T) {
 	a := startApp(t)
 	for _, s := range scenario.All() {
@@ -115,20 +115,20 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
-// What belongs to P-2187 and to nobody else.
+// otherPatient lists words that occur only in the records of P-2187.
 var otherPatient = []string{"Kessler", "Brandt", "Carvedilol", "Levothyroxine", "Northmark", "1951-11-02"}
 
-// The model's input, the trace and the stream hold nothing of another patient,
-// whoever asked for it. The model here is a remote one: the planner, served
-// over HTTP, with someone listening.
+// The model's input, the trace and the stream contain nothing about another
+// patient. The model is the planner served over HTTP, so that the test can read
+// its input.
 func TestNothingOfAnotherPatientLeaks(t *testing.T) {
 	var mu sync.Mutex
-	var heard strings.Builder
+	var input strings.Builder
 	planner := llm.PlannerHandler()
 	remote := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		mu.Lock()
-		heard.Write(body)
+		input.Write(body)
 		mu.Unlock()
 		r.Body = io.NopCloser(strings.NewReader(string(body)))
 		planner.ServeHTTP(w, r)
@@ -143,7 +143,7 @@ func TestNothingOfAnotherPatientLeaks(t *testing.T) {
 		r := a.run(tc.patient, tc.request)
 		denied := steps[trace.ScopeDenied](r)
 		if len(denied) == 0 || len(denied[0].MissingScope) == 0 || denied[0].RefusedBy != trace.RefusedByGate || len(denied[0].HeldScope) == 0 {
-			t.Errorf("%s: not refused with its reasons\n%s", tc.request, r.types())
+			t.Errorf("%s: not denied, or without the reasons\n%s", tc.request, r.types())
 		}
 		resp, err := http.Get(a.Page + "/api/runs/" + r.RunID + "/events")
 		if err != nil {
@@ -152,11 +152,11 @@ func TestNothingOfAnotherPatientLeaks(t *testing.T) {
 		stream, _ := io.ReadAll(resp.Body)
 		resp.Body.Close()
 		mu.Lock()
-		all := r.answer + string(stream) + heard.String()
+		all := r.answer + string(stream) + input.String()
 		mu.Unlock()
 		for _, word := range otherPatient {
 			if strings.Contains(all, word) {
-				t.Errorf("%s: %q of P-2187 got out", tc.request, word)
+				t.Errorf("%s: %q of P-2187 leaked", tc.request, word)
 			}
 		}
 	}
@@ -185,7 +185,7 @@ func TestBadInput(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	if page, _ := io.ReadAll(resp.Body); !strings.Contains(string(page), "No run yet") {
-		t.Error("bad input has opened a run")
+		t.Error("bad input started a run")
 	}
 }
 
@@ -204,8 +204,7 @@ func TestTwentyRunsFourAtATime(t *testing.T) {
 	wg.Wait()
 }
 
-// During a run curl can use the agent's token, for that patient alone; after
-// it, for nobody.
+// An agent's token gives access to its own patient's records until it is released.
 func TestRecordsWithAnAgentsToken(t *testing.T) {
 	a := startApp(t)
 	rec, err := a.admin().RegisterApp(t.Context(), agentwrit.CreateAppRequest{Name: "other-app", Scopes: []string{"read:records:*"}})
@@ -241,7 +240,7 @@ func TestRecordsWithAnAgentsToken(t *testing.T) {
 	}
 }
 
-// A remote broker and a remote model make no difference.
+// The standard request works with a remote broker and a remote model.
 func TestRemoteBrokerAndModel(t *testing.T) {
 	b := brokertest.Start(t)
 	model := httptest.NewServer(llm.PlannerHandler())
@@ -264,18 +263,18 @@ func TestRemoteBrokerAndModel(t *testing.T) {
 	}
 }
 
-// A broker that goes away in the middle of a run: the run ends, says so, and
-// claims nothing about tokens that it could not prove.
-func TestBrokerGoesAway(t *testing.T) {
+// If the broker becomes unreachable during a run, the run fails and does not claim
+// that its tokens are revoked.
+func TestBrokerUnreachable(t *testing.T) {
 	b := brokertest.Start(t)
 	target, _ := url.Parse(b.URL)
-	var gone sync.Map
+	var state sync.Map
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, cut := gone.Load("cut"); cut {
+		if _, cut := state.Load("cut"); cut {
 			panic(http.ErrAbortHandler)
 		}
 		if r.URL.Path == "/v1/delegate" {
-			gone.Store("cut", true)
+			state.Store("cut", true)
 			panic(http.ErrAbortHandler)
 		}
 		httputil.NewSingleHostReverseProxy(target).ServeHTTP(w, r)
@@ -289,8 +288,8 @@ func TestBrokerGoesAway(t *testing.T) {
 	}
 }
 
-// Models that misbehave. Each run ends, says what happened, and leaves no token
-// alive.
+// With a misbehaving model each run ends, reports what happened and leaves no
+// active token.
 func TestMisbehavingModels(t *testing.T) {
 	say := func(chunks ...string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
@@ -309,7 +308,7 @@ func TestMisbehavingModels(t *testing.T) {
 	for i := range 1000 {
 		thousand = append(thousand, call(i, "get_lab_results", `{"patient_id":"P-1042"}`))
 	}
-	// after has the model ask for one good tool first, so that there is a token.
+	// after makes the model request one valid tool call first, so that a token exists.
 	after := func(then http.HandlerFunc) http.HandlerFunc {
 		var mu sync.Mutex
 		asked := 0
@@ -363,7 +362,7 @@ func TestMisbehavingModels(t *testing.T) {
 				t.Errorf("complete: %+v\n%s", c, r.types())
 			}
 			if c.Outcome == "failed" && len(steps[trace.RunError](r)) == 0 {
-				t.Errorf("it is not said what happened\n%s", r.types())
+				t.Errorf("no error step\n%s", r.types())
 			}
 		})
 	}

@@ -16,23 +16,23 @@ import (
 	"time"
 )
 
-// shellBlock is a block of commands in a guide, with the comment before it that
-// says how it is to be run:
+// shellBlock matches a block of commands in a guide and the comment before it,
+// which tells this test how to run it:
 //
-//	<!-- serves -->         it starts a server, which says where it is
-//	<!-- the demo runs -->  it talks to the demo on its usual port
-//	<!-- not run: why -->   it can't be run here
+//	<!-- serves -->         it starts a server, which prints its address
+//	<!-- the demo runs -->  it calls the demo on its default port
+//	<!-- not run: why -->   it is not run
 //
-// Without a comment it is run, and must end well.
+// A block without a comment must exit with status 0.
 var shellBlock = regexp.MustCompile("(?m)^(?:<!-- ([^\n]+?) -->\n)?```sh\n((?:[^`]|`[^`])*?)```$")
 
-// Every command of every guide is run as it is written, but for the port and
-// for `go run ./cmd/medassist`, which is this binary.
+// Every command of every guide runs as written, except that ports are replaced and
+// that `go run ./cmd/medassist` runs this binary.
 func TestCommandsOfTheGuides(t *testing.T) {
 	if testing.Short() {
-		t.Skip("runs what the guides say")
+		t.Skip("runs the commands of the guides")
 	}
-	env := asInAGuide(t)
+	env := readersEnv(t)
 	ran := 0
 	for _, guide := range guides(t) {
 		text, err := os.ReadFile(guide)
@@ -41,7 +41,7 @@ func TestCommandsOfTheGuides(t *testing.T) {
 		}
 		blocks := shellBlock.FindAllStringSubmatch(string(text), -1)
 		if fences := strings.Count(string(text), "\n```sh\n"); fences != len(blocks) {
-			t.Errorf("%s: %d blocks of commands, %d can be read", guide, fences, len(blocks))
+			t.Errorf("%s: %d blocks of commands, %d of them recognized", guide, fences, len(blocks))
 		}
 		for i, b := range blocks {
 			how, commands := b[1], b[2]
@@ -59,19 +59,19 @@ func TestCommandsOfTheGuides(t *testing.T) {
 					app := startApp(t)
 					runBlock(t, env, strings.ReplaceAll(commands, "localhost:5000", strings.TrimPrefix(app.Page, "http://")))
 				default:
-					t.Errorf("nobody knows how to run a block that is %q", how)
+					t.Errorf("unknown block comment %q", how)
 				}
 			})
 		}
 	}
 	if ran < 4 {
-		t.Errorf("only %d blocks were run", ran)
+		t.Errorf("only %d blocks ran", ran)
 	}
 }
 
-// asInAGuide is the environment of someone who follows a guide: a clean folder,
-// nothing configured, and a go command that runs this program.
-func asInAGuide(t *testing.T) []string {
+// readersEnv returns the environment of a reader who follows a guide: nothing
+// configured, and a go command that runs this binary.
+func readersEnv(t *testing.T) []string {
 	t.Helper()
 	bin := t.TempDir()
 	self, err := os.Executable()
@@ -90,6 +90,7 @@ func asInAGuide(t *testing.T) []string {
 		"MEDASSIST_ADDR=127.0.0.1:0", "MEDASSIST_BROKER_ADDR=127.0.0.1:0"}
 }
 
+// block returns a command that runs a block in an empty folder.
 func block(ctx context.Context, t *testing.T, env []string, commands string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(ctx, "sh", "-euc", commands)
@@ -100,6 +101,7 @@ func block(ctx context.Context, t *testing.T, env []string, commands string) *ex
 	return cmd
 }
 
+// runBlock runs a block to completion.
 func runBlock(t *testing.T, env []string, commands string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -109,7 +111,7 @@ func runBlock(t *testing.T, env []string, commands string) {
 	}
 }
 
-// serveBlock starts a server, waits until it says where it is, and stops it.
+// serveBlock starts a server, waits until it prints its address, and stops it.
 func serveBlock(t *testing.T, env []string, commands string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -128,7 +130,7 @@ func serveBlock(t *testing.T, env []string, commands string) {
 		found = strings.Contains(said.Text(), "http://127.0.0.1:")
 	}
 	if !found {
-		t.Errorf("it never said where it is: %s", commands)
+		t.Errorf("no address printed by: %s", commands)
 	}
 	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM); err != nil {
 		t.Error(err)

@@ -7,11 +7,12 @@ import (
 	"time"
 )
 
+// healthcheckCmd checks a running MedAssist.
 type healthcheckCmd struct {
-	URL string `arg:"" optional:"" help:"Where MedAssist answers." default:"http://127.0.0.1:5000"`
+	URL string `arg:"" optional:"" help:"Address of MedAssist." default:"http://127.0.0.1:5000"`
 }
 
-// Run asks /healthz, for a container's health check.
+// Run requests /healthz. It is the container image's health check.
 func (c *healthcheckCmd) Run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
@@ -21,7 +22,7 @@ func (c *healthcheckCmd) Run(ctx context.Context) error {
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("MedAssist does not answer: %w", err)
+		return fmt.Errorf("MedAssist is unreachable: %w", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

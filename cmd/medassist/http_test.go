@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// do sends a request with headers, following no redirect.
+// do sends a request with headers and does not follow redirects.
 func (a *app) do(method, path string, headers map[string]string, body string) *http.Response {
 	a.Helper()
 	req, err := http.NewRequest(method, a.Page+path, strings.NewReader(body))
@@ -34,7 +34,7 @@ func (a *app) do(method, path string, headers map[string]string, body string) *h
 
 const aRequest = `{"patient_id":"P-1042","request":"Show labs"}`
 
-// ids are the event IDs of a stream, to its end.
+// ids reads a stream to its end and returns its event IDs.
 func ids(t *testing.T, resp *http.Response) (out []string) {
 	t.Helper()
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/event-stream" {
@@ -75,6 +75,7 @@ func TestStreamResumes(t *testing.T) {
 	}
 }
 
+// unique removes consecutive duplicates.
 func unique(in []string) (out []string) {
 	for _, s := range in {
 		if len(out) == 0 || out[len(out)-1] != s {
@@ -84,8 +85,9 @@ func unique(in []string) (out []string) {
 	return out
 }
 
-// On loopback anybody on the machine may, and no other site.
-func TestWhoMayChangeAnythingOnLoopback(t *testing.T) {
+// On loopback, local programs and the page itself may start runs; other sites may
+// not.
+func TestAccessOnLoopback(t *testing.T) {
 	a := startApp(t)
 	for _, tc := range []struct {
 		name    string
@@ -96,7 +98,7 @@ func TestWhoMayChangeAnythingOnLoopback(t *testing.T) {
 		{"the page itself", map[string]string{"Sec-Fetch-Site": "same-origin"}, 202},
 		{"another site", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
 		{"another site in an old browser", map[string]string{"Origin": "http://evil.example"}, 403},
-		{"a name that was rebound", map[string]string{"Host": "evil.example"}, 421},
+		{"a rebound host name", map[string]string{"Host": "evil.example"}, 421},
 	} {
 		if got := a.do("POST", "/api/runs", tc.headers, aRequest).StatusCode; got != tc.want {
 			t.Errorf("%s: %d, want %d", tc.name, got, tc.want)
@@ -104,8 +106,8 @@ func TestWhoMayChangeAnythingOnLoopback(t *testing.T) {
 	}
 }
 
-// Beyond loopback only the presenter may; the audience watches.
-func TestPresentersKey(t *testing.T) {
+// Beyond loopback only the presenter may change anything.
+func TestPresenterKey(t *testing.T) {
 	const key = "a-key-for-the-presenter"
 	a := startApp(t, func(c *Config) { c.Addr, c.PresenterKey = "0.0.0.0:0", key })
 	for _, tc := range []struct {
@@ -113,7 +115,7 @@ func TestPresentersKey(t *testing.T) {
 		headers map[string]string
 		want    int
 	}{
-		{"nobody", nil, 403},
+		{"no key", nil, 403},
 		{"a wrong key", map[string]string{"X-Presenter-Key": "a-key-for-the-presenteR"}, 403},
 		{"an empty key", map[string]string{"X-Presenter-Key": ""}, 403},
 		{"a wrong cookie", map[string]string{"Cookie": "medassist_presenter=x"}, 403},
@@ -134,18 +136,18 @@ func TestPresentersKey(t *testing.T) {
 		t.Errorf("the printed address: %s, %s, %s", resp.Status, resp.Header.Get("Location"), cookie)
 	}
 	if resp := a.do("GET", "/?key=wrong", nil, ""); resp.Header.Get("Set-Cookie") != "" {
-		t.Error("a wrong key gets a cookie")
+		t.Error("a wrong key sets a cookie")
 	}
 	page, _ := io.ReadAll(a.do("GET", "/", nil, "").Body)
 	if strings.Contains(string(page), "request-form") || strings.Contains(string(page), key) {
-		t.Error("the audience's page has the form, or the key")
+		t.Error("the viewers' page contains the form or the key")
 	}
 }
 
 var inline = regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|<script(?:[^>]*)>[^<]|javascript:|(?:src|href)="(?:https?:)?//`)
 
-// Pages load from here alone, and hold no script or style of their own.
-func TestPagesAreClosed(t *testing.T) {
+// Pages load nothing from other hosts and contain no inline script or style.
+func TestContentSecurityPolicy(t *testing.T) {
 	a := startApp(t)
 	r := a.run("P-1042", fullRequest)
 	for _, path := range []string{"/", "/runs", "/runs/" + r.RunID, "/key", "/no-such-page"} {
@@ -160,12 +162,12 @@ func TestPagesAreClosed(t *testing.T) {
 		}
 		for _, secret := range []string{adminSecret, "eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCIs"} {
 			if strings.Contains(string(page), secret) {
-				t.Errorf("%s holds a secret or a token", path)
+				t.Errorf("%s contains a secret or a token", path)
 			}
 		}
 	}
 	if strings.Contains(r.answer, "eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCIs") {
-		t.Error("the trace holds a whole token")
+		t.Error("the trace contains a whole token")
 	}
 }
 

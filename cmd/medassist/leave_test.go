@@ -15,7 +15,7 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 )
 
-// ended waits for a run's end and reads its trace.
+// ended waits for the end of a run and returns its trace.
 func (a *app) ended(id string) result {
 	a.Helper()
 	resp := a.do("GET", "/api/runs/"+id+"/events", nil, "")
@@ -26,22 +26,22 @@ func (a *app) ended(id string) result {
 	return result{RunID: id, Trace: export.Events}
 }
 
-// Whoever asked may leave: a closed tab ends its stream, and not the run, which
-// still ends every token.
-func TestAClosedTab(t *testing.T) {
+// A client that disconnects ends its stream but not the run, which still releases
+// every token.
+func TestClientDisconnects(t *testing.T) {
 	a := startApp(t)
-	ctx, leave := context.WithCancel(t.Context())
+	ctx, disconnect := context.WithCancel(t.Context())
 	req, err := http.NewRequestWithContext(ctx, "POST", a.Page+"/api/request", strings.NewReader(`{"patient_id":"P-1042","request":"`+fullRequest+`","pace":"talk:50ms"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	gone := make(chan error, 1)
+	closed := make(chan error, 1)
 	go func() {
 		resp, err := http.DefaultClient.Do(req)
 		if err == nil {
 			resp.Body.Close()
 		}
-		gone <- err
+		closed <- err
 	}()
 	id := a.firstLiveRun()
 	stream, err := http.NewRequestWithContext(ctx, "GET", a.Page+"/runs/"+id+"/frames", nil)
@@ -51,12 +51,12 @@ func TestAClosedTab(t *testing.T) {
 	if _, err := http.DefaultClient.Do(stream); err != nil {
 		t.Fatal(err)
 	}
-	leave()
-	if err := <-gone; err == nil {
-		t.Fatal("the run was over before its caller left")
+	disconnect()
+	if err := <-closed; err == nil {
+		t.Fatal("the run ended before the client disconnected")
 	}
 	if c := a.ended(id).complete(t); c.Outcome != trace.OutcomeAnswered || !c.AllRevoked || c.Tokens != 4 {
-		t.Errorf("after its caller left: %+v", c)
+		t.Errorf("after the client disconnected: %+v", c)
 	}
 }
 
@@ -77,12 +77,12 @@ func (a *app) firstLiveRun() string {
 	return ""
 }
 
-// A model that hangs is shown as what is waited for, and holds nobody up who
-// cancels: the tokens end at once.
-func TestAModelThatHangs(t *testing.T) {
+// A run whose model hangs can be cancelled, and its tokens are then released at
+// once.
+func TestModelHangs(t *testing.T) {
 	var asked atomic.Int32
 	model := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		io.Copy(io.Discard, r.Body) // only then is a client that leaves noticed
+		io.Copy(io.Discard, r.Body) // the server notices a disconnect only after the body is read
 		if asked.Add(1) == 1 {
 			w.Header().Set("Content-Type", "text/event-stream")
 			io.WriteString(w, `data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c0","function":{"name":"get_lab_results","arguments":"{\"patient_id\":\"P-1042\"}"}}]}}]}`+"\n\n"+
@@ -96,26 +96,26 @@ func TestAModelThatHangs(t *testing.T) {
 	id := a.begin(aRequest)
 	for deadline := time.Now().Add(10 * time.Second); countEvents(t, a.admin(), id, "agent_registered") == 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("no agent was spawned")
+			t.Fatal("no agent was created")
 		}
 	}
 	began := time.Now()
 	a.post("/api/runs/"+id+"/cancel", "")
 	c := a.ended(id).complete(t)
 	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("it took %s to cancel", took)
+		t.Errorf("cancelling took %s", took)
 	}
 	if c.Outcome != trace.OutcomeCancelled || !c.AllRevoked || c.Tokens != 1 {
 		t.Errorf("%+v", c)
 	}
 }
 
-// The run's own token at the records API, as a thief would use it: good for its
-// patient while it lives, for no other, and for nothing after release.
-func TestTheRunsOwnTokenAtTheRecords(t *testing.T) {
+// The run's own token used by an attacker: the records API accepts it for its
+// patient until it is released, and never for another patient.
+func TestStolenToken(t *testing.T) {
 	curl, err := exec.LookPath("curl")
 	if err != nil {
-		t.Skip("there is no curl here")
+		t.Skip("curl is not installed")
 	}
 	a := startApp(t)
 	form := url.Values{"scenario": {"stolen-token"}}.Encode()
@@ -134,7 +134,7 @@ func TestTheRunsOwnTokenAtTheRecords(t *testing.T) {
 			break
 		}
 		if resp.StatusCode != http.StatusConflict || time.Now().After(deadline) {
-			t.Fatalf("no token is stolen: %s", resp.Status)
+			t.Fatalf("no stolen token: %s", resp.Status)
 		}
 	}
 	use := func() string {
@@ -145,7 +145,7 @@ func TestTheRunsOwnTokenAtTheRecords(t *testing.T) {
 		return string(out)
 	}
 	if got := use(); !strings.Contains(got, "Alvarez") || !strings.Contains(got, "\n200\n") || !strings.Contains(got, "\n403\n") || strings.Contains(got, "Kessler") {
-		t.Errorf("while it lives: %s", got)
+		t.Errorf("before release: %s", got)
 	}
 	a.post("/api/runs/"+id+"/next", "")
 	r := a.ended(id)
@@ -156,6 +156,6 @@ func TestTheRunsOwnTokenAtTheRecords(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	if resp := a.do("POST", "/runs/"+id+"/stolen", nil, ""); resp.StatusCode != http.StatusConflict {
-		t.Errorf("a token of a run that is over: %s", resp.Status)
+		t.Errorf("a token of a finished run: %s", resp.Status)
 	}
 }

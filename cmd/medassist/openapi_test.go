@@ -12,9 +12,9 @@ import (
 	"github.com/devonartis/medassist-go/tools"
 )
 
-// Every operation of the app's and of the records' API is used as its document
-// says, and answers as its document says, also when it refuses.
-func TestAppAsItsOpenAPISays(t *testing.T) {
+// Requests and responses of the app's and the records API match the OpenAPI
+// document, including refusals, and every operation is exercised.
+func TestOpenAPI(t *testing.T) {
 	doc := openapitest.Open(t, "../../docs/openapi/app.yaml")
 	a := startApp(t)
 	client := &http.Client{Transport: doc.Transport(http.DefaultTransport)}
@@ -51,7 +51,7 @@ func TestAppAsItsOpenAPISays(t *testing.T) {
 	send(200, "POST", "/api/request", "", `{"patient_id":"P-1042","request":"Show records and lab results","scenario":"kill-switch"}`)
 	send(400, "POST", "/api/request", "", `{"patient_id":"*","request":"x"}`)
 	send(400, "POST", "/api/runs", "", `{"patient_id":"P-1042"}`)
-	// begin starts a stepping run, and takes it over its first wait.
+	// begin starts a run at pace step and advances it past its first wait.
 	begin := func() string {
 		var begun struct {
 			RunID string `json:"run_id"`
@@ -125,6 +125,6 @@ func TestAppAsItsOpenAPISays(t *testing.T) {
 		send(401, call.method, "/records/P-1042"+call.path, "", call.body)
 	}
 	if unseen := doc.Unseen(); len(unseen) > 0 {
-		t.Errorf("never seen to work: %v", unseen)
+		t.Errorf("operations without a successful response: %v", unseen)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/devonartis/medassist-go/web/browsertest"
 )
 
-// pictures are those that the guides show: `make pictures` takes them anew.
+// pictures lists the screenshots in the guides. `make pictures` retakes them.
 var pictures = []struct {
 	name   string
 	screen browsertest.Screen
@@ -33,7 +33,7 @@ var pictures = []struct {
 	{"operator", browsertest.Laptop, func(p *browsertest.Page, a *app) {
 		a.begin(`{"patient_id":"P-1042","request":"` + fullRequest + `","pace":"talk:300ms"}`)
 		p.Go(a.Page + "/operator")
-		p.Wait("agents live", `document.querySelectorAll(".live-table tbody tr").length > 1`)
+		p.Wait("agents are active", `document.querySelectorAll(".live-table tbody tr").length > 1`)
 	}},
 	{"present", browsertest.Laptop, func(p *browsertest.Page, a *app) {
 		p.Go(a.Page + "/present")
@@ -46,7 +46,7 @@ var pictures = []struct {
 	}},
 }
 
-// Each picture of the guides can be taken of today's pages, and is there.
+// Each picture of the guides can be retaken from the current pages.
 func TestBrowserPictures(t *testing.T) {
 	a := startApp(t)
 	b := browsertest.Start(t)
@@ -57,7 +57,7 @@ func TestBrowserPictures(t *testing.T) {
 	}
 }
 
-// The guides show no other pictures than these, and each of these is kept.
+// The guides show exactly these pictures, and each is in docs/pictures.
 func TestPicturesOfTheGuides(t *testing.T) {
 	known := map[string]bool{}
 	for _, pic := range pictures {
@@ -66,7 +66,7 @@ func TestPicturesOfTheGuides(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v: run make pictures", pic.name, err)
 		} else if info.Size() > 300<<10 {
-			t.Errorf("%s has %d bytes, which is too much for a guide", pic.name, info.Size())
+			t.Errorf("%s has %d bytes, too many for a guide", pic.name, info.Size())
 		}
 	}
 	shown := map[string]bool{}
@@ -83,12 +83,12 @@ func TestPicturesOfTheGuides(t *testing.T) {
 	}
 	for name := range shown {
 		if !known[name] {
-			t.Errorf("nobody knows how to take the picture %s", name)
+			t.Errorf("no entry in pictures for %s", name)
 		}
 	}
 	for name := range known {
 		if !shown[name] {
-			t.Errorf("no guide shows the picture %s", name)
+			t.Errorf("no guide shows %s", name)
 		}
 	}
 }

@@ -13,7 +13,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(browsertest.Main(m), map[string]func(){"medassist": main})
 }
 
-// The command line, as it is typed.
+// The command line, run as a process.
 func TestScripts(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

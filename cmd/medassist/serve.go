@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +10,7 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/internal/random"
 	"github.com/devonartis/medassist-go/llm"
 	"github.com/devonartis/medassist-go/patient"
 	"github.com/devonartis/medassist-go/preflight"
@@ -21,14 +20,14 @@ import (
 	"github.com/devonartis/medassist-go/web"
 )
 
-// Bounds of the page's connections. There is no write timeout: streams set
-// their own for each write.
+// Timeouts of the web server. It has no write timeout, because streams set a
+// deadline for each write.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 15 * time.Second
 	idleTimeout       = 2 * time.Minute
-	releaseTimeout    = 20 * time.Second // for live runs to end their tokens
-	closeTimeout      = 5 * time.Second  // for requests to end
+	releaseTimeout    = 20 * time.Second // for active runs to release their tokens
+	closeTimeout      = 5 * time.Second  // for open requests to finish
 )
 
 type serveCmd struct {
@@ -36,15 +35,15 @@ type serveCmd struct {
 }
 
 // Run runs the demo until ctx ends.
-func (c *serveCmd) Run(ctx context.Context, io stdio) error { return Run(ctx, c.Config, io) }
+func (c *serveCmd) Run(ctx context.Context, std stdio) error { return Run(ctx, c.Config, std) }
 
-// Run wires everything together, runs until ctx ends, and then ends every run,
-// every token and every stream before it returns.
-func Run(ctx context.Context, cfg Config, io stdio) (err error) {
-	if err := cfg.fill(); err != nil {
+// Run starts the demo and serves it until ctx ends. Before it returns it ends
+// every run, releases every token and closes every stream.
+func Run(ctx context.Context, cfg Config, std stdio) (err error) {
+	if err := cfg.complete(); err != nil {
 		return err
 	}
-	log := cfg.logger(io)
+	log := cfg.logger(std)
 	var closing closers
 	defer func() { err = errors.Join(err, closing.close()) }()
 
@@ -75,7 +74,7 @@ func Run(ctx context.Context, cfg Config, io stdio) (err error) {
 
 	service, err := agents.New(agents.Config{
 		Broker: broker.app, Operator: broker.operator(), BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
-		Model: model, Tools: tools.NewClient(reachable(page.Addr()), nil), Log: runs,
+		Model: model, Tools: tools.NewClient(localURL(page.Addr()), nil), Log: runs,
 		Directory: directory(store), Clock: cfg.clock, Logger: log,
 	})
 	if err != nil {
@@ -90,7 +89,7 @@ func Run(ctx context.Context, cfg Config, io stdio) (err error) {
 		Admin: broker.admin, ModelName: model.Name(), ModelMode: string(model.Mode()),
 		PresenterKey: key, Clock: cfg.clock, Logger: log,
 		Preflight: preflight.Config{Broker: broker.app, BrokerURL: broker.url, Admin: broker.admin, Model: model,
-			PageURL: reachable(page.Addr()), Clock: cfg.clock},
+			PageURL: localURL(page.Addr()), Clock: cfg.clock},
 	})
 	if err != nil {
 		return err
@@ -100,17 +99,18 @@ func Run(ctx context.Context, cfg Config, io stdio) (err error) {
 	mux.Handle("/records/", records.NewHandler(store, broker.app, log))
 	mux.Handle("/", site.Handler())
 
-	fmt.Fprintf(io.out, "page    %s%s%s\n", reachable(page.Addr()), keyQuery(key), note)
-	fmt.Fprintf(io.out, "broker  %s %s%s\n", broker.url, broker.kind(), broker.note)
-	fmt.Fprintf(io.out, "model   %s (%s)\n", model.Name(), model.Mode())
+	fmt.Fprintf(std.out, "page    %s%s%s\n", localURL(page.Addr()), keyQuery(key), note)
+	fmt.Fprintf(std.out, "broker  %s %s%s\n", broker.url, broker.kind(), broker.note)
+	fmt.Fprintf(std.out, "model   %s (%s)\n", model.Name(), model.Mode())
 	if cfg.ready != nil {
-		cfg.ready(Addresses{Page: reachable(page.Addr()), Broker: broker.url})
+		cfg.ready(Addresses{Page: localURL(page.Addr()), Broker: broker.url})
 	}
 	return serve(ctx, page, mux, service, site, log)
 }
 
-// serve answers until ctx ends. Runs end first, while the records and the
-// broker still answer; then streams, which have nothing more to say.
+// serve serves ln until ctx ends. It then stops in order: runs first, because
+// they need the records API and the broker to release their tokens, then streams,
+// then the server.
 func serve(ctx context.Context, ln net.Listener, h http.Handler, service *agents.Service, site *web.Server, log *slog.Logger) error {
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
@@ -119,7 +119,7 @@ func serve(ctx context.Context, ln net.Listener, h http.Handler, service *agents
 	var failed error
 	select {
 	case failed = <-ended:
-		failed = fmt.Errorf("the page stopped: %w", failed)
+		failed = fmt.Errorf("web server: %w", failed)
 		ended <- nil
 	case <-ctx.Done():
 	}
@@ -136,7 +136,7 @@ func serve(ctx context.Context, ln net.Listener, h http.Handler, service *agents
 	return errors.Join(failed, err)
 }
 
-// directory is the front desk's list, for the encounter to look a patient up.
+// directory adapts the record store to the patient lookup of an encounter.
 func directory(s *records.Store) agents.Directory {
 	return func(ctx context.Context, id patient.ID) (string, bool, error) {
 		p, found, err := s.Find(ctx, id)
@@ -144,8 +144,8 @@ func directory(s *records.Store) agents.Directory {
 	}
 }
 
-// chooseModel makes the model. A recording comes before a server, so that what
-// was recorded with a server's settings plays back with them still set.
+// chooseModel creates the configured model. A recording takes precedence over a
+// server, so that it can be played back with the server's settings still in place.
 func chooseModel(cfg Config, closing *closers) (llm.Model, error) {
 	server := llm.Config{BaseURL: cfg.LLMBaseURL, APIKey: cfg.LLMAPIKey, Model: cfg.LLMModel}
 	switch {
@@ -164,7 +164,8 @@ func chooseModel(cfg Config, closing *closers) (llm.Model, error) {
 	return llm.NewPlanner(), nil
 }
 
-// presenterKey is needed as soon as others can reach the page.
+// presenterKey returns the presenter's key, generated if none is configured, or ""
+// on loopback, where none is needed.
 func presenterKey(cfg Config, addr net.Addr) (string, error) {
 	if isLoopback(addr) {
 		return "", nil
@@ -175,11 +176,10 @@ func presenterKey(cfg Config, addr net.Addr) (string, error) {
 		}
 		return cfg.PresenterKey, nil
 	}
-	key := make([]byte, 12)
-	rand.Read(key) // never fails
-	return hex.EncodeToString(key), nil
+	return random.Hex(12), nil
 }
 
+// keyQuery returns the path and query that log the presenter in.
 func keyQuery(key string) string {
 	if key == "" {
 		return ""
@@ -187,7 +187,7 @@ func keyQuery(key string) string {
 	return "/?key=" + key
 }
 
-// closers run in the reverse of the order in which they were added.
+// closers is a list of functions to call on shutdown, the last added first.
 type closers []func() error
 
 func (c *closers) add(f func() error) { *c = append(*c, f) }
@@ -200,6 +200,7 @@ func (c *closers) close() error {
 	return errors.Join(errs...)
 }
 
+// ignoreClosed returns err unless it reports a listener that is already closed.
 func ignoreClosed(err error) error {
 	if errors.Is(err, net.ErrClosed) {
 		return nil

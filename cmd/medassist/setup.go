@@ -11,19 +11,20 @@ import (
 	"github.com/devonartis/medassist-go/tools"
 )
 
+// setupCmd registers the app with a broker.
 type setupCmd struct {
-	BrokerURL   string `help:"The broker." env:"AGENTWRIT_BROKER_URL" default:"http://127.0.0.1:8080" placeholder:"URL"`
-	AdminSecret string `help:"Its admin secret; better set in the environment." env:"AGENTWRIT_ADMIN_SECRET" placeholder:"SECRET"`
-	ClientID    string `help:"The app's client ID, if it was registered before." env:"AGENTWRIT_CLIENT_ID" placeholder:"ID"`
-	Write       bool   `help:"Write the credentials to .env, keeping what else is there."`
-	Update      bool   `help:"Bring the ceiling of an app that is already registered up to date."`
-	New         bool   `help:"Register another app even if there is one: the way on when its secret is lost."`
+	BrokerURL   string `help:"URL of the broker." env:"AGENTWRIT_BROKER_URL" default:"http://127.0.0.1:8080" placeholder:"URL"`
+	AdminSecret string `help:"The broker's admin secret. Prefer the environment variable." env:"AGENTWRIT_ADMIN_SECRET" placeholder:"SECRET"`
+	ClientID    string `help:"The app's client ID, if it is already registered." env:"AGENTWRIT_CLIENT_ID" placeholder:"ID"`
+	Write       bool   `help:"Write the credentials to .env. Other lines stay as they are."`
+	Update      bool   `help:"Update the ceiling of an app that is already registered."`
+	New         bool   `help:"Register another app even if one exists, for example because its secret is lost."`
 }
 
-// Run registers the app, or says what it found.
-func (c *setupCmd) Run(ctx context.Context, io stdio) error {
+// Run registers the app, or reports the one that is registered.
+func (c *setupCmd) Run(ctx context.Context, std stdio) error {
 	if c.AdminSecret == "" {
-		return errors.New("the broker's admin secret is needed: set AGENTWRIT_ADMIN_SECRET")
+		return errors.New("no admin secret: set AGENTWRIT_ADMIN_SECRET")
 	}
 	admin, err := agentwrit.NewAdmin(c.BrokerURL, c.AdminSecret)
 	if err != nil {
@@ -31,44 +32,45 @@ func (c *setupCmd) Run(ctx context.Context, io stdio) error {
 	}
 	health, err := admin.Health(ctx)
 	if err != nil {
-		return fmt.Errorf("%w; is the broker running, and is AGENTWRIT_BROKER_URL right?", err)
+		return fmt.Errorf("%w; check that the broker is running and that AGENTWRIT_BROKER_URL is correct", err)
 	}
-	fmt.Fprintf(io.out, "broker   %s is %s (version %s)\n", c.BrokerURL, health.Status, health.Version)
+	fmt.Fprintf(std.out, "broker   %s, status %s, version %s\n", c.BrokerURL, health.Status, health.Version)
 	if err := admin.Login(ctx); err != nil {
 		if errors.Is(err, agentwrit.ErrAuthentication) {
 			return fmt.Errorf("%w; check AGENTWRIT_ADMIN_SECRET", err)
 		}
 		return err
 	}
-	known, err := c.known(ctx, admin)
+	existing, err := c.existing(ctx, admin)
 	if err != nil {
 		return err
 	}
-	r, err := setup.Register(ctx, admin, tools.Ceiling(), known, c.Update)
+	r, err := setup.Register(ctx, admin, tools.Ceiling(), existing, c.Update)
 	if err != nil {
 		return err
 	}
-	c.report(io, r)
+	c.report(std, r)
 	if r.Found != setup.FoundNothing {
 		return nil
 	}
 	if !c.Write {
-		fmt.Fprintln(io.out, "\nAdd these to .env or the environment; the secret is shown this once:")
+		fmt.Fprintln(std.out, "\nAdd these to .env or the environment. The secret is shown only once:")
 		for _, key := range envOrder {
-			fmt.Fprintf(io.out, "%s=%s\n", key, c.env(r)[key])
+			fmt.Fprintf(std.out, "%s=%s\n", key, c.env(r)[key])
 		}
 		return nil
 	}
 	if err := setup.WriteEnv(".env", c.env(r), envOrder); err != nil {
 		return fmt.Errorf("write .env: %w", err)
 	}
-	fmt.Fprintln(io.out, "written  .env")
+	fmt.Fprintln(std.out, "written  .env")
 	return nil
 }
 
-// known is the app to look for: the one that is named, else the one that bears
-// our name, so that a second run does not register a second app.
-func (c *setupCmd) known(ctx context.Context, admin *agentwrit.Admin) (setup.Credentials, error) {
+// existing returns the client ID of the app to look for: the configured one, or
+// else that of the active app named AppName, so that a second run does not
+// register a second app.
+func (c *setupCmd) existing(ctx context.Context, admin *agentwrit.Admin) (setup.Credentials, error) {
 	switch {
 	case c.New:
 		return setup.Credentials{}, nil
@@ -87,28 +89,31 @@ func (c *setupCmd) known(ctx context.Context, admin *agentwrit.Admin) (setup.Cre
 	return setup.Credentials{}, nil
 }
 
+// envOrder lists the variables that setup writes, in order.
 var envOrder = []string{"AGENTWRIT_BROKER_URL", "AGENTWRIT_CLIENT_ID", "AGENTWRIT_CLIENT_SECRET"}
 
+// env returns the values of these variables.
 func (c *setupCmd) env(r setup.Result) map[string]string {
 	return map[string]string{"AGENTWRIT_BROKER_URL": c.BrokerURL,
 		"AGENTWRIT_CLIENT_ID": r.Credentials.ClientID, "AGENTWRIT_CLIENT_SECRET": r.Credentials.ClientSecret}
 }
 
-func (c *setupCmd) report(io stdio, r setup.Result) {
+// report prints what Register found and did.
+func (c *setupCmd) report(std stdio, r setup.Result) {
 	switch {
 	case r.Found == setup.FoundNothing:
-		fmt.Fprintf(io.out, "app      %s registered as %s\n", r.App.Name, r.App.AppID)
+		fmt.Fprintf(std.out, "app      %s registered as %s\n", r.App.Name, r.App.AppID)
 	case r.Changed:
-		fmt.Fprintf(io.out, "app      %s was there; its ceiling is up to date now\n", r.App.Name)
+		fmt.Fprintf(std.out, "app      %s: ceiling updated\n", r.App.Name)
 	case r.Found == setup.FoundOther:
-		fmt.Fprintf(io.out, "app      %s is there with another ceiling; add --update to change it\n", r.App.Name)
-		fmt.Fprintf(io.out, "has      %s\nneeds    %s\n", strings.Join(r.App.Scopes, " "), strings.Join(tools.Ceiling(), " "))
+		fmt.Fprintf(std.out, "app      %s is registered with a different ceiling; use --update to change it\n", r.App.Name)
+		fmt.Fprintf(std.out, "current  %s\nrequired %s\n", strings.Join(r.App.Scopes, " "), strings.Join(tools.Ceiling(), " "))
 		return
 	default:
-		fmt.Fprintf(io.out, "app      %s is there, as it should be; nothing to do\n", r.App.Name)
+		fmt.Fprintf(std.out, "app      %s is already registered; nothing to do\n", r.App.Name)
 	}
-	fmt.Fprintf(io.out, "ceiling  %s\n", strings.Join(r.App.Scopes, " "))
+	fmt.Fprintf(std.out, "ceiling  %s\n", strings.Join(r.App.Scopes, " "))
 	if r.Found != setup.FoundNothing && c.ClientID == "" {
-		fmt.Fprintf(io.out, "client   %s; its secret was shown when it was registered. If it is lost, add --new for another app\n", r.App.ClientID)
+		fmt.Fprintf(std.out, "client   %s; its secret was shown at registration. If it is lost, register another app with --new\n", r.App.ClientID)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 )
 
-// Setup registers one app, however often it is run; another only when asked.
+// Setup registers one app however often it runs, and another only with --new.
 func TestSetup(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile(".env", []byte("# mine\nLLM_MODEL=x\n"), 0o600); err != nil {
@@ -22,8 +22,8 @@ func TestSetup(t *testing.T) {
 		apps int
 	}{
 		{setupCmd{Write: true}, "registered as", 1},
-		{setupCmd{}, "is there, as it should be", 1},
-		{setupCmd{Update: true}, "add --new", 1},
+		{setupCmd{}, "is already registered", 1},
+		{setupCmd{Update: true}, "with --new", 1},
 		{setupCmd{New: true}, "AGENTWRIT_CLIENT_SECRET=", 2},
 	} {
 		step.cmd.BrokerURL, step.cmd.AdminSecret = b.URL, b.AdminSecret
@@ -36,7 +36,7 @@ func TestSetup(t *testing.T) {
 			t.Errorf("%d apps, %v, want %d and %q in\n%s", len(apps), err, step.apps, step.says, &out)
 		}
 		if strings.Contains(out.String(), b.AdminSecret) {
-			t.Error("the admin secret is shown")
+			t.Error("the admin secret is printed")
 		}
 	}
 	env, err := os.ReadFile(".env")
@@ -61,6 +61,6 @@ func TestSetupRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	if apps, err := admin.Apps(t.Context()); err != nil || len(apps) != 0 {
-		t.Errorf("refused, and yet %d apps, %v", len(apps), err)
+		t.Errorf("refused, but %d apps exist, %v", len(apps), err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 )
 
-// The demo is told to stop while a run waits: its tokens are released first.
+// A demo that is stopped while a run waits releases the run's tokens first.
 func TestStopReleasesTokens(t *testing.T) {
 	b := brokertest.Start(t)
 	a := startApp(t, func(c *Config) { c.BrokerURL, c.AdminSecret = b.URL, b.AdminSecret })
@@ -24,7 +24,7 @@ func TestStopReleasesTokens(t *testing.T) {
 	assertReleased(t, b.Admin(t), runID)
 }
 
-// The same for the process, told by SIGTERM.
+// The same for the process and SIGTERM.
 func TestSIGTERMReleasesTokens(t *testing.T) {
 	b := brokertest.Start(t)
 	cmd := exec.Command("medassist", "--ephemeral", "--addr", "127.0.0.1:0") // testscript.Main puts it in PATH
@@ -41,34 +41,34 @@ func TestSIGTERMReleasesTokens(t *testing.T) {
 	defer giveUp.Stop()
 
 	a := &app{T: t}
-	var said []string
-	for lines := bufio.NewScanner(out); len(said) < 3 && lines.Scan(); {
-		said = append(said, lines.Text())
+	var printed []string
+	for lines := bufio.NewScanner(out); len(printed) < 3 && lines.Scan(); {
+		printed = append(printed, lines.Text())
 	}
 	for i, what := range []string{"page    http://", "broker  " + b.URL + " (remote)", "model   "} {
-		if i >= len(said) || !strings.HasPrefix(said[i], what) {
-			t.Fatalf("it says %q at start, want one line each for page, broker and model", said)
+		if i >= len(printed) || !strings.HasPrefix(printed[i], what) {
+			t.Fatalf("it prints %q at start, want one line each for page, broker and model", printed)
 		}
 	}
-	a.Page = strings.TrimPrefix(said[0], "page    ")
+	a.Page = strings.TrimPrefix(printed[0], "page    ")
 	runID := a.runWithLiveAgent(b.Admin(t))
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Wait(); err != nil {
-		t.Errorf("it ended with %v, want exit code 0", err)
+		t.Errorf("%v, want exit code 0", err)
 	}
 	assertReleased(t, b.Admin(t), runID)
 }
 
-// runWithLiveAgent starts a run that waits before each step, and takes it to
-// its first agent.
+// runWithLiveAgent starts a run that waits before each step and advances it to its
+// first agent.
 func (a *app) runWithLiveAgent(admin *agentwrit.Admin) string {
 	a.Helper()
 	id := a.begin(`{"patient_id":"P-1042","request":"` + fullRequest + `","pace":"step"}`)
 	for deadline := time.Now().Add(10 * time.Second); countEvents(a.T, admin, id, "agent_registered") == 0; {
 		if time.Now().After(deadline) {
-			a.Fatal("no agent was spawned")
+			a.Fatal("no agent was created")
 		}
 		a.post("/api/runs/"+id+"/next", "")
 		time.Sleep(10 * time.Millisecond)

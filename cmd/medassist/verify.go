@@ -4,152 +4,154 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
-// verifyCmd checks a trail: that each event follows from the one before it, and
-// that it still holds what signed checkpoints said it held.
+// verifyCmd verifies an audit log: that its hash chain is intact and that it
+// agrees with signed checkpoints.
 type verifyCmd struct {
-	BrokerURL   string   `help:"The broker." env:"AGENTWRIT_BROKER_URL" default:"http://127.0.0.1:8080" placeholder:"URL"`
-	AdminSecret string   `help:"Its admin secret, to read the trail; better set in the environment." env:"AGENTWRIT_ADMIN_SECRET" placeholder:"SECRET"`
-	Events      string   `help:"Read the trail from this file instead: audit pages, an array of events, or events one after the other; - for standard input." placeholder:"FILE"`
-	Keys        string   `help:"Trust this key set (an answer of /v1/keys kept from before) and not the one the broker shows now." placeholder:"FILE"`
-	Checkpoint  []string `help:"A checkpoint kept from before; may be given again." placeholder:"FILE"`
-	Save        string   `help:"Keep the broker's checkpoint of now in this file, for later." placeholder:"FILE"`
+	BrokerURL   string   `help:"URL of the broker." env:"AGENTWRIT_BROKER_URL" default:"http://127.0.0.1:8080" placeholder:"URL"`
+	AdminSecret string   `help:"The broker's admin secret, to read the log. Prefer the environment variable." env:"AGENTWRIT_ADMIN_SECRET" placeholder:"SECRET"`
+	Events      string   `help:"Read the log from this file (audit pages, an array of events, or a sequence of events) instead of the broker; - means standard input." placeholder:"FILE"`
+	Keys        string   `help:"Trust this key set (a saved response of /v1/keys) instead of the broker's current one." placeholder:"FILE"`
+	Checkpoint  []string `help:"A saved checkpoint; may be repeated." placeholder:"FILE"`
+	Save        string   `help:"Save the broker's current checkpoint to this file." placeholder:"FILE"`
 }
 
-// Run reads, checks and reports. It returns errUnexpected when the trail is not
-// what it should be.
-func (c *verifyCmd) Run(ctx context.Context, io stdio) error {
-	keys, err := c.keys(ctx)
+// Run verifies the log and prints the result. It returns errCheckFailed if the log
+// was tampered with.
+func (c *verifyCmd) Run(ctx context.Context, std stdio) error {
+	key, err := c.key(ctx)
 	if err != nil {
 		return err
 	}
-	kept, err := c.checkpoints(ctx, keys)
+	kept, err := c.checkpoints(ctx, key)
 	if err != nil {
-		return c.verdict(io, err, 0)
+		return c.report(std, err, 0)
 	}
-	var points []agentwrit.Checkpoint
+	var points []wire.Checkpoint
 	for _, k := range kept {
 		points = append(points, k.Checkpoint)
 	}
-	size, _, err := agentwrit.VerifyChain(c.trail(ctx), points...)
+	size, _, err := agentwrit.VerifyChain(c.events(ctx), points...)
 	if err != nil {
-		return c.verdict(io, err, size)
+		return c.report(std, err, size)
 	}
-	fmt.Fprintf(io.out, "trail   %d events, each follows from the one before it\n", size)
+	fmt.Fprintf(std.out, "OK      %d events, hash chain intact\n", size)
 	for _, k := range kept {
-		fmt.Fprintf(io.out, "holds   %s: %d events, signed %s\n", k.name, k.Size, k.Time.Format(time.RFC3339))
+		fmt.Fprintf(std.out, "agrees  with %s: %d events, signed %s\n", k.name, k.Size, k.Time.Format(time.RFC3339))
 	}
 	if len(kept) == 0 {
-		fmt.Fprintln(io.out, "note    without a checkpoint a trail that was cut, or written anew as a whole, looks the same")
+		fmt.Fprintln(std.out, "note    without a checkpoint, a truncated or completely rewritten log can't be detected")
 	}
 	return nil
 }
 
-// verdict tells a trail that is not what it should be, which is reported here,
-// from a check that could not be made.
-func (c *verifyCmd) verdict(io stdio, err error, good int64) error {
-	var broken *agentwrit.ChainError
-	if !errors.As(err, &broken) && !errors.Is(err, agentwrit.ErrCheckpoint) {
+// report prints why the verification failed and returns errCheckFailed. It returns
+// err if the log could not be verified at all.
+func (c *verifyCmd) report(std stdio, err error, good int64) error {
+	var broken *wire.ChainError
+	if !errors.As(err, &broken) && !errors.Is(err, wire.ErrCheckpoint) {
 		return err
 	}
-	fmt.Fprintf(io.out, "FAILED  %v\n", err)
+	fmt.Fprintf(std.out, "FAILED  %v\n", err)
 	if broken != nil && good > 0 {
-		fmt.Fprintf(io.out, "        the %d before it are as they were written\n", good)
+		fmt.Fprintf(std.out, "        the %d events before it are intact\n", good)
 	}
-	return errUnexpected
+	return errCheckFailed
 }
 
-// heldTo is a checkpoint that the trail must agree with.
-type heldTo struct {
+// namedCheckpoint is a checkpoint that the log must agree with.
+type namedCheckpoint struct {
 	name string
-	agentwrit.Checkpoint
+	wire.Checkpoint
 }
 
-// keys returns the keys of the file that pins them, or else the broker's.
-func (c *verifyCmd) keys(ctx context.Context) (agentwrit.Keys, error) {
-	if c.Keys == "" {
-		broker, err := agentwrit.NewValidator(c.BrokerURL)
-		if err != nil {
-			return nil, err
-		}
-		return broker.Keys(ctx)
-	}
-	jwks, err := os.ReadFile(c.Keys)
+// key returns the public key to trust, from a file or from the broker.
+func (c *verifyCmd) key(ctx context.Context) (ed25519.PublicKey, error) {
+	text, err := c.read(ctx, c.Keys, "/v1/keys")
 	if err != nil {
-		return nil, fmt.Errorf("the broker's keys: %w", err)
+		return nil, fmt.Errorf("broker key: %w", err)
 	}
-	keys, err := agentwrit.ParseKeys(jwks)
+	var set wire.JWKSet
+	if err := json.Unmarshal(text, &set); err != nil || len(set.Keys) != 1 {
+		return nil, fmt.Errorf("broker key: want a JWK set with one key")
+	}
+	key, err := set.Keys[0].PublicKey()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.Keys, err)
+		return nil, fmt.Errorf("broker key: %w", err)
 	}
-	return keys, nil
+	return key, nil
 }
 
-// checkpoints are those kept in files and, when the trail comes from the broker,
-// the one it signs now: read before the trail, which only grows. Oldest first.
-func (c *verifyCmd) checkpoints(ctx context.Context, keys agentwrit.Keys) ([]heldTo, error) {
-	var kept []heldTo
+// checkpoints returns the saved checkpoints and, if the log is read from the
+// broker, its current one, oldest first. The current one is read before the log,
+// which only grows.
+func (c *verifyCmd) checkpoints(ctx context.Context, key ed25519.PublicKey) ([]namedCheckpoint, error) {
+	var kept []namedCheckpoint
 	for _, name := range c.Checkpoint {
 		note, err := os.ReadFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("checkpoint: %w", err)
 		}
-		point, err := keys.OpenCheckpoint(note)
+		point, err := wire.OpenCheckpoint(note, key)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		kept = append(kept, heldTo{name, point})
+		kept = append(kept, namedCheckpoint{name, point})
 	}
-	bySize := func(a, b heldTo) int { return cmp.Compare(a.Size, b.Size) }
+	bySize := func(a, b namedCheckpoint) int { return cmp.Compare(a.Size, b.Size) }
 	if c.Events != "" {
 		slices.SortFunc(kept, bySize)
 		return kept, nil
 	}
-	broker, err := agentwrit.NewValidator(c.BrokerURL, agentwrit.WithKeys(keys))
+	note, err := c.read(ctx, "", "/v1/audit/checkpoint")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
-	note, point, err := broker.Checkpoint(ctx)
+	point, err := wire.OpenCheckpoint(note, key)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("current checkpoint: %w", err)
 	}
 	if c.Save != "" {
 		if err := os.WriteFile(c.Save, note, 0o644); err != nil {
-			return nil, fmt.Errorf("keep the checkpoint: %w", err)
+			return nil, fmt.Errorf("save the checkpoint: %w", err)
 		}
 	}
-	kept = append(kept, heldTo{"the broker's checkpoint", point})
+	kept = append(kept, namedCheckpoint{"the current checkpoint", point})
 	slices.SortFunc(kept, bySize)
 	return kept, nil
 }
 
-// trail is the events of the file, or of the broker.
-func (c *verifyCmd) trail(ctx context.Context) iter.Seq2[agentwrit.AuditEvent, error] {
+// events returns the events of the file or of the broker.
+func (c *verifyCmd) events(ctx context.Context) iter.Seq2[wire.AuditEvent, error] {
 	if c.Events != "" {
 		return c.exported()
 	}
-	return func(yield func(agentwrit.AuditEvent, error) bool) {
+	return func(yield func(wire.AuditEvent, error) bool) {
 		if c.AdminSecret == "" {
-			yield(agentwrit.AuditEvent{}, errors.New("the broker's admin secret is needed to read its trail: set AGENTWRIT_ADMIN_SECRET, or give an export with --events"))
+			yield(wire.AuditEvent{}, errors.New("reading the broker's audit log needs its admin secret: set AGENTWRIT_ADMIN_SECRET, or verify an export with --events"))
 			return
 		}
 		admin, err := agentwrit.NewAdmin(c.BrokerURL, c.AdminSecret)
 		if err != nil {
-			yield(agentwrit.AuditEvent{}, err)
+			yield(wire.AuditEvent{}, err)
 			return
 		}
-		for e, err := range admin.AuditEvents(ctx, agentwrit.AuditFilter{Limit: agentwrit.MaxAuditPage}) {
+		for e, err := range admin.AuditEvents(ctx, agentwrit.AuditFilter{Limit: wire.MaxAuditPage}) {
 			if !yield(e, err) || err != nil {
 				return
 			}
@@ -157,15 +159,15 @@ func (c *verifyCmd) trail(ctx context.Context) iter.Seq2[agentwrit.AuditEvent, e
 	}
 }
 
-// exported reads the file's JSON values one after the other: an event each, an
-// array of events, or a page as the broker answers it.
-func (c *verifyCmd) exported() iter.Seq2[agentwrit.AuditEvent, error] {
-	return func(yield func(agentwrit.AuditEvent, error) bool) {
+// exported reads a sequence of JSON values from the file. Each is an event, an
+// array of events, or a page as returned by the broker.
+func (c *verifyCmd) exported() iter.Seq2[wire.AuditEvent, error] {
+	return func(yield func(wire.AuditEvent, error) bool) {
 		in := io.Reader(os.Stdin)
 		if c.Events != "-" {
 			f, err := os.Open(c.Events)
 			if err != nil {
-				yield(agentwrit.AuditEvent{}, fmt.Errorf("trail: %w", err))
+				yield(wire.AuditEvent{}, fmt.Errorf("audit log: %w", err))
 				return
 			}
 			defer f.Close()
@@ -178,12 +180,12 @@ func (c *verifyCmd) exported() iter.Seq2[agentwrit.AuditEvent, error] {
 			if errors.Is(err, io.EOF) {
 				return
 			}
-			var events []agentwrit.AuditEvent
+			var events []wire.AuditEvent
 			if err == nil {
 				events, err = eventsIn(value)
 			}
 			if err != nil {
-				yield(agentwrit.AuditEvent{}, fmt.Errorf("trail: %w", err))
+				yield(wire.AuditEvent{}, fmt.Errorf("audit log: %w", err))
 				return
 			}
 			for _, e := range events {
@@ -195,13 +197,14 @@ func (c *verifyCmd) exported() iter.Seq2[agentwrit.AuditEvent, error] {
 	}
 }
 
-func eventsIn(value json.RawMessage) (events []agentwrit.AuditEvent, err error) {
+// eventsIn returns the events of one JSON value.
+func eventsIn(value json.RawMessage) (events []wire.AuditEvent, err error) {
 	if bytes.HasPrefix(value, []byte("[")) {
 		err = json.Unmarshal(value, &events)
 		return events, err
 	}
 	var page struct {
-		Events []agentwrit.AuditEvent `json:"events"`
+		Events []wire.AuditEvent `json:"events"`
 	}
 	if err := json.Unmarshal(value, &page); err != nil {
 		return nil, err
@@ -209,9 +212,34 @@ func eventsIn(value json.RawMessage) (events []agentwrit.AuditEvent, err error) 
 	if page.Events != nil {
 		return page.Events, nil
 	}
-	var one agentwrit.AuditEvent
+	var one wire.AuditEvent
 	if err := json.Unmarshal(value, &one); err != nil {
 		return nil, err
 	}
-	return []agentwrit.AuditEvent{one}, nil
+	return []wire.AuditEvent{one}, nil
+}
+
+// maxDocument limits a key set or a checkpoint, in bytes.
+const maxDocument = 64 << 10
+
+// read returns the content of the file, or the broker's response if file is "".
+func (c *verifyCmd) read(ctx context.Context, file, path string) ([]byte, error) {
+	if file != "" {
+		return os.ReadFile(file)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(c.BrokerURL, "/")+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s; use a saved copy", req.URL, resp.Status)
+	}
+	return io.ReadAll(io.LimitReader(resp.Body, maxDocument))
 }

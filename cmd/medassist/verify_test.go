@@ -45,38 +45,38 @@ func write(t *testing.T, path string, content []byte) string {
 	return path
 }
 
-func TestVerifyARunningBroker(t *testing.T) {
+func TestVerifyBroker(t *testing.T) {
 	url, _ := runBroker(t, brokerCmd{Ephemeral: true, AdminSecret: testSecret})
 	saved := filepath.Join(t.TempDir(), "checkpoint")
 	cmd := verifyCmd{BrokerURL: url, AdminSecret: testSecret, Save: saved}
-	if out, err := verify(t, cmd); err != nil || !strings.Contains(out, "1 events, each follows") {
+	if out, err := verify(t, cmd); err != nil || !strings.Contains(out, "1 events, hash chain intact") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	cmd.Save, cmd.Checkpoint = "", []string{saved}
-	if out, err := verify(t, cmd); err != nil || !strings.Contains(out, "holds   "+saved) {
+	if out, err := verify(t, cmd); err != nil || !strings.Contains(out, "agrees  with "+saved) {
 		t.Errorf("%v\n%s", err, out)
 	}
 
-	// Another broker does not pass for this one: neither does its key.
+	// The checkpoint was not signed by another broker's key.
 	other, _ := runBroker(t, brokerCmd{Ephemeral: true, AdminSecret: testSecret})
 	cmd.BrokerURL = other
-	if out, err := verify(t, cmd); !errors.Is(err, errUnexpected) || !strings.Contains(out, "not signed by this key") {
+	if out, err := verify(t, cmd); !errors.Is(err, errCheckFailed) || !strings.Contains(out, "not signed by this key") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	cmd.Keys = write(t, filepath.Join(t.TempDir(), "keys"), get(t, url+"/v1/keys"))
 	cmd.Checkpoint = nil
-	if out, err := verify(t, cmd); !errors.Is(err, errUnexpected) || !strings.Contains(out, "not signed by this key") {
+	if out, err := verify(t, cmd); !errors.Is(err, errCheckFailed) || !strings.Contains(out, "not signed by this key") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	cmd.AdminSecret = ""
 	cmd.BrokerURL = url
-	if _, err := verify(t, cmd); err == nil || errors.Is(err, errUnexpected) {
+	if _, err := verify(t, cmd); err == nil || errors.Is(err, errCheckFailed) {
 		t.Errorf("without a secret: %v", err)
 	}
 }
 
-// An export is checked without the broker, and what was done to it is named.
-func TestVerifyAnExport(t *testing.T) {
+// An export is verified without the broker, and tampering is reported.
+func TestVerifyExport(t *testing.T) {
 	url, _ := runBroker(t, brokerCmd{Ephemeral: true, AdminSecret: testSecret})
 	dir := t.TempDir()
 	keys := write(t, filepath.Join(dir, "keys"), get(t, url+"/v1/keys"))
@@ -109,14 +109,14 @@ func TestVerifyAnExport(t *testing.T) {
 
 	for name, tt := range map[string]struct {
 		change func([]wire.AuditEvent) []wire.AuditEvent
-		want   string // "" when nothing is wrong
+		want   string // "" if the log is intact
 	}{
-		"as it is":       {func(e []wire.AuditEvent) []wire.AuditEvent { return e }, ""},
-		"one edited":     {func(e []wire.AuditEvent) []wire.AuditEvent { e[2].Detail = "x"; return e }, "event 3 (evt-000003): hash mismatch"},
+		"intact":         {func(e []wire.AuditEvent) []wire.AuditEvent { return e }, ""},
+		"edited":         {func(e []wire.AuditEvent) []wire.AuditEvent { e[2].Detail = "x"; return e }, "event 3 (evt-000003): hash mismatch"},
 		"two swapped":    {func(e []wire.AuditEvent) []wire.AuditEvent { e[2], e[3] = e[3], e[2]; return e }, "event 3 (evt-000004): prev_hash"},
 		"one deleted":    {func(e []wire.AuditEvent) []wire.AuditEvent { return slices.Delete(e, 2, 3) }, "event 3 (evt-000004): prev_hash"},
 		"cut":            {func(e []wire.AuditEvent) []wire.AuditEvent { return e[:4] }, "its end was removed"},
-		"written anew":   {func(e []wire.AuditEvent) []wire.AuditEvent { e[1].Detail = "x"; return relink(e) }, "rewritten"},
+		"rewritten":      {func(e []wire.AuditEvent) []wire.AuditEvent { e[1].Detail = "x"; return relink(e) }, "rewritten"},
 		"cut to nothing": {func(e []wire.AuditEvent) []wire.AuditEvent { return e[:0] }, "its end was removed"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -143,13 +143,13 @@ func TestVerifyAnExport(t *testing.T) {
 				if tt.want == "" && err != nil {
 					t.Errorf("%s: %v\n%s", form, err, out)
 				}
-				if tt.want != "" && (!errors.Is(err, errUnexpected) || !strings.Contains(out, tt.want)) {
+				if tt.want != "" && (!errors.Is(err, errCheckFailed) || !strings.Contains(out, tt.want)) {
 					t.Errorf("%s: %v\n%s", form, err, out)
 				}
 			}
 		})
 	}
-	if _, err := verify(t, verifyCmd{Keys: keys, Events: write(t, filepath.Join(dir, "events"), []byte("nope"))}); err == nil || errors.Is(err, errUnexpected) {
+	if _, err := verify(t, verifyCmd{Keys: keys, Events: write(t, filepath.Join(dir, "events"), []byte("nope"))}); err == nil || errors.Is(err, errCheckFailed) {
 		t.Errorf("an export that is not JSON: %v", err)
 	}
 }

@@ -8,15 +8,16 @@ import (
 // release is set by the release build: -ldflags "-X main.release=v1.2.3".
 var release string
 
+// versionCmd prints the version.
 type versionCmd struct{}
 
 // Run prints the version.
-func (versionCmd) Run(io stdio) error {
-	_, err := fmt.Fprintln(io.out, "medassist", version())
+func (versionCmd) Run(std stdio) error {
+	_, err := fmt.Fprintln(std.out, "medassist", version())
 	return err
 }
 
-// version is the release, or what the build knows of its origin.
+// version returns the release, or else the module version recorded in the binary.
 func version() string {
 	if release != "" {
 		return release

@@ -5,7 +5,7 @@ import _ "embed" // the audit's script
 //go:embed axe/axe.min.js
 var axe string
 
-// violation is one rule that a page breaks, and where.
+// violation is a rule that a page breaks, and where.
 type violation struct {
 	Rule    string   `json:"rule"`
 	Impact  string   `json:"impact"`
@@ -18,8 +18,8 @@ const audit = `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wca
 	violations.map(v => ({rule: v.id, impact: v.impact, help: v.help, targets: v.nodes.map(n => n.target.join(" ") + " " + (n.any[0]?.message ?? ""))})))`
 
 // Accessible fails the test for what an automated audit finds wrong with the
-// page as it stands; what says which state that is. The audit is run by the
-// browser, so the page's content policy is not in its way.
+// page in its current state, which the argument describes in a failure. The
+// browser injects the audit, so the content security policy does not block it.
 func (p *Page) Accessible(what string) {
 	p.t.Helper()
 	p.settle()

@@ -1,12 +1,11 @@
 // Package browsertest drives a page in Chromium for a test: it opens, clicks,
-// types, waits and looks, and it fails the test for what nobody asked about:
-// an error on the console, a breach of the content policy, a request to
-// anywhere but the server under test.
+// types, waits and reads. It also fails the test for what the test did not ask
+// about: an error on the console, a violation of the content security policy, a
+// request to anything but the server under test.
 //
-// It is the only package that knows chromedp. It starts no server and knows
-// nothing of what is on the page. Where there is no Chromium a test that asks
-// for one is skipped, unless MEDASSIST_BROWSER=required says that this must not
-// pass unnoticed, as CI does.
+// It is the only package that uses chromedp. It starts no server and does not
+// know what is on the page. Without Chromium it skips the test, unless
+// MEDASSIST_BROWSER=required, as in CI.
 package browsertest
 
 import (
@@ -21,8 +20,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience is how long anything on a page may take before the test fails.
-const patience = 20 * time.Second
+// timeout is how long anything on a page may take before the test fails.
+const timeout = 20 * time.Second
 
 // A Browser is a running Chromium with an empty profile. Every page that it opens
 // has cookies and storage of its own.
@@ -124,30 +123,30 @@ func executable() string {
 	return ""
 }
 
-// Screen is what a page is looked at on.
+// Screen is what a page is shown on.
 type Screen struct {
 	Width, Height int64 // CSS pixels
 	Touch         bool
-	Light         bool // the reader prefers a light ground
+	Light         bool // the reader prefers a light theme
 	Still         bool // the reader prefers reduced motion
 	NoScript      bool // scripts do not run
 }
 
-// Screens that the page is made for.
+// Screens that the pages are designed for.
 var (
 	Laptop    = Screen{Width: 1280, Height: 720}
 	Projector = Screen{Width: 1920, Height: 1080}
 	Phone     = Screen{Width: 390, Height: 844, Touch: true}
 )
 
-// InLight is the screen with a light ground.
+// InLight returns the screen with a light theme.
 func (s Screen) InLight() Screen { s.Light = true; return s }
 
-// WithoutScript is the screen of a browser that runs no scripts.
+// WithoutScript returns the screen of a browser that runs no scripts.
 func (s Screen) WithoutScript() Screen { s.NoScript = true; return s }
 
-// InStillness is the screen of a reader who prefers reduced motion.
-func (s Screen) InStillness() Screen { s.Still = true; return s }
+// WithReducedMotion returns the screen of a reader who prefers reduced motion.
+func (s Screen) WithReducedMotion() Screen { s.Still = true; return s }
 
 // set makes a tab look like the screen.
 func (s Screen) set() chromedp.Action[chromedp.Void] {
@@ -171,8 +170,8 @@ func (s Screen) set() chromedp.Action[chromedp.Void] {
 					{Name: "prefers-reduced-motion", Value: motion},
 				}})
 			if err == nil {
-				// A test's tab is looked at, whatever others are open beside it: one in
-				// the background would hold its streams until somebody looks again.
+				// A tab in the background holds its streams until it is shown again, so
+				// each of a test's tabs is treated as focused.
 				_, err = chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
 			}
 			if err == nil && s.NoScript {

@@ -17,15 +17,15 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// Page is one tab with cookies and storage of its own. Its methods fail the
-// test instead of returning errors. Not for concurrent use.
+// Page is a tab with cookies and storage of its own. Its methods fail the test
+// instead of returning errors. It is not safe for concurrent use.
 type Page struct {
 	t   testing.TB
 	ctx context.Context
 
 	mu        sync.Mutex
 	requested []string // addresses, in order
-	expected  []string // parts of console errors that are no surprise
+	expected  []string // parts of console errors that the test expects
 	failing   bool
 }
 
@@ -76,7 +76,7 @@ func (p *Page) watch() {
 	p.t.Cleanup(func() {
 		stop()
 		watching.Wait()
-		p.staysHome()
+		p.checkRequests()
 	})
 }
 
@@ -91,30 +91,31 @@ func (p *Page) isExpected(text string) bool {
 	return false
 }
 
-func (p *Page) staysHome() {
-	home := ""
+// checkRequests fails the test if the page requested anything from another host.
+func (p *Page) checkRequests() {
+	host := ""
 	for _, address := range p.requested {
 		u, err := url.Parse(address)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" {
 			continue
 		}
-		if home == "" {
-			home = u.Host
+		if host == "" {
+			host = u.Host
 		}
-		if u.Host != home {
-			p.t.Errorf("the page asked %s, and not only %s", address, home)
+		if u.Host != host {
+			p.t.Errorf("the page requested %s, and not only from %s", address, host)
 		}
 	}
 }
 
-// ExpectError says that an error with this text on the console is no surprise.
+// ExpectError has the test accept errors with this text on the console.
 func (p *Page) ExpectError(part string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.expected = append(p.expected, part)
 }
 
-// Requested lists the addresses that were asked for, in order.
+// Requested returns the addresses that were requested, in order.
 func (p *Page) Requested() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -145,22 +146,23 @@ func (p *Page) Click(css string) {
 	p.do(chromedp.Click(chromedp.CSS(css)))
 }
 
-// Type replaces what stands in a field.
+// Type replaces the text of a field.
 func (p *Page) Type(css, text string) {
 	p.t.Helper()
 	p.do(chromedp.Clear(chromedp.CSS(css)), chromedp.SendKeys(chromedp.CSS(css), text))
 }
 
-// Press presses keys wherever the focus is; "\r" is Enter, "\t" is Tab.
+// Press presses keys where the focus is; "\r" is Enter, "\t" is Tab.
 func (p *Page) Press(keys string) {
 	p.t.Helper()
 	p.do(chromedp.KeyEvent(keys))
 }
 
-// Text is the visible text of the first element of a selector, once it is there.
+// Text returns the visible text of the first element of a selector, once it is
+// there.
 func (p *Page) Text(css string) string {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, timeout)
 	defer cancel()
 	text, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS(css)))
 	if err != nil {
@@ -169,21 +171,21 @@ func (p *Page) Text(css string) string {
 	return strings.TrimSpace(text)
 }
 
-// Count is how many elements a selector has right now.
+// Count returns how many elements match a selector now.
 func (p *Page) Count(css string) int {
 	p.t.Helper()
 	return Eval[int](p, fmt.Sprintf("document.querySelectorAll(%q).length", css))
 }
 
-// Wait waits until a JavaScript expression is true, or a promise of what is, on
-// this page or on the one that it leads to; what says in words what is waited
-// for.
+// Wait waits until a JavaScript expression, or the promise that it returns, is
+// true on this page or on the next one. The first argument describes it in a
+// failure.
 func (p *Page) Wait(what, expression string) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, timeout)
 	defer cancel()
 	for {
-		// An error may be that of a page that is going: the next one is asked.
+		// An error may come from a page that is being left: the next one is asked.
 		is, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Promise.resolve("+expression+").then(Boolean)", chromedp.EvalAwaitPromise))
 		if is {
 			return
@@ -196,10 +198,10 @@ func (p *Page) Wait(what, expression string) {
 	}
 }
 
-// Eval is the value of a JavaScript expression, awaited if it is a promise.
+// Eval returns the value of a JavaScript expression, awaited if it is a promise.
 func Eval[T any](p *Page, expression string) T {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, timeout)
 	defer cancel()
 	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 	if err != nil {
@@ -208,16 +210,16 @@ func Eval[T any](p *Page, expression string) T {
 	return v
 }
 
-// Screenshot writes what the screen shows, once nothing moves on it any more, to
-// <name>.png in the folder that MEDASSIST_SCREENSHOTS names; without one it
-// does nothing.
+// Screenshot writes what the screen shows, after all animations have ended, to
+// <name>.png in the folder that MEDASSIST_SCREENSHOTS names. It does nothing if
+// that is not set.
 func (p *Page) Screenshot(name string) {
 	p.t.Helper()
 	dir := os.Getenv("MEDASSIST_SCREENSHOTS")
 	if dir == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, timeout)
 	defer cancel()
 	p.settle()
 	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
@@ -232,7 +234,7 @@ func (p *Page) Screenshot(name string) {
 	}
 }
 
-// settle waits until nothing moves.
+// settle waits until all animations have ended.
 func (p *Page) settle() {
 	p.t.Helper()
 	Eval[bool](p, "Promise.allSettled(document.getAnimations().map(a => a.finished)).then(() => true)")
@@ -240,28 +242,28 @@ func (p *Page) settle() {
 
 func (p *Page) do(steps ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, timeout)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		p.fail("drive the page", err)
 	}
 }
 
-// fail shows what the page said when it went wrong.
+// fail fails the test, and shows what the page showed.
 func (p *Page) fail(what string, err error) {
 	p.t.Helper()
 	if p.failing {
 		p.t.Fatalf("%s: %v", what, err)
 	}
-	p.failing = true // what follows looks at the page, and may fail too
+	p.failing = true // what follows reads the page, and may fail too
 	p.Screenshot("failed-" + strings.NewReplacer("/", "-", " ", "-").Replace(p.t.Name()))
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, timeout)
 	defer cancel()
 	seen, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("location.href + ', ' + document.visibilityState + '\\n' + (document.body?.innerText ?? '')"))
 	p.t.Fatalf("%s: %v\nThe page shows:\n%s", what, err, seen)
 }
 
-// Keys that have no character.
+// Keys without a character.
 const (
 	ArrowLeft  = kb.ArrowLeft
 	ArrowRight = kb.ArrowRight

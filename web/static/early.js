@@ -1,4 +1,4 @@
-// Before the first paint: the ground and the size that this reader chose.
+// Before the first paint: the theme and size that this reader chose.
 (() => {
   const root = document.documentElement;
   const stored = (key) => { try { return localStorage.getItem(key); } catch { return null; } };

@@ -1,12 +1,12 @@
-// What a page does beside htmx: keys, the ground and the size, following the
-// newest step, and saying that the server is out of reach.
+// What a page does besides htmx: keys, theme and projector mode, following the
+// newest step, and reporting that the server is unreachable.
 (() => {
   const root = document.documentElement;
   const store = (key, value) => { try { localStorage.setItem(key, value); } catch { /* private browsing */ } };
   const $ = (id) => document.getElementById(id);
 
-  // The trace follows its newest step unless the reader scrolled up or opened
-  // a step.
+  // The trace follows its newest step unless the reader scrolled up or opened a
+  // step.
   let following = true;
   const trace = () => $("trace");
   const follow = () => {
@@ -43,12 +43,12 @@
       store("projector", root.hasAttribute("data-projector") ? "on" : "off");
       showProjector();
     },
-    // Where there is no clipboard (a page that is not secure, a browser that asks
-    // first), a field is copied from that nobody sees.
+    // Without the clipboard API (an insecure page, a browser that asks first), the
+    // text is copied from a hidden field.
     async copy(button) {
       const answer = await fetch(button.dataset.from, { method: "POST" });
       const text = await answer.text();
-      if (!answer.ok) { say("notice", "There is nothing to copy any more: the token has ended."); return; }
+      if (!answer.ok) { say("notice", "Nothing to copy: the token is no longer valid."); return; }
       try {
         await navigator.clipboard.writeText(text);
       } catch {
@@ -71,7 +71,7 @@
     acts[button?.dataset.act]?.(button);
   });
 
-  // A key is that of the button which says so.
+  // A key presses the button that has it as data-key.
   const keys = { d: acts.theme, p: acts.projector, "/": () => $("request")?.focus() };
   document.addEventListener("keydown", (e) => {
     if (e.ctrlKey || e.metaKey || e.altKey || e.repeat || e.target.closest("input, select, textarea")) return;
@@ -82,7 +82,7 @@
     act();
   });
 
-  // What can't be had is said, with since when, until it can be had again.
+  // A failure is shown, with its time, until it is resolved.
   const say = (id, message) => {
     const place = $(id);
     if (!message) { place.replaceChildren(); return; }
@@ -94,10 +94,10 @@
   };
   const time = () => new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
   document.addEventListener("htmx:error", (e) => {
-    if (e.target.id === "stream") say("connection", `No connection to ${location.host} since ${time()}. Trying again.`);
-    else say("notice", `${location.host} did not answer at ${time()}. Is the program still running?`);
+    if (e.target.id === "stream") say("connection", `Server unreachable since ${time()}. Reconnecting …`);
+    else say("notice", `No response from ${location.host} at ${time()}. Check that the server is running.`);
   });
-  document.addEventListener("htmx:sse:error", () => say("connection", `No connection to ${location.host} since ${time()}. The run goes on; trying again.`));
+  document.addEventListener("htmx:sse:error", () => say("connection", `Server unreachable since ${time()}. Reconnecting …`));
   document.addEventListener("htmx:sse:after:connection", () => say("connection", ""));
   document.addEventListener("htmx:before:request", (e) => { if (e.target.id !== "stream") say("notice", ""); });
   document.addEventListener("click", (e) => e.target.closest(".notice")?.remove());

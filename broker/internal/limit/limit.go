@@ -1,9 +1,9 @@
-// Package limit holds back clients that ask too often, one token bucket for
+// Package limit limits the request rate of clients, with one token bucket for
 // each key, in bounded memory.
 //
-// A key whose bucket is full again is the same as a key never seen, and is
-// dropped. When more keys are active than the limiter may hold, new ones are
-// refused: an attacker who brings many keys can't make it forget the others.
+// A key whose bucket is full again is equivalent to an unknown key and is
+// removed. While the limiter holds its maximum number of active keys, new keys
+// are refused: an attacker with many keys can't evict the others.
 package limit
 
 import (
@@ -14,17 +14,17 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// maxKeys bounds the memory of a limiter to a few megabytes.
+// maxKeys limits the memory of a limiter to a few megabytes.
 const maxKeys = 1 << 16
 
-// Key is who is limited: an address, and for some limits the client it asks
-// for. Client must be short.
+// A Key identifies a limited client: an address, and for some limits a client ID
+// too. Client must be short.
 type Key struct {
 	Addr   netip.Addr
 	Client string
 }
 
-// Limiter is a set of token buckets. Safe for concurrent use.
+// A Limiter is a set of token buckets. It is safe for concurrent use.
 type Limiter struct {
 	every rate.Limit
 	burst int
@@ -36,17 +36,17 @@ type Limiter struct {
 
 type bucket struct {
 	rate    *rate.Limiter
-	refused bool // since it last let something through
+	refused bool // since the last allowed request
 }
 
-// New returns a limiter that refills perSecond tokens a second up to burst.
+// New returns a limiter whose buckets hold burst tokens and refill with
+// perSecond tokens a second.
 func New(perSecond float64, burst int) *Limiter {
 	return &Limiter{every: rate.Limit(perSecond), burst: burst, buckets: make(map[Key]*bucket)}
 }
 
-// Allow takes a token of the key. When there is none it reports false, and
-// whether this is the first refusal since the key was last allowed: the one
-// worth recording.
+// Allow takes a token from the key's bucket. If there is none it reports false,
+// and whether this is the key's first refusal since it was last allowed.
 func (l *Limiter) Allow(key Key, now time.Time) (ok, first bool) {
 	key.Addr = subscriber(key.Addr)
 	l.mu.Lock()
@@ -71,7 +71,7 @@ func (l *Limiter) Allow(key Key, now time.Time) (ok, first bool) {
 	return false, first
 }
 
-// Exhausted reports whether the key has no token left, without taking one.
+// Exhausted reports whether the key's bucket is empty, without taking a token.
 func (l *Limiter) Exhausted(key Key, now time.Time) bool {
 	key.Addr = subscriber(key.Addr)
 	l.mu.Lock()
@@ -80,7 +80,7 @@ func (l *Limiter) Exhausted(key Key, now time.Time) bool {
 	return b != nil && b.rate.TokensAt(now) < 1
 }
 
-// Sweep drops the keys that have all their tokens.
+// Sweep removes the keys whose buckets are full.
 func (l *Limiter) Sweep(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -96,15 +96,15 @@ func (l *Limiter) sweep(now time.Time) {
 	}
 }
 
-// Len is the number of keys that are held.
+// Len returns the number of active keys.
 func (l *Limiter) Len() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.buckets)
 }
 
-// subscriber is the part of an address that one client can't choose freely: an
-// IPv6 client usually has a /64 to pick addresses from.
+// subscriber returns the part of an address that a client can't choose freely: an
+// IPv6 client usually has a whole /64 of addresses.
 func subscriber(a netip.Addr) netip.Addr {
 	a = a.Unmap()
 	if a.Is6() {

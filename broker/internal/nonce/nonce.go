@@ -1,10 +1,10 @@
-// Package nonce makes the challenges that an agent signs when it registers, and
-// sees to it that each is used once.
+// Package nonce creates the challenges that an agent signs when it registers, and
+// ensures that each is used once.
 //
-// A nonce carries its own expiry and is authenticated with a key that lives as
-// long as the process, so handing one out costs no memory, however many are
-// asked for and never used. Only those that were spent are remembered, until
-// they would have expired. After a restart no earlier nonce is known.
+// A nonce contains its own expiry and is authenticated with a key that exists
+// only in this process, so issuing nonces takes no memory, even if they are never
+// used. Only spent nonces are stored, until they expire. Nonces from before a
+// restart are invalid.
 package nonce
 
 import (
@@ -26,10 +26,10 @@ const (
 	tagAt    = 16
 )
 
-// Nonce is a challenge, decoded.
+// A Nonce is a decoded challenge.
 type Nonce [Size]byte
 
-// Source makes and checks nonces. Safe for concurrent use.
+// A Source creates and checks nonces. It is safe for concurrent use.
 type Source struct {
 	ttl time.Duration
 	key [32]byte
@@ -38,14 +38,14 @@ type Source struct {
 	spent map[Nonce]struct{}
 }
 
-// NewSource returns a source whose nonces live for ttl.
+// NewSource returns a source whose nonces are valid for ttl.
 func NewSource(ttl time.Duration) *Source {
 	s := &Source{ttl: ttl, spent: make(map[Nonce]struct{})}
 	rand.Read(s.key[:])
 	return s
 }
 
-// New makes a nonce, in hex.
+// New returns a new nonce in hex.
 func (s *Source) New(now time.Time) string {
 	var n Nonce
 	binary.BigEndian.PutUint64(n[:], uint64(now.Add(s.ttl).UnixNano()))
@@ -54,7 +54,7 @@ func (s *Source) New(now time.Time) string {
 	return hex.EncodeToString(n[:])
 }
 
-// Parse reads a nonce from its one spelling, 64 lower-case hex digits.
+// Parse decodes a nonce of exactly 64 lower-case hex digits.
 func Parse(text string) (n Nonce, ok bool) {
 	if len(text) != hex.EncodedLen(Size) {
 		return Nonce{}, false
@@ -68,7 +68,8 @@ func Parse(text string) (n Nonce, ok bool) {
 	return n, true
 }
 
-// Valid reports whether n was made here, has not expired and is unspent.
+// Valid reports whether n was created by this source, has not expired and is
+// unspent.
 func (s *Source) Valid(n Nonce, now time.Time) bool {
 	if !hmac.Equal(n[tagAt:], s.tag(n)) || !now.Before(n.expiry()) {
 		return false
@@ -88,7 +89,7 @@ func (s *Source) Spend(ns ...Nonce) {
 	}
 }
 
-// Sweep forgets the spent nonces that have expired.
+// Sweep removes expired spent nonces.
 func (s *Source) Sweep(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,7 +100,7 @@ func (s *Source) Sweep(now time.Time) {
 	}
 }
 
-// Len is the number of spent nonces that are remembered.
+// Len returns the number of stored spent nonces.
 func (s *Source) Len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

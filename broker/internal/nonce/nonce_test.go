@@ -18,7 +18,7 @@ func mustParse(t *testing.T, text string) Nonce {
 	return n
 }
 
-func TestANonceIsGoodOnceAndForItsTime(t *testing.T) {
+func TestNonceIsValidOnceUntilItExpires(t *testing.T) {
 	s := NewSource(30 * time.Second)
 	n := mustParse(t, s.New(now))
 	for _, tt := range []struct {
@@ -35,7 +35,7 @@ func TestANonceIsGoodOnceAndForItsTime(t *testing.T) {
 	}
 }
 
-func TestOnlyOurOwnAreGood(t *testing.T) {
+func TestForeignNoncesAreInvalid(t *testing.T) {
 	s := NewSource(30 * time.Second)
 	text := s.New(now)
 	if s.Valid(mustParse(t, NewSource(30*time.Second).New(now)), now) {
@@ -58,8 +58,8 @@ func TestOnlyOurOwnAreGood(t *testing.T) {
 	}
 }
 
-// Asking costs nothing; what was spent is forgotten with its expiry.
-func TestMemoryIsBoundedByWhatIsSpentAndAlive(t *testing.T) {
+// Issuing takes no memory; spent nonces are stored until they expire.
+func TestOnlySpentUnexpiredNoncesAreStored(t *testing.T) {
 	s := NewSource(30 * time.Second)
 	for range 100_000 {
 		s.New(now)
@@ -70,7 +70,7 @@ func TestMemoryIsBoundedByWhatIsSpentAndAlive(t *testing.T) {
 	s.Spend(mustParse(t, s.New(now)), mustParse(t, s.New(now.Add(10*time.Second))))
 	s.Sweep(now.Add(30 * time.Second))
 	if s.Len() != 1 {
-		t.Errorf("%d spent nonces are held, one is alive", s.Len())
+		t.Errorf("%d spent nonces are held, one is unexpired", s.Len())
 	}
 }
 

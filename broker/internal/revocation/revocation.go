@@ -1,11 +1,10 @@
-// Package revocation decides whether a token is dead: the one place where the
-// four levels of revocation, and what they mean for delegated tokens, are
-// written down.
+// Package revocation decides whether a token is revoked. It is the one place that
+// defines the four levels of revocation and their effect on delegated tokens.
 //
-// A token is dead when its own jti is revoked, or its agent is, or its task, or
-// when any agent in its delegation chain may no longer answer for what it
-// handed on. It never needs the database: the list of what is revoked and not
-// yet expired stands in memory, and everything else is in the token's claims.
+// A token is revoked if its jti, its agent or its task is revoked, or if an agent
+// in its delegation chain is revoked or its delegations are. The decision needs
+// no database: the revocation list is in memory, and everything else is in the
+// token's claims.
 package revocation
 
 import (
@@ -17,40 +16,40 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
-// Kind says what an entry's target is.
+// A Kind says what an entry's target is.
 type Kind string
 
-// The kinds are the levels of WIRE.md, "Revoke".
+// The kinds are the levels of docs/protocol.md, "Revocation".
 const (
 	Token Kind = "token" // a jti
-	Agent Kind = "agent" // a SPIFFE ID: its tokens, and all that it delegated
-	Task  Kind = "task"  // a task_id: its tokens, its agents, and all that they delegated
-	Chain Kind = "chain" // a SPIFFE ID: all that it delegated, not its own tokens
+	Agent Kind = "agent" // a SPIFFE ID: its tokens and everything it delegated
+	Task  Kind = "task"  // a task_id: its tokens, its agents, and everything they delegated
+	Chain Kind = "chain" // a SPIFFE ID: everything it delegated, but not its own tokens
 )
 
-// Forever is the cutoff of a [Chain] entry that holds for delegations yet to
-// come.
+// Forever is the cutoff of a [Chain] entry that also covers future delegations.
 const Forever = math.MaxInt64
 
-// Entry is one line of the revocation list.
+// An Entry is an entry of the revocation list.
 type Entry struct {
 	Kind   Kind
 	Target string
-	// Cutoff, of a Chain entry, is the Unix time in nanoseconds up to which
-	// delegations by the target are dead. An agent that gave up one token, and
-	// all that hung on it, may go on to delegate with another.
+	// Cutoff is the Unix time in nanoseconds up to which a Chain entry revokes
+	// the target's delegations. An agent whose token ended can still delegate
+	// with another one.
 	Cutoff int64
 }
 
-// List is a revocation list, safe for concurrent use. The zero value is empty.
+// A List is a revocation list. It is safe for concurrent use; the zero value is
+// empty.
 type List struct {
 	mu      sync.RWMutex
 	targets map[Entry]struct{} // tokens, agents, tasks; Cutoff 0
 	chains  map[string]int64   // cutoff by delegator
 }
 
-// Add puts an entry on the list. Of two chain entries on one target the later
-// cutoff holds.
+// Add adds an entry. Of two Chain entries with one target the later cutoff
+// applies.
 func (l *List) Add(e Entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -72,7 +71,7 @@ func (l *List) add(e Entry) {
 	l.targets[e] = struct{}{}
 }
 
-// Drop takes an entry off the list: nothing that it kills is alive any more.
+// Drop removes an entry. Every token that it revokes must have expired.
 func (l *List) Drop(kind Kind, target string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -83,7 +82,7 @@ func (l *List) Drop(kind Kind, target string) {
 	delete(l.targets, Entry{Kind: kind, Target: target})
 }
 
-// Merge puts all entries of other on the list, at once for any reader.
+// Merge adds all entries of other atomically.
 func (l *List) Merge(other *List) {
 	other.mu.RLock()
 	defer other.mu.RUnlock()
@@ -97,14 +96,14 @@ func (l *List) Merge(other *List) {
 	}
 }
 
-// Len is the number of entries.
+// Len returns the number of entries.
 func (l *List) Len() int {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return len(l.targets) + len(l.chains)
 }
 
-// Revoked reports whether the list kills a token with these claims.
+// Revoked reports whether an entry revokes a token with these claims.
 func (l *List) Revoked(c *wire.Claims) bool {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -119,7 +118,7 @@ func (l *List) Revoked(c *wire.Claims) bool {
 	return false
 }
 
-// Forbids reports whether an entry stands on exactly this target.
+// Forbids reports whether the list has an entry with exactly this target.
 func (l *List) Forbids(kind Kind, target string) bool {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -134,8 +133,8 @@ func (l *List) has(kind Kind, target string) bool {
 	return found
 }
 
-// agentRevoked: an agent is revoked by its ID, or with the task it was
-// registered for, whatever task the token in hand serves.
+// agentRevoked reports whether an agent is revoked, by its ID or with the task it
+// was registered for, which can differ from the task of the token.
 func (l *List) agentRevoked(id string) bool {
 	return l.has(Agent, id) || l.has(Task, taskOf(id))
 }
@@ -146,12 +145,12 @@ func (l *List) hopRevoked(hop wire.DelegationHop) bool {
 		return false
 	}
 	at, err := time.Parse(time.RFC3339Nano, hop.DelegatedAt)
-	// A hop whose time can't be read was not written by this broker.
+	// This broker writes no hop with an invalid time.
 	return err != nil || at.UnixNano() <= cutoff
 }
 
-// taskOf is the task in spiffe://<trust domain>/agent/<orch>/<task>/<instance>,
-// "" for any other subject.
+// taskOf returns the task in spiffe://<trust domain>/agent/<orch>/<task>/<instance>,
+// or "" for any other subject.
 func taskOf(id string) string {
 	path, isSPIFFE := strings.CutPrefix(id, "spiffe://")
 	if !isSPIFFE {

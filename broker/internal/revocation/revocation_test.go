@@ -67,16 +67,16 @@ func TestRevoked(t *testing.T) {
 	}
 }
 
-func TestAHopWhoseTimeCannotBeReadIsDead(t *testing.T) {
+func TestHopWithAnInvalidTimeIsRevoked(t *testing.T) {
 	var l List
 	l.Add(Entry{Kind: Chain, Target: alice, Cutoff: 1})
 	c := &wire.Claims{Subject: bob, DelegationChain: []wire.DelegationHop{{Agent: alice, DelegatedAt: "yesterday"}}}
 	if !l.Revoked(c) {
-		t.Error("it lives")
+		t.Error("it is valid")
 	}
 }
 
-func TestTheLaterCutoffHolds(t *testing.T) {
+func TestLaterCutoffApplies(t *testing.T) {
 	var l List
 	l.Add(Entry{Kind: Chain, Target: alice, Cutoff: Forever})
 	l.Add(Entry{Kind: Chain, Target: alice, Cutoff: 1})

@@ -1,11 +1,11 @@
 // Package store keeps the broker's records in one SQLite file: apps, launch
-// tokens, agents, live tokens, revocations and the audit trail.
+// tokens, agents, unexpired tokens, revocations and the audit log.
 //
-// It knows rows, transactions and files, and nothing of the protocol: whether
-// a launch token may be spent is decided by the broker, inside a transaction
-// that the store gives it. All writes go through [Store.Update], which the
-// broker calls from one goroutine; reads beside it use a pool of connections of
-// their own and see what is committed.
+// It handles rows, transactions and files, and does not implement the protocol:
+// the broker decides, for example, whether a launch token can be spent, inside a
+// transaction of the store. All writes go through [Store.Update], which the
+// broker calls from one goroutine. Other reads use their own pool of connections
+// and see committed data.
 //
 // A commit is on disk when Update returns (write-ahead log, synchronous=FULL).
 // Secrets are never stored: launch tokens as SHA-256, client secrets as bcrypt.

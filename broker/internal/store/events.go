@@ -13,10 +13,11 @@ import (
 const eventColumns = `seq, at, event_type, agent_id, task_id, orch_id, detail, resource, outcome,
 	deleg_depth, deleg_chain_hash, bytes, hash, prev_hash`
 
-// EventID is the ID of the event at a position in the trail, 1 for the first.
+// EventID returns the ID of the event at a position in the log. The first
+// position is 1.
 func EventID(seq int64) string { return fmt.Sprintf("evt-%06d", seq) }
 
-// AppendEvent stores the event at position seq of the trail.
+// AppendEvent stores the event at position seq of the log.
 func (t *Tx) AppendEvent(seq int64, e wire.AuditEvent) error {
 	hash, err := hex.DecodeString(e.Hash)
 	if err != nil {
@@ -32,8 +33,8 @@ func (t *Tx) AppendEvent(seq int64, e wire.AuditEvent) error {
 	return err
 }
 
-// SetHead stores the trail's size and the hash of its last event, so that a
-// trail that was cut shows at the next start.
+// SetHead stores the log's size and the hash of its last event, so that a
+// truncated log is detected at the next start.
 func (t *Tx) SetHead(c wire.Chain) error {
 	hash, err := hex.DecodeString(c.Head)
 	if err != nil {
@@ -43,7 +44,7 @@ func (t *Tx) SetHead(c wire.Chain) error {
 	return err
 }
 
-// Head reads what [Tx.SetHead] stored.
+// Head returns the head that [Tx.SetHead] stored.
 func (s *Store) Head(ctx context.Context) (wire.Chain, error) {
 	var c wire.Chain
 	var hash []byte
@@ -63,7 +64,7 @@ func scanEvent(scan func(...any) error) (e wire.AuditEvent, seq int64, err error
 	return e, seq, err
 }
 
-// EachEvent calls fn with every event in order, until it fails.
+// EachEvent calls fn with every event in order, and stops at the first error.
 func (s *Store) EachEvent(ctx context.Context, fn func(seq int64, e wire.AuditEvent) error) error {
 	rows, err := s.read.QueryContext(ctx, `SELECT `+eventColumns+` FROM audit_events ORDER BY seq`)
 	if err != nil {
@@ -82,15 +83,15 @@ func (s *Store) EachEvent(ctx context.Context, fn func(seq int64, e wire.AuditEv
 	return rows.Err()
 }
 
-// EventFilter selects audit events; an empty field selects all.
+// An EventFilter selects audit events. An empty field matches all events.
 type EventFilter struct {
 	AgentID, TaskID, EventType, Outcome string
 	Since, Until                        time.Time // both inclusive
 	Limit, Offset                       int
 }
 
-// Events returns one page of the matching events, oldest first, and how many
-// match in all.
+// Events returns one page of the matching events, oldest first, and the total
+// number of matches.
 func (s *Store) Events(ctx context.Context, f EventFilter) ([]wire.AuditEvent, int, error) {
 	var where []string
 	var args []any
@@ -98,7 +99,7 @@ func (s *Store) Events(ctx context.Context, f EventFilter) ([]wire.AuditEvent, i
 		where, args = append(where, condition), append(args, arg)
 	}
 	if f.AgentID != "" {
-		add("agent_id <> '' AND agent_id = ?", f.AgentID) // in the words of the partial index
+		add("agent_id <> '' AND agent_id = ?", f.AgentID) // matches the condition of the partial index
 	}
 	if f.TaskID != "" {
 		add("task_id <> '' AND task_id = ?", f.TaskID)
@@ -120,7 +121,7 @@ func (s *Store) Events(ctx context.Context, f EventFilter) ([]wire.AuditEvent, i
 		from += ` WHERE ` + strings.Join(where, " AND ")
 	}
 
-	// Both in one transaction, so that count and page are of one moment.
+	// One transaction, so that the count and the page are consistent.
 	tx, err := s.read.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, 0, err

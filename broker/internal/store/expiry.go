@@ -2,11 +2,11 @@ package store
 
 import "time"
 
-// Expire deletes at most limit rows of each table that have expired by now. It
-// returns the revocations it dropped, and whether rows may be left.
+// Expire deletes at most limit expired rows of each table. It returns the deleted
+// revocations, and whether expired rows may be left.
 //
-// A revocation is dropped when nothing that it kills can still be alive. One
-// that forbids an agent to delegate stays as long as the agent does.
+// A revocation is deleted once every token that it revokes has expired. A
+// revocation that forbids an agent to delegate is kept as long as the agent.
 func (t *Tx) Expire(now time.Time, limit int) (dropped []Revocation, more bool, err error) {
 	at := nanos(now)
 	for _, query := range []string{

@@ -21,7 +21,7 @@ type App struct {
 	DeregisteredAt time.Time // zero while active
 }
 
-// LaunchToken is a permission to register agents.
+// LaunchToken is a credential for registering agents.
 type LaunchToken struct {
 	Hash      [32]byte // SHA-256 of the token
 	AppID     string   // "" when the admin issued it
@@ -39,16 +39,16 @@ type Agent struct {
 	AppID     string // "" when launched by the admin
 	Name      string
 	PublicKey []byte
-	Delegated bool      // it has handed authority on
-	ExpiresAt time.Time // when the last of its tokens does
+	Delegated bool      // it has delegated
+	ExpiresAt time.Time // expiry of the last of its tokens
 }
 
-// Token is an access token that may still be alive.
+// Token is an unexpired access token.
 type Token struct {
 	ID         string // jti
 	Subject    string
-	AppID      string    // whose ceiling its scope falls under; "" for none
-	RenewUntil time.Time // no renewal reaches past it; zero for no limit
+	AppID      string    // the app whose ceiling applies; "" for none
+	RenewUntil time.Time // limit on the expiry of renewals; zero for none
 	ExpiresAt  time.Time
 }
 
@@ -106,7 +106,7 @@ func (s *Store) Apps(ctx context.Context) ([]App, error) {
 	return apps, rows.Err()
 }
 
-// App looks one app up, deregistered ones included; false when there is none.
+// App returns an app, including a deregistered one, or false if there is none.
 func (s *Store) App(ctx context.Context, id string) (App, bool, error) {
 	a, err := scanApp(s.read.QueryRowContext(ctx, `SELECT `+appColumns+` FROM apps WHERE app_id = ?`, id).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -142,7 +142,7 @@ func (t *Tx) InsertLaunchToken(l LaunchToken) error {
 	return err
 }
 
-// LaunchToken looks a launch token up by its hash.
+// LaunchToken returns a launch token by its hash.
 func (t *Tx) LaunchToken(hash [32]byte) (LaunchToken, bool, error) {
 	l := LaunchToken{Hash: hash}
 	var scope string
@@ -154,7 +154,7 @@ func (t *Tx) LaunchToken(hash [32]byte) (LaunchToken, bool, error) {
 	return l, ok, err
 }
 
-// SpendLaunchToken marks a launch token as used up.
+// SpendLaunchToken marks a launch token as spent.
 func (t *Tx) SpendLaunchToken(hash [32]byte) error {
 	_, err := t.exec(`UPDATE launch_tokens SET spent = 1 WHERE hash = ?`, hash[:])
 	return err
@@ -167,7 +167,7 @@ func (t *Tx) InsertAgent(a Agent) error {
 	return err
 }
 
-// Agent looks an agent up.
+// Agent returns an agent, or false if there is none.
 func (t *Tx) Agent(id string) (Agent, bool, error) {
 	a := Agent{ID: id}
 	var expires int64
@@ -177,34 +177,34 @@ func (t *Tx) Agent(id string) (Agent, bool, error) {
 	return a, ok, err
 }
 
-// UpdateAgent stores whether an agent has delegated and until when it lives.
+// UpdateAgent stores whether an agent has delegated, and its expiry.
 func (t *Tx) UpdateAgent(a Agent) error {
 	_, err := t.exec(`UPDATE agents SET delegated = ?, expires_at = ? WHERE agent_id = ?`,
 		a.Delegated, nanos(a.ExpiresAt), a.ID)
 	return err
 }
 
-// DeleteAgent forgets an agent.
+// DeleteAgent deletes an agent.
 func (t *Tx) DeleteAgent(id string) error {
 	_, err := t.exec(`DELETE FROM agents WHERE agent_id = ?`, id)
 	return err
 }
 
-// ActiveAgents counts the agents that live at now.
+// ActiveAgents counts the agents that are unexpired at now.
 func (s *Store) ActiveAgents(ctx context.Context, now time.Time) (int64, error) {
 	var n int64
 	err := s.read.QueryRowContext(ctx, `SELECT count(*) FROM agents WHERE expires_at > ?`, nanos(now)).Scan(&n)
 	return n, err
 }
 
-// InsertToken stores a token that was issued.
+// InsertToken stores a new token.
 func (t *Tx) InsertToken(k Token) error {
 	_, err := t.exec(`INSERT INTO tokens VALUES (?,?,?,?,?)`,
 		k.ID, k.Subject, k.AppID, nanos(k.RenewUntil), nanos(k.ExpiresAt))
 	return err
 }
 
-// Token looks a token up by its jti.
+// Token returns a token by its jti, or false if there is none.
 func (t *Tx) Token(id string) (Token, bool, error) {
 	k := Token{ID: id}
 	var until, expires int64
@@ -214,7 +214,8 @@ func (t *Tx) Token(id string) (Token, bool, error) {
 	return k, ok, err
 }
 
-// Revoke stores a revocation; of two on one target the wider holds.
+// Revoke stores a revocation. Of two with one target the later cutoff and the
+// longer retention apply.
 func (t *Tx) Revoke(r Revocation) error {
 	_, err := t.exec(`INSERT INTO revocations VALUES (?,?,?,?)
 		ON CONFLICT (kind, target) DO UPDATE SET cutoff = max(cutoff, excluded.cutoff),
@@ -223,7 +224,7 @@ func (t *Tx) Revoke(r Revocation) error {
 	return err
 }
 
-// Revocations lists the revocation list.
+// Revocations returns the revocation list.
 func (s *Store) Revocations(ctx context.Context) ([]Revocation, error) {
 	rows, err := s.read.QueryContext(ctx, `SELECT kind, target, cutoff, keep_until FROM revocations`)
 	if err != nil {
@@ -247,7 +248,7 @@ func scanRevocations(rows *sql.Rows) ([]Revocation, error) {
 	return out, rows.Err()
 }
 
-// Meta reads a named value; "" when it was never set.
+// Meta returns a named value, or "" if it was never set.
 func (t *Tx) Meta(name string) (value string, err error) {
 	_, err = t.get(`SELECT value FROM meta WHERE name = ?`, []any{name}, &value)
 	return value, err

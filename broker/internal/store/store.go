@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"time"
 
 	_ "modernc.org/sqlite" // the "sqlite" driver
 
+	"github.com/devonartis/medassist-go/internal/privatefile"
 	"github.com/devonartis/medassist-go/internal/sqlitedb"
 )
 
@@ -21,28 +21,29 @@ const (
 	lockFile     = "broker.lock"
 )
 
-// busyTimeout is how long a commit waits for someone else's lock on the file
+// busyTimeout is how long a commit waits for another program's lock on the file
 // (a backup, a shell) before it fails.
 const busyTimeout = 2 * time.Second
 
 const readers = 4
 
-// ErrLocked says that another process holds the data folder.
+// ErrLocked is the error for a data folder that another process is using.
 var ErrLocked = errors.New("another broker is running on this data folder")
 
-// Store is an open database. Update is for one goroutine; all else is safe for
-// concurrent use.
+// A Store is an open database. Update must be called from one goroutine at a
+// time; all other methods are safe for concurrent use.
 type Store struct {
 	write *sql.DB // one connection
 	read  *sql.DB // a pool; in memory, the same connection as write
 	lock  *sql.DB // holds the lock file; nil in memory
 
-	// Statements on write by SQL text, nil while only asked for. Update's own.
+	// Prepared statements on write by SQL text, nil until prepared. Used only by
+	// Update.
 	prepared map[string]*sql.Stmt
 }
 
-// Open opens or creates the database in dir, or one in memory when dir is
-// empty. It fails with ErrLocked when another process has it.
+// Open opens or creates the database in dir, or one in memory if dir is empty. It
+// fails with ErrLocked if another process is using it.
 func Open(ctx context.Context, dir string) (_ *Store, err error) {
 	s := &Store{prepared: make(map[string]*sql.Stmt)}
 	defer func() {
@@ -54,25 +55,19 @@ func Open(ctx context.Context, dir string) (_ *Store, err error) {
 		if s.write, err = openDB(":memory:", url.Values{}); err != nil {
 			return nil, err
 		}
-		// Every further connection would be another, empty database.
+		// Every further connection would open another, empty database.
 		s.write.SetMaxOpenConns(1)
 		s.read = s.write
 		return s, sqlitedb.Migrate(ctx, s.write, migrations)
 	}
 
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("data folder: %w", err)
-	}
 	if s.lock, err = lockFolder(ctx, dir); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(dir, databaseFile)
-	// SQLite gives its side files the mode of the main one.
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
+	if err := privatefile.Create(path); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	f.Close()
 
 	durable := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)"}, "_txlock": {"immediate"}}
 	if s.write, err = openDB(path, durable); err != nil {
@@ -103,16 +98,14 @@ func openDB(path string, params url.Values) (*sql.DB, error) {
 	return db, nil
 }
 
-// lockFolder takes a lock that ends with the process, however it ends: an
-// exclusive transaction on an empty SQLite file, which works alike on every
-// system that SQLite runs on.
+// lockFolder takes a lock that is released when the process ends, for any reason:
+// an exclusive transaction on an empty SQLite file. This works the same on every
+// system that SQLite supports.
 func lockFolder(ctx context.Context, dir string) (*sql.DB, error) {
 	path := filepath.Join(dir, lockFile)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
+	if err := privatefile.Create(path); err != nil {
 		return nil, fmt.Errorf("lock data folder: %w", err)
 	}
-	f.Close()
 	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()}).String())
 	if err != nil {
 		return nil, fmt.Errorf("lock data folder: %w", err)
@@ -125,7 +118,7 @@ func lockFolder(ctx context.Context, dir string) (*sql.DB, error) {
 	return db, nil
 }
 
-// Close closes the database and gives the folder free.
+// Close closes the database and releases the folder.
 func (s *Store) Close() error {
 	var errs []error
 	if s.read != nil && s.read != s.write {
@@ -146,8 +139,8 @@ type Tx struct {
 	tx *sql.Tx
 }
 
-// Update runs fn in one transaction and commits it. When fn or the commit
-// fails nothing of it is kept. Not for concurrent use.
+// Update runs fn in one transaction and commits it. If fn or the commit fails,
+// nothing is stored. Update is not safe for concurrent use.
 func (s *Store) Update(fn func(*Tx) error) error {
 	if err := s.prepareWanted(); err != nil {
 		return err
@@ -165,9 +158,9 @@ func (s *Store) Update(fn func(*Tx) error) error {
 	return nil
 }
 
-// statement gives query as a statement of this transaction. One that is new is
-// prepared for it alone: the transaction has the only connection, so preparing
-// it for good has to wait for the next [Store.Update].
+// statement returns query as a statement of this transaction. A new query is
+// prepared for this transaction only: the transaction holds the only connection,
+// so the next [Store.Update] prepares it permanently.
 func (t *Tx) statement(query string) (*sql.Stmt, error) {
 	if st := t.s.prepared[query]; st != nil {
 		return t.tx.Stmt(st), nil
@@ -210,7 +203,7 @@ func (t *Tx) query(query string, args ...any) (*sql.Rows, error) {
 	return st.Query(args...)
 }
 
-// get scans the first row into dest; false when there is none.
+// get scans the first row into dest, or returns false if there is none.
 func (t *Tx) get(query string, args []any, dest ...any) (bool, error) {
 	st, err := t.statement(query)
 	if err != nil {

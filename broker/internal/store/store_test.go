@@ -180,7 +180,7 @@ func TestExpire(t *testing.T) {
 		}
 	}
 	slices.Sort(gone)
-	// agent3 still lives: what forbids it to delegate must live too.
+	// agent3 is unexpired, so the entry that forbids it to delegate must stay.
 	if want := []string{"chain agent0", "token jti0", "token jti1"}; !slices.Equal(gone, want) {
 		t.Errorf("dropped %v, want %v", gone, want)
 	}

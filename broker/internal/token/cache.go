@@ -6,19 +6,20 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
-// Bounds of the cache: two generations of cacheTokens tokens of at most
+// Limits of the cache: two generations of cacheTokens tokens of at most
 // cacheTokenBytes each.
 const (
 	cacheTokens     = 2048
 	cacheTokenBytes = 2048
 )
 
-// cache remembers tokens whose signature was found good. A signature that held
-// once holds always, and its check is three quarters of the cost of a
-// validation; everything that can change is looked at each time.
+// A cache holds tokens whose signatures were verified. Verification is three
+// quarters of the cost of a validation, and its result never changes. Everything
+// that can change is checked each time.
 //
-// It is two maps: when the young one is full it becomes the old one, and what
-// was old is dropped, unless it was asked for again meanwhile.
+// The cache consists of two maps. When the young map is full it becomes the old
+// one, and the previous old map is dropped. A lookup moves a token to the young
+// map.
 type cache struct {
 	mu         sync.RWMutex
 	young, old map[string]*wire.Claims

@@ -15,14 +15,14 @@ import (
 const pemType = "PRIVATE KEY"
 
 // LoadKey reads an Ed25519 private key in PKCS #8 PEM form. It fails with
-// fs.ErrNotExist when there is none, and refuses one that others may read.
+// fs.ErrNotExist if there is no file, and rejects a file that others can read.
 func LoadKey(path string) (ed25519.PrivateKey, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("signing key: %w", err)
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("signing key %s: %w: others may read it; chmod it to 0600", path, fs.ErrPermission)
+		return nil, fmt.Errorf("signing key %s: %w: others can read it; chmod it to 0600", path, fs.ErrPermission)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -43,7 +43,7 @@ func LoadKey(path string) (ed25519.PrivateKey, error) {
 	return key, nil
 }
 
-// EncodeKey writes a private key as LoadKey reads it.
+// EncodeKey returns a private key in the form that LoadKey reads.
 func EncodeKey(key ed25519.PrivateKey) ([]byte, error) {
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {

@@ -1,14 +1,13 @@
-// Package token signs and reads the broker's access tokens: compact JWTs with
-// one Ed25519 key (WIRE.md, "Common to all").
+// Package token signs and verifies the broker's access tokens: compact JWTs with
+// one Ed25519 key (docs/protocol.md, "Common rules").
 //
-// It is written by hand where a JWT library would do, because the broker only
-// ever reads what it wrote itself, and can so be stricter than a reader of
-// anyone's tokens: the header must be, byte for byte, the one header that this
-// key writes. No other algorithm or key can even be named, and each token has
-// exactly one spelling.
+// It does not use a JWT library, because the broker only reads tokens that it
+// wrote itself and can be stricter than a general reader: the header must equal,
+// byte for byte, the header that this key writes. No other algorithm or key can
+// be named, and each token has exactly one encoding.
 //
-// Whether a token's time has come or gone, and whether it was revoked, is not
-// decided here but by the broker, at each use.
+// The package does not decide whether a token is expired or revoked. The broker
+// decides that at each use.
 package token
 
 import (
@@ -22,7 +21,7 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
-// ErrInvalid is the error of every token that this key did not write.
+// ErrInvalid is the error for a token that this key did not sign.
 var ErrInvalid = errors.New("not a token of this broker")
 
 // Signer signs and reads tokens. Safe for concurrent use.
@@ -43,19 +42,19 @@ func NewSigner(key ed25519.PrivateKey) *Signer {
 	return s
 }
 
-// PublicKey is the key that tokens, delegation hops and checkpoints verify with.
+// PublicKey returns the key that verifies tokens, delegation hops and checkpoints.
 func (s *Signer) PublicKey() ed25519.PublicKey { return s.public }
 
-// KeyID is the key's thumbprint, the kid of its tokens.
+// KeyID returns the key's thumbprint, the kid of its tokens.
 func (s *Signer) KeyID() string { return s.keyID }
 
-// SignBytes signs a message that is not a token: a delegation hop.
+// SignBytes signs a delegation hop.
 func (s *Signer) SignBytes(message []byte) []byte { return ed25519.Sign(s.private, message) }
 
-// SignCheckpoint signs the head of the audit trail.
+// SignCheckpoint signs the head of the audit log.
 func (s *Signer) SignCheckpoint(c wire.Checkpoint) ([]byte, error) { return c.Sign(s.private) }
 
-// Sign writes claims as a token.
+// Sign returns claims as a signed token.
 func (s *Signer) Sign(c *wire.Claims) (string, error) {
 	payload, err := json.Marshal(c)
 	if err != nil {
@@ -65,8 +64,9 @@ func (s *Signer) Sign(c *wire.Claims) (string, error) {
 	return signed + "." + encode(ed25519.Sign(s.private, []byte(signed))), nil
 }
 
-// Verify reads a token that this key signed, in the spelling it was signed in.
-// The claims are shared between callers: they are not to be changed.
+// Verify returns the claims of a token that this key signed. It accepts only the
+// exact encoding that was signed. The claims are shared between callers and must
+// not be modified.
 func (s *Signer) Verify(raw string) (*wire.Claims, error) {
 	if c := s.seen.get(raw); c != nil {
 		return c, nil
@@ -101,8 +101,8 @@ func (s *Signer) Verify(raw string) (*wire.Claims, error) {
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// decode accepts the canonical spelling only: Go's decoders, the strict ones
-// too, pass over line breaks.
+// decode accepts only canonical base64url: Go's decoders, even the strict ones,
+// ignore line breaks.
 func decode(s string) ([]byte, bool) {
 	b, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil || encode(b) != s {

@@ -1,0 +1,176 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/preflight"
+	"github.com/devonartis/medassist-go/records"
+	"github.com/devonartis/medassist-go/tools"
+	"github.com/devonartis/medassist-go/trace"
+	"github.com/devonartis/medassist-go/web/internal/guard"
+	"github.com/devonartis/medassist-go/web/internal/respond"
+	"github.com/devonartis/medassist-go/web/internal/sse"
+)
+
+// Runs starts and controls runs, and revokes their tokens.
+type Runs interface {
+	Start(ctx context.Context, req agents.Request) (trace.Run, error)
+	Wait(ctx context.Context, runID string) error
+	Next(runID string) error
+	SetPace(runID string, p agents.Pace) error
+	Cancel(runID, by, reason string) error
+	Live() []string
+	Revoke(ctx context.Context, level agentwrit.RevokeLevel, target string) (*agentwrit.RevokeResponse, error)
+}
+
+// Patients lists the known patients.
+type Patients interface {
+	Patients(ctx context.Context) ([]records.Patient, error)
+}
+
+// Broker reports the broker's health.
+type Broker interface {
+	Health(ctx context.Context) (*agentwrit.Health, error)
+}
+
+// AuditLog reads the broker's audit log.
+type AuditLog interface {
+	AuditPage(ctx context.Context, f agentwrit.AuditFilter) (*agentwrit.AuditPage, error)
+}
+
+// Operator is what the API shares with the operator's page.
+type Operator interface {
+	Reset(ctx context.Context) (cancelled int, err error)
+	Preflight() *trace.Feed[preflight.Result]
+}
+
+// Config is what the API needs. All fields but Audit are required.
+type Config struct {
+	Runs     Runs
+	Log      trace.Log
+	Patients Patients
+	Broker   Broker
+	Operator Operator
+	Audit    AuditLog // nil without the broker's admin secret
+	Model    string   // its name, for health
+
+	Streams *sse.Streams
+}
+
+// API serves the JSON API. Safe for concurrent use.
+type API struct{ cfg Config }
+
+// New returns the API.
+func New(cfg Config) *API { return &API{cfg} }
+
+// Mount registers the routes.
+func (a *API) Mount(r *guard.Router) {
+	r.Post("/api/request", a.runToEnd)
+	r.Post("/api/runs", a.startRun)
+	r.Get("/api/runs/{id}", a.trace)
+	r.Get("/api/runs/{id}/events", a.events)
+	r.Post("/api/runs/{id}/next", a.next)
+	r.Post("/api/runs/{id}/cancel", a.cancel)
+	r.Post("/api/runs/{id}/pace", a.pace)
+	r.Get("/api/patients", a.patients)
+	r.Get("/api/tools", a.tools)
+	r.Get("/api/audit/events", a.auditEvents)
+	r.Post("/api/revoke", a.revoke)
+	r.Post("/api/reset", a.reset)
+	r.Post("/api/preflight", a.preflight)
+	r.Get("/healthz", a.health)
+}
+
+func (a *API) patients(w http.ResponseWriter, r *http.Request) error {
+	list, err := a.cfg.Patients.Patients(r.Context())
+	if err != nil {
+		return err
+	}
+	return respond.JSON(w, http.StatusOK, map[string]any{"patients": list})
+}
+
+// tool is one tool of the catalogue.
+type tool struct {
+	Name           string   `json:"name"`
+	Description    string   `json:"description"`
+	Category       string   `json:"category"`
+	RequiredScopes []string `json:"required_scopes"`
+	Parameters     any      `json:"parameters"`
+}
+
+func (a *API) tools(w http.ResponseWriter, _ *http.Request) error {
+	var list []tool
+	for _, t := range tools.All() {
+		list = append(list, tool{t.Name, t.Description, string(t.Category), t.ScopeTemplates(), t.Schema()})
+	}
+	return respond.JSON(w, http.StatusOK, map[string]any{"tools": list})
+}
+
+// revoke is POST /api/revoke.
+func (a *API) revoke(w http.ResponseWriter, r *http.Request) error {
+	body, err := respond.Decode[struct {
+		Level  string `json:"level"`
+		Target string `json:"target"`
+	}](w, r)
+	if err != nil {
+		return err
+	}
+	done, err := a.cfg.Runs.Revoke(r.Context(), agentwrit.RevokeLevel(body.Level), body.Target)
+	if err != nil {
+		return err
+	}
+	return respond.JSON(w, http.StatusOK, done)
+}
+
+// reset is POST /api/reset.
+func (a *API) reset(w http.ResponseWriter, r *http.Request) error {
+	cancelled, err := a.cfg.Operator.Reset(r.Context())
+	if err != nil {
+		return err
+	}
+	return respond.JSON(w, http.StatusOK, map[string]int{"runs_cancelled": cancelled})
+}
+
+// preflight is POST /api/preflight: one JSON object per line for each check, as
+// soon as it completes.
+func (a *API) preflight(w http.ResponseWriter, r *http.Request) error {
+	ctx, cancel := a.cfg.Streams.Until(r.Context())
+	defer cancel()
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	control, lines := http.NewResponseController(w), json.NewEncoder(w)
+	for cursor := a.cfg.Operator.Preflight().From(0); ; {
+		results, err := cursor.Next(ctx)
+		if err != nil {
+			return nil // all checks are done, or the client is gone
+		}
+		for _, c := range results {
+			if lines.Encode(c) != nil {
+				return nil
+			}
+		}
+		if control.Flush() != nil {
+			return nil
+		}
+	}
+}
+
+// health is GET /healthz: ready when the broker and the trace log answer.
+func (a *API) health(w http.ResponseWriter, r *http.Request) error {
+	h, err := a.cfg.Broker.Health(r.Context())
+	_, logErr := a.cfg.Log.Runs(r.Context(), time.Time{}, 1)
+	code, status, broker := http.StatusOK, "ok", "unreachable"
+	if err == nil {
+		broker = h.Status
+	}
+	if err != nil || logErr != nil || broker != "ok" {
+		code, status = http.StatusServiceUnavailable, "not ready"
+	}
+	return respond.JSON(w, code, map[string]any{"status": status, "broker": broker,
+		"live_runs": len(a.cfg.Runs.Live()), "model": cmp.Or(a.cfg.Model, "none")})
+}

@@ -1,0 +1,195 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/web/internal/guard"
+	"github.com/devonartis/medassist-go/web/internal/respond"
+	"github.com/devonartis/medassist-go/web/internal/sse"
+	"github.com/devonartis/medassist-go/web/static"
+	"github.com/devonartis/medassist-go/web/trail"
+)
+
+//go:embed *.css
+var files embed.FS
+
+// Assets are the package's stylesheets.
+var Assets = static.Assets{FS: files, Styles: []string{"audit.css"}}
+
+// Bounds of the page.
+const (
+	maxRows   = 200 // events on the page when it is opened
+	maxBlocks = 10  // in the picture of the chain
+)
+
+// Config is what the pages need. All fields but Log are required.
+type Config struct {
+	Log    trail.Source // nil without the broker's admin secret
+	Broker string       // its address
+	Clock  func() time.Time
+
+	Respond *respond.Responder
+	Streams *sse.Streams
+}
+
+// Pages serves the audit log. Safe for concurrent use.
+type Pages struct {
+	cfg   Config
+	trail *trail.Trail
+}
+
+// New returns the pages.
+func New(cfg Config) *Pages {
+	return &Pages{cfg, trail.New(cfg.Log, cfg.Clock)}
+}
+
+// Mount registers the routes.
+func (p *Pages) Mount(r *guard.Router) {
+	r.Get("/audit", p.needsLog(p.page))
+	r.Get("/audit/frames", p.needsLog(p.frames))
+	r.Get("/audit/lab", p.needsLog(p.lab))
+	// An export is expensive for the broker.
+	r.Get("/audit/export", p.needsLog(r.PresenterOnly(p.export)))
+	r.Get("/audit/checkpoint", p.needsLog(p.checkpoint))
+	r.Post("/audit/anew", p.needsLog(p.startOver))
+}
+
+// Wait ends the reading of the log.
+func (p *Pages) Wait() { p.trail.Close() }
+
+// needsLog returns a handler that answers for a page whose log can't be read.
+func (p *Pages) needsLog(h respond.HandlerFunc) respond.HandlerFunc {
+	if p.cfg.Log != nil {
+		return h
+	}
+	return func(http.ResponseWriter, *http.Request) error { return respond.NoAuditLog }
+}
+
+// page is GET /audit: the newest events that the query selects, newest first.
+func (p *Pages) page(w http.ResponseWriter, r *http.Request) error {
+	state := p.trail.Refresh(r.Context())
+	v := Page{Page: p.cfg.Respond.Page(r, "Audit", "audit", "/audit"), Filter: readFilter(r.URL.Query()), Log: p.logView(state)}
+	var err error
+	if v.Rows, err = p.rows(r.Context(), state, v.Filter); err != nil {
+		return err
+	}
+	v.Lab = newLab(state, r.URL.Query())
+	return respond.Render(w, http.StatusOK, AuditPage(v))
+}
+
+func (p *Pages) logView(state trail.State) Log {
+	v := Log{Verified: state.Verified, Total: state.Total, Head: state.Head, Away: state.Away != nil, Since: state.Since, Broker: p.cfg.Broker}
+	if state.Broken != nil {
+		v.Broken = state.Broken.Error()
+	}
+	if state.Signed != nil {
+		v.SignedSize = state.Signed.Size
+	}
+	for _, e := range state.Newest[max(0, len(state.Newest)-maxBlocks):] {
+		v.Blocks = append(v.Blocks, Block{Hash: e.Hash, Words: eventWords(e.EventType), Good: true})
+	}
+	return v
+}
+
+func readFilter(q url.Values) Filter {
+	f := Filter{Type: q.Get("type"), Outcome: q.Get("outcome"), Agent: q.Get("agent"), Task: q.Get("task")}
+	if run := q.Get("run"); run != "" {
+		f.Task = run // the run's ID is its agents' task
+	}
+	return f
+}
+
+// rows returns the newest matching events, newest first. If some are no longer
+// in memory it asks the broker.
+func (p *Pages) rows(ctx context.Context, state trail.State, f Filter) ([]Row, error) {
+	events := state.Newest
+	if !f.Empty() && state.First() > 1 {
+		var err error
+		if events, err = p.newestMatching(ctx, f); err != nil {
+			return nil, err
+		}
+	}
+	var rows []Row
+	for _, e := range slices.Backward(events) {
+		if len(rows) == maxRows {
+			break
+		}
+		if f.Matches(e) {
+			rows = append(rows, NewRow(e))
+		}
+	}
+	return rows, nil
+}
+
+// newestMatching asks the broker for the last matching events. The broker
+// answers oldest first, so it is asked for their number before.
+func (p *Pages) newestMatching(ctx context.Context, f Filter) ([]agentwrit.AuditEvent, error) {
+	filter := agentwrit.AuditFilter{AgentID: f.Agent, TaskID: f.Task, EventType: agentwrit.EventType(f.Type), Outcome: agentwrit.Outcome(f.Outcome), Limit: 1}
+	page, err := p.cfg.Log.AuditPage(ctx, filter)
+	if err != nil {
+		return nil, err
+	}
+	filter.Limit, filter.Offset = maxRows, max(0, page.Total-maxRows)
+	if page, err = p.cfg.Log.AuditPage(ctx, filter); err != nil {
+		return nil, err
+	}
+	return page.Events, nil
+}
+
+// frames is GET /audit/frames: each new event that matches the query, and the
+// state of the log.
+func (p *Pages) frames(w http.ResponseWriter, r *http.Request) error {
+	after, err := sse.ResumeAfter(r)
+	if err != nil {
+		return err
+	}
+	f := readFilter(r.URL.Query())
+	leave := p.trail.Watch()
+	defer leave()
+	return p.cfg.Streams.Serve(w, r, func(stream *sse.Stream) {
+		var known trail.State
+		stream.Send(func(ctx context.Context) ([]byte, error) {
+			state, err := p.trail.Next(ctx, known)
+			if err != nil {
+				return nil, err
+			}
+			frame := sse.Append(nil, state.Verified, p.frame(state, f, after))
+			known, after = state, state.Verified
+			return frame, nil
+		})
+	})
+}
+
+// frame renders the state of the log and the events after a position, newest
+// first.
+func (p *Pages) frame(state trail.State, f Filter, after int64) []byte {
+	var b, rows bytes.Buffer
+	respond.Partial(&b, "#trail", "innerMorph", LogState(p.logView(state)))
+	if i := after + 1 - state.First(); state.Verified > after {
+		for _, e := range slices.Backward(state.Newest[max(0, min(i, int64(len(state.Newest)))):]) {
+			if f.Matches(e) {
+				respond.Write(&rows, EventLine(NewRow(e)))
+			}
+		}
+	}
+	if rows.Len() > 0 {
+		fmt.Fprintf(&b, `<hx-partial hx-target="#events" hx-swap="afterbegin">%s</hx-partial>`, rows.Bytes())
+	}
+	return b.Bytes()
+}
+
+// startOver is POST /audit/anew: the log that was read is forgotten, and the
+// broker's log is read again from its first event.
+func (p *Pages) startOver(w http.ResponseWriter, r *http.Request) error {
+	p.trail.Anew()
+	http.Redirect(w, r, "/audit", http.StatusSeeOther)
+	return nil
+}

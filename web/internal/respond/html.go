@@ -1,0 +1,66 @@
+package respond
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/a-h/templ"
+)
+
+// FromPage reports whether a script of the page sent the request, in contrast
+// to a person who opens an address.
+func FromPage(r *http.Request) bool { return r.Header.Get("HX-Request") == "true" }
+
+// WantsHTML reports whether the request comes from a browser.
+func WantsHTML(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
+
+// Render answers with a component as a page.
+func Render(w http.ResponseWriter, status int, c templ.Component) error {
+	var b bytes.Buffer
+	Write(&b, c)
+	return HTML(w, status, b.Bytes())
+}
+
+// HTML answers with a page, or with parts of one.
+func HTML(w http.ResponseWriter, status int, page []byte) error {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	w.Write(page) // an error means that the client is gone
+	return nil
+}
+
+// Partial appends one part of a page, the element that it belongs to (a CSS
+// selector) and how it gets there (htmx's name for a swap).
+func Partial(b *bytes.Buffer, target, swap string, c templ.Component) {
+	fmt.Fprintf(b, `<hx-partial hx-target="%s" hx-swap="%s">`, target, swap)
+	Write(b, c)
+	b.WriteString("</hx-partial>")
+}
+
+// Text returns plain text as a component.
+func Text(s string) templ.Component { return templ.Raw(templ.EscapeString(s)) }
+
+// Write renders a component to memory, where only a programming error can make
+// it fail.
+func Write(b *bytes.Buffer, c templ.Component) {
+	if err := c.Render(context.Background(), b); err != nil {
+		panic(fmt.Sprintf("web: render: %v", err))
+	}
+}
+
+// JSON answers with a value as JSON.
+func JSON(w http.ResponseWriter, status int, v any) error {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(v) // an error means that the client is gone
+	return nil
+}
+
+// Download has the browser save the answer under a name.
+func Download(w http.ResponseWriter, name string) {
+	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", name))
+}

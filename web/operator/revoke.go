@@ -1,0 +1,75 @@
+package operator
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/web/internal/respond"
+)
+
+const maxTarget = 512 // bytes
+
+// levels are the four levels of revocation, from the narrowest.
+var levels = []agentwrit.RevokeLevel{wire.RevokeToken, wire.RevokeAgent, wire.RevokeTask, wire.RevokeChain}
+
+// request is what is to be revoked.
+type request struct {
+	Level  string `json:"level"`
+	Target string `json:"target"`
+}
+
+// preview checks a request and returns what it would revoke.
+func (p *Pages) preview(req request) (*Revocation, error) {
+	level := agentwrit.RevokeLevel(req.Level)
+	switch {
+	case !slices.Contains(levels, level):
+		return nil, respond.BadInput("level", "The level must be token, agent, task or chain.")
+	case req.Target == "" || len(req.Target) > maxTarget:
+		return nil, respond.BadInput("target", "Enter a target to revoke, such as a SPIFFE ID.")
+	}
+	return &Revocation{Level: req.Level, Target: req.Target, Affected: viewTokens(p.cfg.Runs.Affected(level, req.Target))}, nil
+}
+
+// previewRevocation is GET /operator/revoke: what would be revoked. It changes
+// nothing.
+func (p *Pages) previewRevocation(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.preview(request{r.URL.Query().Get("level"), r.URL.Query().Get("target")})
+	if err != nil {
+		return err
+	}
+	return p.showRevocation(w, r, v, "")
+}
+
+// revoke is POST /operator/revoke, which the preview's button sends.
+func (p *Pages) revoke(w http.ResponseWriter, r *http.Request) error {
+	req, err := respond.DecodeForm[request](w, r)
+	if err != nil {
+		return err
+	}
+	v, err := p.preview(req)
+	if err != nil {
+		return err
+	}
+	done, err := p.cfg.Runs.Revoke(r.Context(), agentwrit.RevokeLevel(v.Level), v.Target)
+	if err != nil {
+		return err
+	}
+	v.Done = true
+	return p.showRevocation(w, r, v, fmt.Sprintf("Revoked %s %s. The broker counts %d.", v.Level, v.Target, done.Count))
+}
+
+// showRevocation shows a revocation on the page that asked for it: a run's or
+// the operator's.
+func (p *Pages) showRevocation(w http.ResponseWriter, r *http.Request, v *Revocation, result string) error {
+	v.MayRevoke = p.cfg.Respond.IsPresenter(r) && p.cfg.CanRevoke
+	if !respond.FromPage(r) {
+		return p.show(w, r, v, result)
+	}
+	var b bytes.Buffer
+	respond.Partial(&b, "#revocation", "innerHTML", RevocationPreview(v, result))
+	return respond.HTML(w, http.StatusOK, b.Bytes())
+}
