@@ -25,7 +25,7 @@ var ErrLocked = store.ErrLocked
 type Broker struct {
 	cfg     Config
 	log     *slog.Logger
-	now     func() time.Time
+	clock   *clock
 	started time.Time
 
 	adminSecret string
@@ -59,13 +59,12 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	b := &Broker{
 		cfg:     cfg,
 		log:     cfg.Logger,
-		now:     func() time.Time { return cfg.Clock().UTC() },
+		clock:   newClock(cfg.Clock),
 		nonces:  nonce.NewSource(wire.NonceTTL * time.Second),
 		revoked: new(revocation.List),
 		limits:  newLimits(),
 		logins:  newLogins(),
 	}
-	b.started = b.now()
 	if b.store, err = store.Open(ctx, cfg.Dir); err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
@@ -77,6 +76,7 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	if err := b.load(ctx); err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
+	b.started = b.now()
 	b.metrics = newMetrics(b)
 	b.handler = b.routes()
 	b.writer = newWriter(b)
@@ -103,8 +103,17 @@ func (b *Broker) load(ctx context.Context) (err error) {
 	for _, r := range revocations {
 		b.revoked.Add(revocation.Entry{Kind: revocation.Kind(r.Kind), Target: r.Target, Cutoff: r.Cutoff})
 	}
-	return b.loadAuditLog(ctx)
+	if err := b.loadAuditLog(ctx); err != nil {
+		return err
+	}
+	if err := b.loadClock(); err != nil {
+		return fmt.Errorf("read the clock: %w", err)
+	}
+	return nil
 }
+
+// now returns the time by which the broker decides.
+func (b *Broker) now() time.Time { return b.clock.now() }
 
 // Handler returns the handler of the whole protocol. A server that uses it should
 // set timeouts, as Serve does.

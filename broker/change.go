@@ -11,6 +11,10 @@ import (
 
 type revocationKind = revocation.Kind
 
+// revocationMargin is how long a revocation is kept after everything that it
+// revokes has expired.
+const revocationMargin = 10 * time.Minute
+
 // A change is a batch in progress: a transaction, and the updates that become
 // visible in memory once the transaction is on disk. Operations of a batch see
 // each other's effects through it; nothing else does until publish.
@@ -111,7 +115,7 @@ func (c *change) revoke(kind revocation.Kind, target string, cutoff int64, until
 	c.revoked.Add(revocation.Entry{Kind: kind, Target: target, Cutoff: cutoff})
 	return c.tx.Revoke(store.Revocation{
 		Kind: string(kind), Target: target, Cutoff: cutoff,
-		KeepUntil: until.Add(time.Minute), // the clock is read more than once per request
+		KeepUntil: until.Add(revocationMargin),
 	})
 }
 

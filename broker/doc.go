@@ -52,6 +52,9 @@
 // arrives (auth.go), and again in the writer, including the effects of earlier
 // operations.
 //
+// Time never runs backwards (clock.go): a wall clock that is set back, also during
+// a restart, makes no expired, released or revoked token valid again.
+//
 // Expired records are deleted from disk and from memory. A challenge takes no
 // memory until it is spent (package nonce). Login limits are kept only for
 // clients that have used them, in bounded number (package limit).

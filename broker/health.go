@@ -9,7 +9,8 @@ import (
 
 // health is GET /v1/health. It answers 503 while nothing can be stored, for
 // checks that only read the status. A modified audit log is reported with 200:
-// the broker still works, and a restart would not help.
+// the broker still works, and a restart would not help. A wall clock that is
+// behind the broker's time is reported as clock_behind.
 func (b *Broker) health(w http.ResponseWriter, _ *http.Request) {
 	h := wire.Health{
 		Status:           wire.HealthOK,
@@ -17,6 +18,9 @@ func (b *Broker) health(w http.ResponseWriter, _ *http.Request) {
 		Uptime:           int64(b.now().Sub(b.started) / time.Second),
 		DBConnected:      b.writer.fault.Load() == nil,
 		AuditEventsCount: b.audit.head().Size,
+	}
+	if behind := b.clock.behind(); behind >= time.Second {
+		h.ClockBehind = int64(behind / time.Second)
 	}
 	status := http.StatusOK
 	if b.audit.broken != "" {

@@ -104,6 +104,8 @@ func (w *writer) run() {
 			w.commit(batch)
 		case <-sweep.C:
 			w.sweep()
+		case <-w.b.clock.jumped:
+			w.report(w.b.store.Update(w.b.storeClock))
 		case <-probe.C:
 			if w.fault.Load() != nil {
 				w.probe()
@@ -112,6 +114,7 @@ func (w *writer) run() {
 			for batch = w.gather(batch[:0]); len(batch) > 0; batch = w.gather(batch[:0]) {
 				w.commit(batch)
 			}
+			w.report(w.b.store.Update(w.b.storeClock))
 			return
 		}
 	}
@@ -215,7 +218,8 @@ func (w *writer) probe() {
 }
 
 // sweep deletes expired records from disk and from memory, a bounded number at a
-// time, and runs queued operations in between.
+// time, and runs queued operations in between. It stores the time with each
+// deletion.
 func (w *writer) sweep() {
 	now := w.b.now()
 	w.b.nonces.Sweep(now)
@@ -224,8 +228,10 @@ func (w *writer) sweep() {
 		var dropped []store.Revocation
 		var more bool
 		err := w.b.store.Update(func(tx *store.Tx) (err error) {
-			dropped, more, err = tx.Expire(now, sweepRows)
-			return err
+			if dropped, more, err = tx.Expire(now, sweepRows); err != nil {
+				return err
+			}
+			return w.b.storeClock(tx)
 		})
 		w.report(err)
 		if err != nil {

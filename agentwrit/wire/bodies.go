@@ -45,6 +45,7 @@ type Health struct {
 	DBConnected      bool     `json:"db_connected"`
 	AuditEventsCount int64    `json:"audit_events_count"`
 	Problems         []string `json:"problems,omitempty"`
+	ClockBehind      int64    `json:"clock_behind,omitempty"` // seconds that the wall clock is behind the broker's time
 }
 
 // A Challenge is the response of GET /v1/challenge.
