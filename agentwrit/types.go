@@ -61,6 +61,9 @@ type RevokeResponse = wire.RevokeResponse
 // the entry before it.
 type AuditEvent = wire.AuditEvent
 
+// GenesisHash is the previous hash of the first [AuditEvent]: 64 zeros.
+var GenesisHash = wire.GenesisHash
+
 // An AuditPage is one page of the audit log, oldest event first.
 type AuditPage = wire.AuditPage
 
