@@ -9,72 +9,44 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"testing"
 
 	"github.com/devonartis/medassist-go/agentwrit"
-	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 )
 
-// newBroker starts a real broker for the examples and registers an app; the
-// returned function stops it.
-func newBroker() (url string, app *agentwrit.App, admin *agentwrit.Admin, stop func()) {
-	t := &exampleT{}
-	b := brokertest.Start(t)
-	return b.URL, b.App(t, "read:records:*", "write:records:*"), b.Admin(t), t.cleanup
-}
+func ExampleNewApp() {
+	brokerURL, clientID, clientSecret := startBroker()
 
-// exampleT lets brokertest serve examples, which have no *testing.T.
-type exampleT struct {
-	testing.TB
-	cleanups []func()
-}
-
-func (t *exampleT) Helper()                           {}
-func (t *exampleT) Context() context.Context          { return context.Background() }
-func (t *exampleT) Cleanup(f func())                  { t.cleanups = append(t.cleanups, f) }
-func (t *exampleT) Fatalf(format string, args ...any) { log.Fatalf(format, args...) }
-func (t *exampleT) Errorf(format string, args ...any) { log.Fatalf(format, args...) }
-
-func (t *exampleT) cleanup() {
-	for i := len(t.cleanups) - 1; i >= 0; i-- {
-		t.cleanups[i]()
+	app, err := agentwrit.NewApp(brokerURL, clientID, clientSecret)
+	if err != nil {
+		log.Fatal(err)
 	}
+	defer app.Close()
+	fmt.Println(app.Login(context.Background()))
+
+	// The address is checked at once; the credentials when they are used.
+	_, err = agentwrit.NewApp("broker.example", clientID, clientSecret)
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// agentwrit: parse broker URL: invalid broker URL: it must have the form https://broker.example
 }
 
-// An agent's whole life: created for a task, renewed, released, dead.
-func Example() {
-	_, app, _, stop := newBroker()
-	defer stop()
-	ctx := context.Background()
+func ExampleApp_CreateAgent() {
+	app, _ := newApp()
 
-	agent, err := app.CreateAgent(ctx, agentwrit.AgentRequest{
+	agent, err := app.CreateAgent(context.Background(), agentwrit.AgentRequest{
 		OrchID: "clinic", TaskID: "visit-17", Scope: []string{"read:records:P-1042"},
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	claims, err := app.Validate(ctx, agent.AccessToken())
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(claims.Scope, claims.TaskID)
-
-	if err := agent.Renew(ctx); err != nil {
-		log.Fatal(err)
-	}
-	if err := agent.Release(ctx); err != nil {
-		log.Fatal(err)
-	}
-	_, err = app.Validate(ctx, agent.AccessToken())
-	fmt.Println(errors.Is(err, agentwrit.ErrTokenInvalid))
-	// Output:
-	// [read:records:P-1042] visit-17
-	// true
+	fmt.Println(agent.TaskID(), agent.Scope(), agent.ExpiresIn() > 0)
+	// Output: visit-17 [read:records:P-1042] true
 }
 
-func ExampleApp_CreateAgent_aboveTheCeiling() {
-	_, app, _, stop := newBroker()
-	defer stop()
+// The broker refuses an agent whose scope exceeds the application's ceiling.
+func ExampleApp_CreateAgent_ceiling() {
+	app, _ := newApp()
 
 	_, err := app.CreateAgent(context.Background(), agentwrit.AgentRequest{
 		OrchID: "clinic", TaskID: "visit-17", Scope: []string{"read:payroll:*"},
@@ -83,36 +55,80 @@ func ExampleApp_CreateAgent_aboveTheCeiling() {
 	// Output: true
 }
 
-func ExampleAgent_Delegate() {
-	_, app, _, stop := newBroker()
-	defer stop()
-	ctx := context.Background()
-	create := func(task string, scope ...string) *agentwrit.Agent {
-		agent, err := app.CreateAgent(ctx, agentwrit.AgentRequest{OrchID: "clinic", TaskID: task, Scope: scope})
-		if err != nil {
-			log.Fatal(err)
-		}
-		return agent
-	}
-	doctor := create("visit", "read:records:P-1042", "write:records:P-1042")
-	scribe := create("dictation", "read:records:P-1042")
+func ExampleApp_Close() {
+	app, _ := newApp()
+	agent := newAgent(app, "visit-17", "read:records:P-1042")
 
-	// The scribe may write, for as long as the doctor's authority lasts.
-	pen, err := doctor.Delegate(ctx, scribe.ID(), []string{"write:records:P-1042"}, 0)
+	if err := app.Close(); err != nil {
+		log.Fatal(err)
+	}
+	err := app.Login(context.Background())
+	fmt.Println(errors.Is(err, agentwrit.ErrClosed))
+
+	// Agents keep their tokens.
+	fmt.Println(agent.Release(context.Background()))
+	// Output:
+	// true
+	// <nil>
+}
+
+func ExampleAgent_Renew() {
+	app, _ := newApp()
+	ctx := context.Background()
+	agent := newAgent(app, "visit-17", "read:records:P-1042")
+
+	old := agent.AccessToken()
+	if err := agent.Renew(ctx); err != nil {
+		log.Fatal(err)
+	}
+	_, err := app.Validate(ctx, old)
+	fmt.Println("old token invalid:", errors.Is(err, agentwrit.ErrTokenInvalid))
+	_, err = app.Validate(ctx, agent.AccessToken())
+	fmt.Println("new token:", err)
+	// Output:
+	// old token invalid: true
+	// new token: <nil>
+}
+
+func ExampleAgent_Release() {
+	app, _ := newApp()
+	ctx := context.Background()
+	agent := newAgent(app, "visit-17", "read:records:P-1042")
+
+	if err := agent.Release(ctx); err != nil {
+		log.Fatal(err)
+	}
+	_, err := app.Validate(ctx, agent.AccessToken())
+	fmt.Println("invalid:", errors.Is(err, agentwrit.ErrTokenInvalid))
+	err = agent.Renew(ctx)
+	fmt.Println("can't be renewed:", errors.Is(err, agentwrit.ErrReleased))
+	// Output:
+	// invalid: true
+	// can't be renewed: true
+}
+
+func ExampleAgent_Delegate() {
+	app, _ := newApp()
+	ctx := context.Background()
+	doctor := newAgent(app, "visit", "read:records:P-1042", "write:records:P-1042")
+	scribe := newAgent(app, "dictation", "read:records:P-1042")
+
+	// The scribe receives a second token, with which it may write.
+	delegated, err := doctor.Delegate(ctx, scribe.ID(), []string{"write:records:P-1042"}, 0)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(pen.Scope(), pen.ID() == scribe.ID())
+	fmt.Println(delegated.Scope(), delegated.ID() == scribe.ID())
 
-	// Nobody can hand on what they do not hold.
+	// An agent can't delegate scopes that it does not hold.
 	_, err = doctor.Delegate(ctx, scribe.ID(), []string{"write:records:P-2187"}, 0)
 	fmt.Println(errors.Is(err, agentwrit.ErrAuthorization))
 
-	// What was delegated dies with whoever delegated it.
+	// Releasing the doctor's token revokes what was delegated from it.
 	if err := doctor.Release(ctx); err != nil {
 		log.Fatal(err)
 	}
-	_, err = app.Validate(ctx, pen.AccessToken())
+	_, err = app.Validate(ctx, delegated.AccessToken())
 	fmt.Println(errors.Is(err, agentwrit.ErrTokenInvalid))
 	// Output:
 	// [write:records:P-1042] true
@@ -120,156 +136,302 @@ func ExampleAgent_Delegate() {
 	// true
 }
 
+func ExampleNewValidator() {
+	brokerURL, clientID, clientSecret := startBroker()
+	app, err := agentwrit.NewApp(brokerURL, clientID, clientSecret)
+	if err != nil {
+		log.Fatal(err)
+	}
+	agent := newAgent(app, "visit-17", "read:records:P-1042")
+
+	// A service needs the broker's address, and no credential.
+	validator, err := agentwrit.NewValidator(brokerURL)
+	if err != nil {
+		log.Fatal(err)
+	}
+	claims, err := validator.Validate(context.Background(), agent.AccessToken())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(claims.TaskID, claims.Scope)
+
+	_, err = validator.Validate(context.Background(), "forged")
+	fmt.Println(errors.Is(err, agentwrit.ErrTokenInvalid))
+	// Output:
+	// visit-17 [read:records:P-1042]
+	// true
+}
+
 func ExampleValidate() {
-	url, app, _, stop := newBroker()
-	defer stop()
-	ctx := context.Background()
-	agent, err := app.CreateAgent(ctx, agentwrit.AgentRequest{OrchID: "o", TaskID: "t", Scope: []string{"read:records:P-1042"}})
+	brokerURL, clientID, clientSecret := startBroker()
+	app, err := agentwrit.NewApp(brokerURL, clientID, clientSecret)
 	if err != nil {
 		log.Fatal(err)
 	}
-	// Whoever is handed a token asks the broker; no credential is needed.
-	claims, err := agentwrit.Validate(ctx, url, agent.AccessToken())
+	agent := newAgent(app, "visit-17", "read:records:P-1042")
+
+	claims, err := agentwrit.Validate(context.Background(), brokerURL, agent.AccessToken())
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(agentwrit.ScopeIsSubset([]string{"read:records:P-1042"}, claims.Scope))
-	fmt.Println(agentwrit.MissingScopes([]string{"read:records:P-2187"}, claims.Scope))
+	fmt.Println(claims.Subject == agent.ID())
+	// Output: true
+}
+
+func ExampleScopeIsSubset() {
+	held := []string{"read:records:*", "write:records:P-1042"}
+	fmt.Println(agentwrit.ScopeIsSubset([]string{"read:records:P-2187"}, held))
+	fmt.Println(agentwrit.ScopeIsSubset([]string{"write:records:P-2187"}, held))
 	// Output:
 	// true
-	// [read:records:P-2187]
+	// false
+}
+
+func ExampleMissingScopes() {
+	held := []string{"read:records:P-1042"}
+	fmt.Println(agentwrit.MissingScopes([]string{"read:records:P-1042", "read:labs:P-1042"}, held))
+	// Output: [read:labs:P-1042]
+}
+
+func ExampleParseScope() {
+	scope, err := agentwrit.ParseScope("read:data:acme:reports")
+	fmt.Println(scope.Action, scope.Resource, scope.Identifier, err)
+
+	_, err = agentwrit.ParseScope("read:data:acme:*")
+	fmt.Println(err)
+	// Output:
+	// read data acme:reports <nil>
+	// invalid scope format: use action:resource:identifier
 }
 
 func ExampleRequireScope() {
-	_, app, _, stop := newBroker()
-	defer stop()
-	records := agentwrit.RequireScope(app, "read:records:P-1042")(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	app, _ := newApp()
+	agent := newAgent(app, "visit-17", "read:records:P-1042")
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		claims, _ := agentwrit.ClaimsFrom(r.Context())
-		fmt.Fprint(w, "hello, task ", claims.TaskID)
-	}))
-	agent, err := app.CreateAgent(context.Background(), agentwrit.AgentRequest{OrchID: "o", TaskID: "t-1", Scope: []string{"read:records:P-1042"}})
-	if err != nil {
-		log.Fatal(err)
-	}
+		fmt.Fprint(w, "Hello, agent of task ", claims.TaskID)
+	})
+
+	protected := agentwrit.RequireScope(app, "read:records:P-1042")(handler)
+
 	for _, header := range []string{agent.BearerHeader(), ""} {
 		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Authorization", header)
-		records.ServeHTTP(w, r)
+		protected.ServeHTTP(w, r)
 		body, _, _ := strings.Cut(w.Body.String(), "{")
 		fmt.Println(w.Code, body)
 	}
 	// Output:
-	// 200 hello, task t-1
+	// 200 Hello, agent of task visit-17
 	// 401
 }
 
-func ExampleNewTransport() {
-	_, app, _, stop := newBroker()
-	defer stop()
-	api := httptest.NewServer(agentwrit.RequireScope(app, "read:records:P-1042")(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		io.WriteString(w, "the records")
-	})))
-	defer api.Close()
-	agent, err := app.CreateAgent(context.Background(), agentwrit.AgentRequest{OrchID: "o", TaskID: "t", Scope: []string{"read:records:P-1042"}})
-	if err != nil {
-		log.Fatal(err)
+func ExampleRequireScopeFunc() {
+	app, _ := newApp()
+	agent := newAgent(app, "visit-17", "read:records:P-1042")
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "records of ", r.PathValue("id"))
+	})
+
+	// The path names the patient, and so the scope that is required.
+	guard := agentwrit.RequireScopeFunc(app, func(r *http.Request) ([]string, error) {
+		return []string{"read:records:" + r.PathValue("id")}, nil
+	})
+	mux := http.NewServeMux()
+	mux.Handle("GET /records/{id}", guard(handler))
+
+	for _, path := range []string{"/records/P-1042", "/records/P-2187"} {
+		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", path, nil)
+		r.Header.Set("Authorization", agent.BearerHeader())
+		mux.ServeHTTP(w, r)
+		body, _, _ := strings.Cut(w.Body.String(), "{")
+		fmt.Println(w.Code, body)
 	}
+	// Output:
+	// 200 records of P-1042
+	// 403
+}
+
+func ExampleContextWithClaims() {
+	greet := func(w http.ResponseWriter, r *http.Request) {
+		claims, _ := agentwrit.ClaimsFrom(r.Context())
+		fmt.Fprint(w, "Hello, agent of task ", claims.TaskID)
+	}
+
+	// A unit test of the handler alone, without middleware and broker.
+	r := httptest.NewRequest("GET", "/", nil)
+	r = r.WithContext(agentwrit.ContextWithClaims(r.Context(), &agentwrit.Claims{TaskID: "visit-17"}))
+	w := httptest.NewRecorder()
+	greet(w, r)
+	fmt.Println(w.Body)
+	// Output: Hello, agent of task visit-17
+}
+
+func ExampleNewTransport() {
+	app, _ := newApp()
+	agent := newAgent(app, "visit-17", "read:records:P-1042")
+	api := httptest.NewServer(agentwrit.RequireScope(app, "read:records:P-1042")(http.HandlerFunc(
+		func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "the records") })))
+	defer api.Close()
+
 	transport, err := agentwrit.NewTransport(agent, api.URL, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
 	client := &http.Client{Transport: transport}
-	resp, err := client.Get(api.URL)
+	resp, err := client.Get(api.URL + "/records/P-1042")
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer resp.Body.Close()
-	body, _ := io.ReadAll(resp.Body)
-	fmt.Println(string(body))
+	body, err := io.ReadAll(resp.Body)
+	fmt.Println(string(body), err)
 
+	// The token is not sent anywhere else.
 	_, err = client.Get("http://elsewhere.example/")
 	fmt.Println(errors.Is(err, agentwrit.ErrAuthorization))
 	// Output:
-	// the records
+	// the records <nil>
 	// true
 }
 
 func ExampleNewOfflineVerifier() {
-	url, app, _, stop := newBroker()
-	defer stop()
-	ctx := context.Background()
-	agent, err := app.CreateAgent(ctx, agentwrit.AgentRequest{OrchID: "o", TaskID: "t", Scope: []string{"read:records:P-1042"}})
+	brokerURL, clientID, clientSecret := startBroker()
+	app, err := agentwrit.NewApp(brokerURL, clientID, clientSecret)
 	if err != nil {
 		log.Fatal(err)
 	}
-	verifier, err := agentwrit.NewOfflineVerifier(url)
+	ctx := context.Background()
+	agent := newAgent(app, "visit-17", "read:records:P-1042")
+
+	verifier, err := agentwrit.NewOfflineVerifier(brokerURL)
 	if err != nil {
 		log.Fatal(err)
 	}
 	claims, err := verifier.Validate(ctx, agent.AccessToken())
-	fmt.Println(claims.Scope, err)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(claims.Scope)
 
-	// The limit: a release is not known until the token expires.
+	// The price of working offline: a released token is accepted until it expires.
 	if err := agent.Release(ctx); err != nil {
 		log.Fatal(err)
 	}
 	_, err = verifier.Validate(ctx, agent.AccessToken())
 	fmt.Println(err)
 	// Output:
-	// [read:records:P-1042] <nil>
+	// [read:records:P-1042]
 	// <nil>
 }
 
-func ExampleAdmin() {
-	_, app, admin, stop := newBroker()
-	defer stop()
+func ExampleNewAdmin() {
+	brokerURL, adminSecret := exampleBrokerAdmin()
 	ctx := context.Background()
-	agent, err := app.CreateAgent(ctx, agentwrit.AgentRequest{OrchID: "o", TaskID: "visit-17", Scope: []string{"read:records:P-1042"}})
+
+	admin, err := agentwrit.NewAdmin(brokerURL, adminSecret)
 	if err != nil {
 		log.Fatal(err)
 	}
-	if _, err := admin.Revoke(ctx, "task", "visit-17"); err != nil {
+	defer admin.Close()
+	record, err := admin.RegisterApp(ctx, agentwrit.CreateAppRequest{
+		Name: "billing-assistant", Scopes: []string{"read:billing:*"},
+	})
+	if err != nil {
 		log.Fatal(err)
 	}
-	_, err = app.Validate(ctx, agent.AccessToken())
-	fmt.Println("dead:", errors.Is(err, agentwrit.ErrTokenInvalid))
+	fmt.Println(record.Name, record.ClientID != "", record.ClientSecret != "")
+	// Output: billing-assistant true true
+}
 
-	for e, err := range admin.AuditEvents(ctx, agentwrit.AuditFilter{TaskID: "visit-17"}) {
+func ExampleAdmin_Revoke() {
+	app, admin := newApp()
+	ctx := context.Background()
+	agent := newAgent(app, "task-to-stop", "read:records:P-1042")
+
+	if _, err := admin.Revoke(ctx, agentwrit.RevokeTask, "task-to-stop"); err != nil {
+		log.Fatal(err)
+	}
+	_, err := app.Validate(ctx, agent.AccessToken())
+	fmt.Println("invalid:", errors.Is(err, agentwrit.ErrTokenInvalid))
+	// Output: invalid: true
+}
+
+func ExampleAdmin_AuditEvents() {
+	app, admin := newApp()
+	ctx := context.Background()
+	if err := newAgent(app, "task-to-review", "read:records:P-1042").Release(ctx); err != nil {
+		log.Fatal(err)
+	}
+
+	for event, err := range admin.AuditEvents(ctx, agentwrit.AuditFilter{TaskID: "task-to-review"}) {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println(e.EventType, e.Outcome)
+		fmt.Println(event.EventType, event.Outcome)
 	}
 	// Output:
-	// dead: true
 	// agent_registered success
 	// token_issued success
-	// token_revoked success
+	// token_released success
 }
 
 func ExampleVerifyChain() {
-	_, app, admin, stop := newBroker()
-	defer stop()
+	app, admin := newApp()
 	ctx := context.Background()
-	if _, err := app.CreateAgent(ctx, agentwrit.AgentRequest{OrchID: "o", TaskID: "t", Scope: []string{"read:records:P-1042"}}); err != nil {
-		log.Fatal(err)
-	}
-	_, kept, err := admin.Checkpoint(ctx) // keep it where the broker's host can't reach
+	newAgent(app, "visit-17", "read:records:P-1042")
+
+	// Save checkpoints where the broker's host has no access.
+	_, saved, err := admin.Checkpoint(ctx)
 	if err != nil {
 		log.Fatal(err)
 	}
-	size, head, err := agentwrit.VerifyChain(admin.AuditEvents(ctx, agentwrit.AuditFilter{}), kept)
-	fmt.Println(size >= kept.Size, len(head), err)
-	// Output: true 64 <nil>
+	size, _, err := agentwrit.VerifyChain(admin.AuditEvents(ctx, agentwrit.AuditFilter{}), saved)
+	fmt.Println(size >= saved.Size, err)
+	// Output: true <nil>
+}
+
+func ExampleParseKeys() {
+	_, admin := newApp()
+	ctx := context.Background()
+	keys, err := admin.Keys(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	file, err := keys.MarshalJSON() // save it once, over a connection that you trust
+	if err != nil {
+		log.Fatal(err)
+	}
+	note, _, err := admin.Checkpoint(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	// Later, without the broker:
+	trusted, err := agentwrit.ParseKeys(file)
+	if err != nil {
+		log.Fatal(err)
+	}
+	checkpoint, err := trusted.OpenCheckpoint(note)
+	fmt.Println(checkpoint.Origin, checkpoint.Size > 0, err)
+	// Output: agentwrit.local/audit true <nil>
 }
 
 func ExampleError() {
-	_, app, _, stop := newBroker()
-	defer stop()
-	_, err := app.CreateAgent(context.Background(), agentwrit.AgentRequest{OrchID: "../x", TaskID: "t", Scope: []string{"read:records:P-1042"}})
+	app, _ := newApp()
+	_, err := app.CreateAgent(context.Background(), agentwrit.AgentRequest{
+		OrchID: "../x", TaskID: "t", Scope: []string{"read:records:P-1042"},
+	})
 	var e *agentwrit.Error
 	if errors.As(err, &e) {
 		fmt.Println(e.Op, e.Status, e.Code, errors.Is(err, agentwrit.ErrInvalidRequest))
 	}
 	// Output: register agent 400 invalid_request true
+}
+
+// A test of code that handles errors builds one itself.
+func ExampleError_test() {
+	err := error(&agentwrit.Error{Op: "validate token", Kind: agentwrit.ErrUnavailable, Detail: "maintenance"})
+	fmt.Println(errors.Is(err, agentwrit.ErrUnavailable), err)
+	// Output: true agentwrit: validate token: maintenance
 }
