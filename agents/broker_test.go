@@ -29,9 +29,9 @@ func TestABrokerThatGoesAway(t *testing.T) {
 	}{
 		{"before the run", "", "", broken, 0, 0, 0},
 		{"hangs before the run", "", "", hung, 0, 0, 0},
-		{"before the agent is registered", "spawn the clinical agent", "", broken, 0, 0, 0},
-		{"while the agent is registered", "spawn the clinical agent", "/v1/register", broken, 0, 1, 0},
-		{"hangs while the agent is registered", "spawn the clinical agent", "/v1/register", hung, 0, 1, 0},
+		{"before the agent is registered", "create the clinical agent", "", broken, 0, 0, 0},
+		{"while the agent is registered", "create the clinical agent", "/v1/register", broken, 0, 1, 0},
+		{"hangs while the agent is registered", "create the clinical agent", "/v1/register", hung, 0, 1, 0},
 		{"before the claims are shown", "validate the clinical token", "", broken, 1, 1, 0},
 		{"before the gate", "call get_patient_records for P-1042", "", broken, 1, 1, 0},
 		{"hangs before the gate", "call get_patient_records for P-1042", "", hung, 1, 1, 0},

@@ -7,80 +7,82 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/internal/text"
 	"github.com/devonartis/medassist-go/tools"
 	"github.com/devonartis/medassist-go/trace"
 )
 
-// lent is the one delegated credential that a run can have.
-var lent = trace.Credential{Category: string(tools.Prescription), Delegated: true}
-
-// credentialFor returns the credential that a call is made with. For most it is
-// the agent of the tool's category. What the clinical agent must hand on first
-// is handed on here.
-func (e *encounter) credentialFor(ctx context.Context, n need) (*credential, *refusal, error) {
-	holder, refused, err := e.agent(ctx, n.Tool.Category, n)
-	if err != nil || refused != nil || !n.Tool.Delegated() {
+// credentialFor returns the credential that a call is made with: the agent of
+// the tool's category, or what the clinical agent delegates to it if the tool
+// needs delegated authority.
+func (e *encounter) credentialFor(ctx context.Context, call toolCall) (*credential, *refusal, error) {
+	holder, refused, err := e.agent(ctx, call.Tool.Category, call)
+	if err != nil || refused != nil || !call.Tool.Delegated() {
 		return holder, refused, err
 	}
-	if have := e.crew.find(lent); have != nil && agentwrit.ScopeIsSubset(n.RequiredScopes(), have.agent.Scope()) {
+	if have := e.credentials.find(delegatedCredential); have != nil && agentwrit.ScopeIsSubset(call.RequiredScopes(), have.agent.Scope()) {
 		return have, nil, nil
 	}
-	clinical, refused, err := e.agent(ctx, tools.Clinical, n)
+	clinical, refused, err := e.agent(ctx, tools.Clinical, call)
 	if err != nil || refused != nil {
 		return nil, refused, err
 	}
-	return e.delegate(ctx, clinical, holder, n)
+	return e.delegate(ctx, clinical, holder, call)
 }
 
-// delegate asks the broker to hand exactly what the call requires from one
-// agent to the other. It does not look first whether the delegator holds it:
-// that is the broker's to decide, and a prescription for another patient shows
-// how it does.
-func (e *encounter) delegate(ctx context.Context, from, to *credential, n need) (*credential, *refusal, error) {
-	scope := n.RequiredScopes()
+// delegate asks the broker to delegate exactly what the call requires. It does
+// not check first whether the delegator holds that: the broker decides, and a
+// prescription for another patient shows that it does.
+func (e *encounter) delegate(ctx context.Context, from, to *credential, call toolCall) (*credential, *refusal, error) {
+	scope := call.RequiredScopes()
 	e.pace.wait(ctx, "delegate "+strings.Join(scope, ", "), true)
 	done := e.rec.span(trace.LaneBroker, "delegate")
 	agent, err := issue(ctx, e, func(ctx context.Context) (*agentwrit.Agent, error) {
-		// No longer than the delegator's own life, whatever the broker allows.
-		ttl := max(from.agent.ExpiresIn().Truncate(time.Second), time.Second)
-		return from.agent.Delegate(ctx, to.agent.ID(), scope, ttl)
+		return from.agent.Delegate(ctx, to.agent.ID(), scope, delegationTTL(from.agent.ExpiresIn()))
 	})
 	span := done()
 	switch {
 	case err != nil && refusedByBroker(err):
-		return nil, e.delegationDenied(ctx, from, to, n, err, span), nil
+		return nil, e.delegationDenied(ctx, from, to, call, err, span), nil
 	case err != nil:
-		return nil, nil, e.delegationFailed(ctx, n, err, span)
+		return nil, nil, e.delegationFailed(ctx, call, err, span)
 	}
-	cred := &credential{Credential: lent, agent: agent}
-	e.crew.add(cred)
-	e.rec.add(ctx, trace.StatusSuccess, fmt.Sprintf("%s agent delegates %s", capital(from.Category), strings.Join(scope, ", ")),
-		trace.Delegation{Credential: lent, DelegatorID: from.agent.ID(), DelegatorScope: from.agent.Scope(),
+	cred := &credential{Credential: delegatedCredential, agent: agent}
+	e.credentials.add(cred)
+	e.rec.add(ctx, trace.StatusSuccess, fmt.Sprintf("%s agent delegates %s", text.Capitalize(from.Category), strings.Join(scope, ", ")),
+		trace.Delegation{Credential: delegatedCredential, DelegatorID: from.agent.ID(), DelegatorScope: from.agent.Scope(),
 			DelegateID: agent.ID(), DelegatedScope: agent.Scope(), TokenPreview: preview(agent.AccessToken()),
 			Chain: hops(agent.DelegationChain()), ExpiresIn: seconds(agent.ExpiresIn())}, span)
 	return cred, nil, e.showClaims(ctx, cred, "delegated")
 }
 
-func (e *encounter) delegationDenied(ctx context.Context, from, to *credential, n need, err error, span trace.Span) *refusal {
-	words, code, requestID := brokerWords(err)
-	required, held := n.RequiredScopes(), from.agent.Scope()
-	missing := agentwrit.MissingScopes(required, held)
-	e.rec.add(ctx, trace.StatusDenied, "Broker refused to delegate "+strings.Join(required, ", "), trace.DelegationDenied{
-		Tool: n.Tool.Name, CallID: n.callID, PatientID: n.Patient.String(),
-		DelegatorID: from.agent.ID(), DelegatorScope: held, DelegateID: to.agent.ID(), RequestedScope: required,
-		MissingScope: missing, RefusedBy: trace.RefusedByBroker, Reason: words, ErrorCode: code, RequestID: requestID}, span)
-	return &refusal{Error: "delegation_denied", RefusedBy: string(trace.RefusedByBroker),
-		RequiredScope: required, HeldScope: held, MissingScope: missing,
-		Message: "The broker refused to delegate what this call needs: " + words}
+// delegationTTL returns the lifetime to request for a delegated token: what the
+// delegator's token has left, so that the request is within any broker's limits.
+func delegationTTL(left time.Duration) time.Duration {
+	return max(left.Truncate(time.Second), time.Second)
 }
 
-// delegationFailed is a delegation that got no answer.
-func (e *encounter) delegationFailed(ctx context.Context, n need, err error, span trace.Span) error {
+func (e *encounter) delegationDenied(ctx context.Context, from, to *credential, call toolCall, err error, span trace.Span) *refusal {
+	be := describeBrokerError(err)
+	required, held := call.RequiredScopes(), from.agent.Scope()
+	missing := agentwrit.MissingScopes(required, held)
+	e.rec.add(ctx, trace.StatusDenied, "Delegation of "+strings.Join(required, ", ")+" denied by the broker", trace.DelegationDenied{
+		Tool: call.Tool.Name, CallID: call.id, PatientID: call.Patient.String(),
+		DelegatorID: from.agent.ID(), DelegatorScope: held, DelegateID: to.agent.ID(), RequestedScope: required,
+		MissingScope: missing, RefusedBy: trace.RefusedByBroker, Reason: be.reason, ErrorCode: be.code, RequestID: be.requestID}, span)
+	return &refusal{Error: "delegation_denied", RefusedBy: string(trace.RefusedByBroker),
+		RequiredScope: required, HeldScope: held, MissingScope: missing,
+		Message: "The broker refused to delegate what this call needs: " + be.reason}
+}
+
+// delegationFailed logs a delegation that the broker neither made nor refused.
+func (e *encounter) delegationFailed(ctx context.Context, call toolCall, err error, span trace.Span) error {
 	if ctx.Err() != nil && !isBrokerError(err) {
-		return err // it was not tried
+		return err // the request was not sent
 	}
-	words, code, requestID := brokerWords(err)
-	e.rec.add(ctx, trace.StatusError, "The delegation failed: "+words, trace.AgentError{Credential: lent, Scope: n.RequiredScopes(),
-		Trigger: n.Tool.Name, Error: words, ErrorCode: code, RequestID: requestID, AnswerLost: agentwrit.MayHaveIssued(err)}, span)
+	be := describeBrokerError(err)
+	e.rec.add(ctx, trace.StatusError, "Delegation failed: "+be.reason, trace.AgentError{Credential: delegatedCredential,
+		Scope: call.RequiredScopes(), Trigger: call.Tool.Name, Error: be.reason, ErrorCode: be.code, RequestID: be.requestID,
+		AnswerLost: agentwrit.MayHaveIssued(err)}, span)
 	return e.brokerFailure(err)
 }

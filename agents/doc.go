@@ -1,23 +1,23 @@
-// Package agents runs encounters: a request about one patient goes to a model,
-// the model picks tools, and each call is made by an agent with credentials of
-// its own, or refused.
+// Package agents runs encounters. A request about one patient goes to a model,
+// the model picks tools, and each tool call is made by an agent that has its own
+// credential, or is refused.
 //
-// A [Service] holds the live runs. A run's flow is in encounter.go, and each
-// decision that it depends on has one place:
+// A [Service] holds the live runs. The flow of a run is in encounter.go and
+// conversation.go; each decision about a credential is made in one file:
 //
-//   - crew.go spawns an agent for each category of tools at its first call,
-//     with scopes for the run's patient only;
-//   - delegation.go has the clinical agent hand on what a prescription needs;
-//   - gate.go asks the broker, at each call, what the token holds now;
-//   - release.go ends every token: renewed, released, and proven dead.
+//   - registration.go creates an agent for a category of tools at the first call
+//     that needs it, with scopes for the run's patient only;
+//   - delegation.go has the clinical agent delegate what a prescription needs;
+//   - gate.go asks the broker, at each call, what the token holds;
+//   - release.go renews, releases and verifies every token at the end.
 //
-// The model is never trusted. It may ask for anything: what it asks for is
-// parsed, bounded and gated, and it is told why when it is refused. Everything
-// that happens is a step in the run's [trace.Log], in the order in which it
-// happened; nothing is shown that was not done, and no token stands in it.
+// The model is never trusted. Its requests are parsed, bounded and checked at the
+// gate, and a refusal tells it the reason. Everything that happens is a step in
+// the run's [trace.Log], in the order in which it happened. No step reports
+// something that was not done, and no step holds a token.
 //
-// A run outlives whoever started it. Every way out of it, be it the answer, a
-// failure, a limit, a cancellation, a shutdown or a panic, leads through the
-// release of its tokens. Calls that issue a token are never abandoned halfway,
-// so that there is none which nobody knows of.
+// A run does not depend on the request that started it. Every way out of a run
+// (the answer, a failure, a limit, a cancellation, a shutdown, a panic) releases
+// its tokens. A call that issues a token is never abandoned halfway, so that no
+// token exists that the run does not know of.
 package agents

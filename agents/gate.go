@@ -10,27 +10,27 @@ import (
 // verdict is the gate's decision about one call.
 type verdict struct {
 	required []string
-	held     []string // by the broker's word, now
+	held     []string // the scopes in the broker's response
 	missing  []string
-	dead     string // why the token is not accepted; empty if it is
+	rejected string // why the broker does not accept the token; empty if it does
 }
 
-// allowed reports whether the call may be made.
+// allowed reports whether the call may be made. A call that requires nothing is
+// not allowed: no tool is open to every token.
 func (v verdict) allowed() bool {
-	return v.dead == "" && len(v.required) > 0 && len(v.missing) == 0
+	return v.rejected == "" && len(v.required) > 0 && len(v.missing) == 0
 }
 
-// checkToken is the gate, the one place that lets a tool call pass. It asks the
-// broker about the token at this moment and compares what the call requires
-// with the claims in the answer, never with what was once asked for or granted.
-// An error means that the broker could not be asked, and that the call must not
-// be made.
+// checkToken is the gate: no tool call is made without its consent. It asks the
+// broker about the token and compares the required scopes with the claims in the
+// response, never with what was requested or granted earlier. An error means that
+// the broker could not be asked, and that the call must not be made.
 func checkToken(ctx context.Context, b Broker, token string, required []string) (verdict, error) {
 	v := verdict{required: required}
 	claims, err := b.Validate(ctx, token)
 	switch {
 	case errors.Is(err, agentwrit.ErrTokenInvalid):
-		v.dead, _, _ = brokerWords(err)
+		v.rejected = describeBrokerError(err).reason
 		return v, nil
 	case err != nil:
 		return verdict{}, err

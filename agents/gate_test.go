@@ -71,8 +71,8 @@ func TestTheGate(t *testing.T) {
 		if err != nil || v.allowed() {
 			t.Errorf("%s: %+v, %v", tt.name, v, err)
 		}
-		if (v.dead != "") != (tt.missing == nil) || !slices.Equal(v.missing, tt.missing) {
-			t.Errorf("%s: missing %v, dead %q, want %v", tt.name, v.missing, v.dead, tt.missing)
+		if (v.rejected != "") != (tt.missing == nil) || !slices.Equal(v.missing, tt.missing) {
+			t.Errorf("%s: missing %v, rejected %q, want %v", tt.name, v.missing, v.rejected, tt.missing)
 		}
 	}
 }

@@ -13,40 +13,39 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 )
 
-// loot is a copy of a token in a thief's hands, and the call that it was used
-// for when it was copied.
-type loot struct {
+// stolenToken is an attacker's copy of a token, and the call that the token was
+// used for when it was copied.
+type stolenToken struct {
 	from  *credential
 	token string
 	call  tools.Call
 }
 
-// String never says the token.
-func (l *loot) String() string { return "stolen token " + preview(l.token) }
+// String returns a description without the token.
+func (s *stolenToken) String() string { return "stolen token " + preview(s.token) }
 
-// LogValue likewise.
-func (l *loot) LogValue() slog.Value { return slog.StringValue(l.String()) }
+// LogValue returns a description without the token.
+func (s *stolenToken) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// befall lets the run's incident happen, once, after its first read.
-func (e *encounter) befall(ctx context.Context, cred *credential, n need) error {
-	if e.befallen || e.req.Incident == "" || n.Tool.Writes() {
+// triggerIncident starts the run's incident, once, after the first read.
+func (e *encounter) triggerIncident(ctx context.Context, cred *credential, call toolCall) error {
+	if e.incidentDone || e.req.Incident == "" || call.Tool.Writes() {
 		return nil
 	}
-	e.befallen = true
+	e.incidentDone = true
 	switch e.req.Incident {
 	case trace.IncidentRevocation:
-		return e.revoke(ctx, cred)
+		return e.revokeAgent(ctx, cred)
 	case trace.IncidentExpiry:
-		e.outlive(ctx, cred)
+		e.waitForExpiry(ctx, cred)
 	case trace.IncidentTheft:
-		e.steal(ctx, cred, n)
+		e.stealToken(ctx, cred, call)
 	}
 	return nil
 }
 
-// revoke is the kill switch: the operator revokes the agent, as from the
-// operator's page.
-func (e *encounter) revoke(ctx context.Context, cred *credential) error {
+// revokeAgent revokes the agent as the operator does on the operator's page.
+func (e *encounter) revokeAgent(ctx context.Context, cred *credential) error {
 	e.pace.wait(ctx, fmt.Sprintf("revoke the %s agent", cred), true)
 	limited, cancel := context.WithTimeout(ctx, e.Limits.BrokerCall)
 	defer cancel()
@@ -59,37 +58,36 @@ func (e *encounter) revoke(ctx context.Context, cred *credential) error {
 	return nil
 }
 
-// expiryMargin is how much longer than a token's life is waited, for clocks
-// that round.
+// expiryMargin is added to the wait for a token's expiry, for clocks that round.
 const expiryMargin = 300 * time.Millisecond
 
-// outlive lets the token's time run out. Nobody ends it, and nobody renews it.
-func (e *encounter) outlive(ctx context.Context, cred *credential) {
+// waitForExpiry waits until the token has expired. It is not renewed.
+func (e *encounter) waitForExpiry(ctx context.Context, cred *credential) {
 	left := cred.agent.ExpiresAt().Sub(e.Clock())
-	e.rec.add(ctx, trace.StatusInfo, fmt.Sprintf("Nobody renews the %s token: it has %d s to live", cred, seconds(left)),
+	e.rec.add(ctx, trace.StatusInfo, fmt.Sprintf("%s not renewed: expires in %d s", tokenName(cred), seconds(left)),
 		trace.Incident{Credential: cred.Credential, Kind: trace.IncidentExpiry})
 	e.pace.sleep(ctx, left+expiryMargin, nil)
 }
 
-// steal copies the token and uses it: for the patient that it is for, which
-// works, since it is a bearer token, and for another one.
-func (e *encounter) steal(ctx context.Context, cred *credential, n need) {
+// stealToken copies the token and uses it: for the token's own patient, which
+// works because it is a bearer token, and for another patient.
+func (e *encounter) stealToken(ctx context.Context, cred *credential, call toolCall) {
 	e.pace.wait(ctx, fmt.Sprintf("steal the %s token", cred), true)
-	l := &loot{cred, cred.agent.AccessToken(), n.Call}
-	e.rec.add(ctx, trace.StatusWarning, fmt.Sprintf("Somebody copies the %s token, but not its agent's key", cred),
+	s := &stolenToken{cred, cred.agent.AccessToken(), call.Call}
+	e.rec.add(ctx, trace.StatusWarning, fmt.Sprintf("Attacker copies the %s token (not the private key)", cred),
 		trace.Incident{Credential: cred.Credential, Kind: trace.IncidentTheft})
-	e.use(ctx, l, n.Call)
-	other := otherPatient(n.Patient)
-	if call, err := tools.Parse(n.Tool.Name, fmt.Sprintf(`{"patient_id":%q}`, other)); err == nil {
-		e.use(ctx, l, call)
+	e.useStolenToken(ctx, s, call.Call)
+	other := otherPatient(call.Patient)
+	if parsed, err := tools.Parse(call.Tool.Name, fmt.Sprintf(`{"patient_id":%q}`, other)); err == nil {
+		e.useStolenToken(ctx, s, parsed)
 	}
-	e.loot.Store(l)
+	e.stolen.Store(s)
 	if e.req.Hold {
-		e.pace.hold(ctx, "go on, and end the stolen token")
+		e.pace.hold(ctx, "release the token")
 	}
 }
 
-// otherPatient is one that the run is not about.
+// otherPatient returns a patient that the run is not about.
 func otherPatient(id patient.ID) string {
 	if id.String() == "P-2187" {
 		return "P-1042"
@@ -97,36 +95,35 @@ func otherPatient(id patient.ID) string {
 	return "P-2187"
 }
 
-// tryLoot has the thief come back when all is over.
-func (e *encounter) tryLoot(ctx context.Context) error {
-	if l := e.loot.Load(); l != nil {
-		e.use(context.WithoutCancel(ctx), l, l.call)
+// retryStolenToken has the attacker use the stolen token again after its release.
+func (e *encounter) retryStolenToken(ctx context.Context) error {
+	if s := e.stolen.Load(); s != nil {
+		e.useStolenToken(context.WithoutCancel(ctx), s, s.call)
 	}
 	return nil
 }
 
-// use makes a call with a stolen token. The gate is ours, so a thief goes past
-// it; the records API is not.
-func (e *encounter) use(ctx context.Context, l *loot, call tools.Call) {
+// useStolenToken makes a call with the stolen token. The gate is part of this
+// program, so an attacker bypasses it and calls the records API directly.
+func (e *encounter) useStolenToken(ctx context.Context, s *stolenToken, call tools.Call) {
 	e.pace.wait(ctx, "try the stolen token", false)
 	limited, cancel := context.WithTimeout(ctx, e.Limits.ToolCall)
 	defer cancel()
 	done := e.rec.span(trace.LaneRecords, "stolen token")
-	_, err := e.Tools.Do(limited, call, l.token)
+	_, err := e.Tools.Do(limited, call, s.token)
 	span := done()
-	step := trace.StolenTokenUsed{Credential: l.from.Credential, Tool: call.Tool.Name, PatientID: call.Patient.String(),
-		TokenPreview: preview(l.token), Authorized: err == nil, RequiredScope: call.RequiredScopes()}
-	thief := fmt.Sprintf("stolen token for %s of %s", call.Tool.Name, call.Patient)
+	step := trace.StolenTokenUsed{Credential: s.from.Credential, Tool: call.Tool.Name, PatientID: call.Patient.String(),
+		TokenPreview: preview(s.token), Authorized: err == nil, RequiredScope: call.RequiredScopes()}
 	var refused *tools.Refused
 	switch {
 	case err == nil:
-		e.rec.add(ctx, trace.StatusWarning, "The "+thief+": works, while the token lives", step, span)
+		e.rec.add(ctx, trace.StatusWarning, fmt.Sprintf("Stolen token accepted for %s (still valid)", call.Patient), step, span)
 	case errors.As(err, &refused):
 		step.RefusedBy, step.Reason = trace.RefusedByRecords, refused.Detail
 		step.HeldScope, step.MissingScope = refused.Held, refused.Missing
-		e.rec.add(ctx, trace.StatusDenied, "Records API refused the "+thief, step, span)
+		e.rec.add(ctx, trace.StatusDenied, fmt.Sprintf("Stolen token denied for %s by the records API", call.Patient), step, span)
 	default:
-		step.Reason = e.callWords(ctx, limited, need{Call: call}, err)
-		e.rec.add(ctx, trace.StatusError, "The "+thief+": "+step.Reason, step, span)
+		step.Reason = e.callReason(ctx, limited, toolCall{Call: call}, err)
+		e.rec.add(ctx, trace.StatusError, fmt.Sprintf("Stolen token for %s: %s", call.Patient, step.Reason), step, span)
 	}
 }

@@ -86,7 +86,7 @@ func TestAStolenToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldConfig{})
 	id := w.befallen(t, "Show records", func(r *agents.Request) { r.Incident, r.Hold = trace.IncidentTheft, true })
-	w.stepTo(t, id, "go on, and end the stolen token")
+	w.stepTo(t, id, "release the token")
 	token, err := w.Stolen(id)
 	must(t, err)
 	get := func(patient string) int {

@@ -6,23 +6,23 @@ import (
 	"time"
 )
 
-// Limits bound what a run and a service may use. A zero field takes the value
+// Limits bounds what a run and a service may use. A zero field takes the default
 // given beside it.
 type Limits struct {
-	LiveRuns     int // 32: more are refused with ErrBusy
-	Turns        int // 10: times that the model is asked
+	LiveRuns     int // 32: further runs are refused with ErrBusy
+	Turns        int // 10: turns of the model in one run
 	CallsPerTurn int // 24: tool calls in one reply
 	Calls        int // 60: tool calls in one run
 
-	ModelCall  time.Duration // 60 s: one reply of the model, whole
+	ModelCall  time.Duration // 60 s: one whole reply of the model
 	ToolCall   time.Duration // 10 s: one call of the records API
 	BrokerCall time.Duration // 5 s: one call of the broker
-	Cleanup    time.Duration // 3 s: the same, when tokens are ended
+	Cleanup    time.Duration // 3 s: one call of the broker while tokens are released
 
-	// Run is 3 minutes: the time that a run may work. Waiting for the
-	// presenter does not count.
+	// Run is 3 minutes: the time that a run may work. Time spent waiting for
+	// the presenter does not count.
 	Run time.Duration
-	// Stay is an hour: the time that a run may exist.
+	// Stay is one hour: the time after which a run is ended, waiting included.
 	Stay time.Duration
 }
 
@@ -41,23 +41,22 @@ func (l Limits) withDefaults() Limits {
 	}
 }
 
-// allowance is working time that runs out. It can be held, while someone else
-// is waited for.
+// allowance is a budget of working time. It can be paused while the run waits.
 type allowance struct {
 	mu    sync.Mutex
 	left  time.Duration
-	since time.Time // when it last began to run
+	since time.Time // when it was last started
 	timer *time.Timer
 }
 
-// newAllowance starts the clock; spent is called, in a goroutine of its own,
-// when the time is up.
+// newAllowance starts an allowance of d. When it is used up, spent is called in
+// its own goroutine.
 func newAllowance(d time.Duration, spent func()) *allowance {
 	return &allowance{left: d, since: time.Now(), timer: time.AfterFunc(d, spent)}
 }
 
-// hold stops the clock until go on is called.
-func (a *allowance) hold() (goOn func()) {
+// pause stops the clock until resume is called.
+func (a *allowance) pause() (resume func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.timer.Stop() {
@@ -73,5 +72,5 @@ func (a *allowance) hold() (goOn func()) {
 	}
 }
 
-// end stops the clock for good.
-func (a *allowance) end() { a.timer.Stop() }
+// stop stops the clock permanently.
+func (a *allowance) stop() { a.timer.Stop() }

@@ -11,19 +11,19 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 )
 
-// Operator revokes at the broker.
+// An Operator can revoke credentials at the broker.
 type Operator interface {
 	Revoke(ctx context.Context, level agentwrit.RevokeLevel, target string) (*agentwrit.RevokeResponse, error)
 }
 
 var _ Operator = (*agentwrit.Admin)(nil)
 
-// Token is a live token of a live run as an operator sees it: whose it is and
-// by which names it can be revoked, and never the token itself.
+// A Token describes an active token of a live run for the operator: its holder
+// and the names by which it can be revoked. It does not hold the token itself.
 type Token struct {
 	RunID string
 	trace.Credential
-	ID         string // "jti"; empty while the broker has not been asked
+	ID         string // "jti"; empty until the broker has returned it
 	AgentID    string // the holder's SPIFFE ID
 	TaskID     string
 	Scope      []string
@@ -31,15 +31,10 @@ type Token struct {
 	Delegators []string // SPIFFE IDs, the first delegator first
 }
 
-// Tokens lists the live tokens of all live runs: by run, then as they were
-// issued.
+// Tokens returns the active tokens of all live runs, ordered by run and then by
+// the time of issue.
 func (s *Service) Tokens() []Token {
-	s.mu.Lock()
-	live := make([]*encounter, 0, len(s.live))
-	for _, e := range s.live {
-		live = append(live, e)
-	}
-	s.mu.Unlock()
+	live := s.encounters()
 	slices.SortFunc(live, func(a, b *encounter) int { return cmp.Or(a.started.Compare(b.started), cmp.Compare(a.id, b.id)) })
 	var out []Token
 	for _, e := range live {
@@ -51,8 +46,8 @@ func (s *Service) Tokens() []Token {
 func (e *encounter) tokens() []Token {
 	now := e.Clock()
 	var out []Token
-	for _, c := range e.crew.list() {
-		if c.agent.Released() || !now.Before(c.agent.ExpiresAt()) || c.dead.Load() {
+	for _, c := range e.credentials.list() {
+		if c.agent.Released() || !now.Before(c.agent.ExpiresAt()) || c.revoked.Load() {
 			continue
 		}
 		id, _ := c.jti.Load().(string)
@@ -66,13 +61,16 @@ func (e *encounter) tokens() []Token {
 	return out
 }
 
-// Affected lists which of the live tokens a revocation would take down: those
-// that it names, and those that were delegated by their holders, near or far
-// (WIRE.md, "where ours is stricter").
+// Affected returns the active tokens that a revocation would revoke: those that
+// it names, and those that were delegated, directly or indirectly, by an agent
+// whose own token it names (docs/protocol.md, "Revocation"). Naming a delegated
+// token does not affect what its holder delegated with its own token.
 func (s *Service) Affected(level agentwrit.RevokeLevel, target string) []Token {
+	if target == "" {
+		return nil
+	}
 	all := s.Tokens()
-	named := make(map[string]bool) // agents
-	hit := func(t Token) bool {
+	named := func(t Token) bool {
 		switch level {
 		case wire.RevokeToken:
 			return t.ID == target
@@ -85,44 +83,47 @@ func (s *Service) Affected(level agentwrit.RevokeLevel, target string) []Token {
 		}
 		return false
 	}
+	delegators := make(map[string]bool) // agents whose own token is named
 	for _, t := range all {
-		if hit(t) && level != wire.RevokeChain && !t.Delegated {
-			named[t.AgentID] = true
+		if level != wire.RevokeChain && !t.Delegated && named(t) {
+			delegators[t.AgentID] = true
 		}
 	}
 	return slices.DeleteFunc(all, func(t Token) bool {
-		return target == "" || !hit(t) && !slices.ContainsFunc(t.Delegators, func(by string) bool { return named[by] })
+		return !named(t) && !slices.ContainsFunc(t.Delegators, func(by string) bool { return delegators[by] })
 	})
 }
 
-// Revoke has the broker revoke, and shows it in the trace of each live run that
-// loses a token by it. It fails with ErrNoOperator and the broker's errors.
+// Revoke revokes credentials at the broker and shows the revocation in the trace
+// of each live run that it affects. It fails with ErrNoOperator if the service
+// has no operator, and with the broker's errors.
 func (s *Service) Revoke(ctx context.Context, level agentwrit.RevokeLevel, target string) (*agentwrit.RevokeResponse, error) {
 	if s.cfg.Operator == nil {
 		return nil, ErrNoOperator
 	}
-	hit := s.Affected(level, target)
-	answer, err := s.cfg.Operator.Revoke(ctx, level, target)
+	affected := s.Affected(level, target)
+	response, err := s.cfg.Operator.Revoke(ctx, level, target)
 	if err != nil {
 		return nil, err
 	}
-	for run := range slices.Values(runsOf(hit)) {
+	for _, run := range runsOf(affected) {
 		e, err := s.find(run)
 		if err != nil {
 			continue // it has ended meanwhile
 		}
-		step := trace.TokenRevoked{Level: string(level), Target: target, Count: answer.Count}
-		for _, t := range hit {
+		step := trace.TokenRevoked{Level: string(level), Target: target, Count: response.Count}
+		for _, t := range affected {
 			if t.RunID == run {
 				step.Credentials = append(step.Credentials, t.Credential)
-				e.crew.find(t.Credential).dead.Store(true)
+				e.credentials.find(t.Credential).revoked.Store(true)
 			}
 		}
-		e.rec.add(ctx, trace.StatusWarning, "The operator revokes "+what(level, step.Credentials), step)
+		e.rec.add(ctx, trace.StatusWarning, "Operator revoked "+revokedName(level, step.Credentials), step)
 	}
-	return answer, nil
+	return response, nil
 }
 
+// runsOf returns the IDs of the tokens' runs, each once.
 func runsOf(tokens []Token) []string {
 	var ids []string
 	for _, t := range tokens {
@@ -131,17 +132,17 @@ func runsOf(tokens []Token) []string {
 	return slices.Compact(ids)
 }
 
-// what names what a revocation takes down, for people.
-func what(level agentwrit.RevokeLevel, hit []trace.Credential) string {
+// revokedName names what a revocation revoked, for people.
+func revokedName(level agentwrit.RevokeLevel, affected []trace.Credential) string {
 	switch {
 	case level == wire.RevokeTask:
 		return "the whole task"
 	case level == wire.RevokeChain:
-		return "all that was delegated"
-	case level == wire.RevokeAgent && len(hit) > 0:
-		return "the " + hit[0].Category + " agent"
-	case len(hit) > 0:
-		return "the " + (&credential{Credential: hit[0]}).String() + " token"
+		return "all delegations of the agent"
+	case level == wire.RevokeAgent && len(affected) > 0:
+		return "the " + affected[0].Category + " agent"
+	case len(affected) > 0:
+		return "the " + (&credential{Credential: affected[0]}).String() + " token"
 	}
 	return "a token"
 }

@@ -53,7 +53,7 @@ func waits(t *testing.T, pace Pace, f func(t *testing.T, p *pacer)) {
 	synctest.Test(t, func(t *testing.T) {
 		spent := false
 		a := newAllowance(time.Hour, func() { spent = true })
-		defer a.end()
+		defer a.stop()
 		f(t, newPacer(pace, a))
 		time.Sleep(59 * time.Minute) // what was waited does not count
 		synctest.Wait()
@@ -88,24 +88,24 @@ func TestTalkPauses(t *testing.T) {
 func TestStepWaitsForNext(t *testing.T) {
 	waits(t, Step, func(t *testing.T, p *pacer) {
 		p.wait(t.Context(), "ask the model", false) // not held
-		if p.goOn() {
+		if p.advance() {
 			t.Error("Next was taken while nothing waited")
 		}
 		time.AfterFunc(3*time.Hour, func() {
-			if s := p.now(); s.Waiting != "spawn" {
+			if s := p.current(); s.Waiting != "spawn" {
 				t.Errorf("state = %+v", s)
 			}
-			if !p.goOn() {
+			if !p.advance() {
 				t.Error("Next was not taken")
 			}
-			if p.goOn() {
+			if p.advance() {
 				t.Error("a second Next was taken")
 			}
 		})
 		start := time.Now()
 		p.wait(t.Context(), "spawn", true)
-		if time.Since(start) != 3*time.Hour || p.now().Waiting != "" {
-			t.Errorf("it waited %v, state %+v", time.Since(start), p.now())
+		if time.Since(start) != 3*time.Hour || p.current().Waiting != "" {
+			t.Errorf("it waited %v, state %+v", time.Since(start), p.current())
 		}
 	})
 }
@@ -137,7 +137,7 @@ func TestAPaceCanChangeWhileARunWaits(t *testing.T) {
 	t.Run("talk to step", func(t *testing.T) {
 		waits(t, Talk(20*time.Second), func(t *testing.T, p *pacer) {
 			time.AfterFunc(time.Second, func() { p.set(Step) })
-			time.AfterFunc(time.Hour, func() { p.goOn() })
+			time.AfterFunc(time.Hour, func() { p.advance() })
 			start := time.Now()
 			p.wait(t.Context(), "x", true)
 			if time.Since(start) != time.Hour {
@@ -165,7 +165,7 @@ func TestACancelledRunWaitsForNobody(t *testing.T) {
 
 func TestStatesAreFollowed(t *testing.T) {
 	waits(t, Step, func(t *testing.T, p *pacer) {
-		time.AfterFunc(time.Second, func() { p.goOn() })
+		time.AfterFunc(time.Second, func() { p.advance() })
 		p.wait(t.Context(), "spawn", true)
 		p.set(Instant)
 		p.set(Instant)
@@ -182,9 +182,9 @@ func TestAnAllowanceRunsOut(t *testing.T) {
 		start := time.Now()
 		var spent time.Duration
 		a := newAllowance(time.Minute, func() { spent = time.Since(start) })
-		defer a.end()
+		defer a.stop()
 		time.Sleep(20 * time.Second)
-		goOn := a.hold()
+		goOn := a.pause()
 		time.Sleep(time.Hour)
 		goOn()
 		time.Sleep(time.Hour)
@@ -192,7 +192,7 @@ func TestAnAllowanceRunsOut(t *testing.T) {
 		if spent != time.Hour+time.Minute {
 			t.Errorf("spent after %v", spent)
 		}
-		goOn = a.hold() // too late to be held
+		goOn = a.pause() // too late to be held
 		goOn()
 	})
 }

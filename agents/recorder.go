@@ -9,7 +9,7 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 )
 
-// recorder writes a run's steps into the log and counts them.
+// recorder writes a run's steps to the log and counts them.
 type recorder struct {
 	log    trace.Log
 	runID  string
@@ -20,8 +20,8 @@ type recorder struct {
 	tally trace.Tally
 }
 
-// add logs a step. A log that fails is reported to the operator and stops
-// nobody: the tokens must be ended all the same.
+// add logs a step. An error of the log is reported but does not stop the run: its
+// tokens must be released all the same.
 func (r *recorder) add(ctx context.Context, status trace.Status, label string, step trace.Step, spans ...trace.Span) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -32,14 +32,14 @@ func (r *recorder) add(ctx context.Context, status trace.Status, label string, s
 	}
 }
 
-// summary counts what was logged.
+// summary returns the run's last step, which counts what was logged.
 func (r *recorder) summary(patientID string, outcome trace.Outcome, took time.Duration) trace.Complete {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.tally.Complete(patientID, outcome, took)
 }
 
-// span measures a stretch of time; the returned function ends it.
+// span starts to measure time; the returned function ends the measurement.
 func (r *recorder) span(lane trace.Lane, name string) func() trace.Span {
 	start := r.now()
 	return func() trace.Span {

@@ -7,156 +7,159 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/internal/text"
 	"github.com/devonartis/medassist-go/trace"
 )
 
-// release ends every token of the run, delegated ones first: it is renewed, the
-// old one proven dead, released, and proven dead. It goes on when the run is
-// cancelled, then without waiting for anyone, and always comes to an end: each
-// call of the broker has its limit, and a short one once the broker has failed
-// to answer.
-func (e *encounter) release(ctx context.Context) error {
+// releaseTokens ends every token of the run, delegated ones first: it renews the
+// token, confirms that the old one is revoked, releases the new one and confirms
+// that too. It continues when the run is cancelled, then without waiting for the
+// presenter, and always returns: each call to the broker has a time limit, a
+// short one after a call that the broker did not answer.
+func (e *encounter) releaseTokens(ctx context.Context) error {
 	var failed error
-	p := parting{encounter: e, ctx: ctx}
-	for _, cred := range e.crew.delegatedFirst() {
-		// One token's panic must not keep the next one alive.
-		if err := e.recovered(ctx, func(context.Context) error { p.end(cred); return nil }); err != nil {
+	r := releaser{encounter: e, ctx: ctx}
+	for _, cred := range e.credentials.delegatedFirst() {
+		// A panic about one token must not prevent the release of the next.
+		if err := e.recovered(ctx, func(context.Context) error { r.end(cred); return nil }); err != nil {
 			failed = err
 		}
 	}
 	return failed
 }
 
-// parting ends tokens, one after the other.
-type parting struct {
+// releaser ends tokens one after the other.
+type releaser struct {
 	*encounter
-	ctx  context.Context // the run's, which may be over; only waiting heeds it
-	away bool            // the broker did not answer the last time
+	ctx         context.Context // the run's, which may be over; only the pace depends on it
+	unreachable bool            // the broker did not answer the previous call
 }
 
-// end takes one token to its proven death. Nothing can be proven of one whose
-// successor is not known, nor by a broker that does not answer.
-func (p *parting) end(cred *credential) {
-	state := p.renew(cred)
-	if state == alive {
-		state = p.giveBack(cred)
-	}
-	if state == dead {
-		p.prove(cred, cred.agent.AccessToken(), trace.TokenOfRelease)
-	}
-}
-
-// fate is what became of a token.
-type fate int
+// tokenState is what is known about a token at the end of its run.
+type tokenState int
 
 const (
-	alive   fate = iota
-	dead         // which is still to be proven
-	unknown      // nobody can say
+	stateLive    tokenState = iota
+	stateEnded              // the broker no longer accepts it, which is still to be confirmed
+	stateUnknown            // nothing can be confirmed
 )
 
-// renew replaces the token by its successor and proves the old one dead.
-func (p *parting) renew(cred *credential) fate {
-	if p.away {
-		return alive // to be given back at once, if the broker answers again
+// end renews and releases one token and confirms that it is revoked. Nothing can
+// be confirmed about a token whose successor is unknown, or without an answer of
+// the broker.
+func (r *releaser) end(cred *credential) {
+	state := r.renew(cred)
+	if state == stateLive {
+		state = r.release(cred)
 	}
-	p.pace.wait(p.ctx, fmt.Sprintf("renew the %s token", cred), true)
+	if state == stateEnded {
+		r.confirm(cred, cred.agent.AccessToken(), trace.TokenOfRelease)
+	}
+}
+
+// renew exchanges the token for a new one and confirms that the old one is revoked.
+func (r *releaser) renew(cred *credential) tokenState {
+	if r.unreachable {
+		return stateLive // release it at once, if the broker answers again
+	}
+	r.pace.wait(r.ctx, fmt.Sprintf("renew the %s token", cred), true)
 	old := cred.agent.AccessToken()
-	done := p.rec.span(trace.LaneBroker, "renew")
-	err := p.ask(cred.agent.Renew)
+	done := r.rec.span(trace.LaneBroker, "renew")
+	err := r.ask(cred.agent.Renew)
 	span := done()
 	if err == nil {
-		cred.jti.Store("") // the successor has another, which nobody has asked for
-		p.rec.add(p.ctx, trace.StatusSuccess, capital(cred.String())+" token renewed", trace.TokenRenewed{Credential: cred.Credential,
+		cred.jti.Store("") // the new token has another ID, which is not known yet
+		r.rec.add(r.ctx, trace.StatusSuccess, tokenName(cred)+" renewed", trace.TokenRenewed{Credential: cred.Credential,
 			AgentID: cred.agent.ID(), OldPreview: preview(old), NewPreview: preview(cred.agent.AccessToken()),
 			NewExpiresIn: seconds(cred.agent.ExpiresIn())}, span)
-		p.prove(cred, old, trace.TokenOfRenewal)
-		return alive
+		r.confirm(cred, old, trace.TokenOfRenewal)
+		return stateLive
 	}
-	state, lost := alive, false
+	state, lost := stateLive, false
 	switch {
 	case errors.Is(err, agentwrit.ErrAuthentication):
-		// Revoked, or past its time: that is no failure, but still to be proven.
-		words, _, _ := brokerWords(err)
-		p.rec.add(p.ctx, trace.StatusInfo, capital(cred.String())+" token is dead already, so it can't be renewed",
-			trace.ReleaseError{Credential: cred.Credential, AgentID: cred.agent.ID(), Stage: "renew", Error: words}, span)
-		return dead
+		// Revoked or expired: not a failure, but still to be confirmed.
+		r.rec.add(r.ctx, trace.StatusInfo, tokenName(cred)+" can't be renewed: no longer accepted",
+			trace.ReleaseError{Credential: cred.Credential, AgentID: cred.agent.ID(), Stage: "renew", Error: describeBrokerError(err).reason}, span)
+		return stateEnded
 	case !refusedByBroker(err):
-		// The answer did not come. If the old token lives, it was not replaced.
-		oldErr := p.validate(old)
+		// The response did not arrive. If the old token is valid, it was not renewed.
+		oldErr := r.validate(old)
 		lost = oldErr != nil
 		if errors.Is(oldErr, agentwrit.ErrTokenInvalid) {
-			state = unknown
+			state = stateUnknown
 		}
 	}
-	p.failed(cred, "renew", err, lost, span)
+	r.failed(cred, "renew", err, lost, span)
 	return state
 }
 
-// giveBack releases the token. When that gets no answer it may have been done
-// all the same, which the broker is asked.
-func (p *parting) giveBack(cred *credential) fate {
-	p.pace.wait(p.ctx, fmt.Sprintf("release the %s token", cred), true)
-	done := p.rec.span(trace.LaneBroker, "release")
-	err := p.ask(cred.agent.Release)
+// release releases the token. If the response does not arrive, the broker may
+// have released it nevertheless, so the token is validated.
+func (r *releaser) release(cred *credential) tokenState {
+	r.pace.wait(r.ctx, fmt.Sprintf("release the %s token", cred), true)
+	done := r.rec.span(trace.LaneBroker, "release")
+	err := r.ask(cred.agent.Release)
 	span := done()
 	if err != nil {
-		p.failed(cred, "release", err, false, span)
-		if errors.Is(p.validate(cred.agent.AccessToken()), agentwrit.ErrTokenInvalid) {
-			return dead
+		r.failed(cred, "release", err, false, span)
+		if errors.Is(r.validate(cred.agent.AccessToken()), agentwrit.ErrTokenInvalid) {
+			return stateEnded
 		}
-		return unknown
+		return stateUnknown
 	}
-	p.rec.add(p.ctx, trace.StatusSuccess, capital(cred.String())+" token released", trace.TokenReleased{Credential: cred.Credential,
+	r.rec.add(r.ctx, trace.StatusSuccess, tokenName(cred)+" released", trace.TokenReleased{Credential: cred.Credential,
 		AgentID: cred.agent.ID(), SPIFFEID: cred.agent.ID(), TaskID: cred.agent.TaskID()}, span)
-	return dead
+	return stateEnded
 }
 
-// prove asks the broker whether a token is dead.
-func (p *parting) prove(cred *credential, token, which string) {
-	p.pace.wait(p.ctx, fmt.Sprintf("prove the %s token dead", cred), true)
-	done := p.rec.span(trace.LaneBroker, "validate")
-	err := p.validate(token)
+// confirm asks the broker whether a token is still valid and logs the answer.
+func (r *releaser) confirm(cred *credential, token, which string) {
+	r.pace.wait(r.ctx, fmt.Sprintf("confirm that the %s token is revoked", cred), true)
+	done := r.rec.span(trace.LaneBroker, "validate")
+	err := r.validate(token)
 	span := done()
 	step := trace.PostReleaseValidation{Credential: cred.Credential, AgentID: cred.agent.ID(), Token: which, Valid: err == nil}
-	name := capital(cred.String()) + " token"
+	name := tokenName(cred)
 	if which == trace.TokenOfRenewal {
-		name = "Old " + cred.String() + " token"
+		name = "Previous " + cred.String() + " token"
 	}
 	switch {
 	case err == nil:
-		p.rec.add(p.ctx, trace.StatusError, name+" is STILL VALID", step, span)
+		r.rec.add(r.ctx, trace.StatusError, name+" is STILL VALID", step, span)
 	case errors.Is(err, agentwrit.ErrTokenInvalid):
-		step.Error, _, _ = brokerWords(err)
-		p.rec.add(p.ctx, trace.StatusSuccess, name+" is dead: the broker says so", step, span)
+		step.Error = describeBrokerError(err).reason
+		r.rec.add(r.ctx, trace.StatusSuccess, name+" confirmed revoked", step, span)
 	default:
-		p.failed(cred, "validate", err, false, span)
+		r.failed(cred, "validate", err, false, span)
 	}
 }
 
-func (p *parting) failed(cred *credential, stage string, err error, lost bool, span trace.Span) {
-	words, _, _ := brokerWords(err)
-	p.rec.add(p.ctx, trace.StatusError, fmt.Sprintf("%s token: %s failed: %s", capital(cred.String()), stage, words),
-		trace.ReleaseError{Credential: cred.Credential, AgentID: cred.agent.ID(), Stage: stage, Error: words, AnswerLost: lost}, span)
+func (r *releaser) failed(cred *credential, stage string, err error, lost bool, span trace.Span) {
+	reason := describeBrokerError(err).reason
+	r.rec.add(r.ctx, trace.StatusError, fmt.Sprintf("%s: %s failed: %s", tokenName(cred), stage, reason),
+		trace.ReleaseError{Credential: cred.Credential, AgentID: cred.agent.ID(), Stage: stage, Error: reason, AnswerLost: lost}, span)
 }
 
-func (p *parting) validate(token string) error {
-	return p.ask(func(ctx context.Context) error {
-		_, err := p.Broker.Validate(ctx, token)
+func (r *releaser) validate(token string) error {
+	return r.ask(func(ctx context.Context) error {
+		_, err := r.Broker.Validate(ctx, token)
 		return err
 	})
 }
 
-// ask calls the broker within the limit, a short one if it did not answer the
-// last time.
-func (p *parting) ask(f func(context.Context) error) error {
-	limit := p.Limits.Cleanup
-	if p.away {
+// ask calls the broker within the time limit, a short one if the broker did not
+// answer the previous call.
+func (r *releaser) ask(f func(context.Context) error) error {
+	limit := r.Limits.Cleanup
+	if r.unreachable {
 		limit = min(limit, time.Second)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), limit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), limit)
 	defer cancel()
 	err := f(ctx)
-	p.away = err != nil && !refusedByBroker(err) && !errors.Is(err, agentwrit.ErrTokenInvalid)
+	r.unreachable = err != nil && !refusedByBroker(err) && !errors.Is(err, agentwrit.ErrTokenInvalid)
 	return err
 }
+
+func tokenName(cred *credential) string { return text.Capitalize(cred.String()) + " token" }

@@ -14,24 +14,24 @@ import (
 // MaxText is the longest request, in characters.
 const MaxText = 4000
 
-// Request is what someone wants done for one patient.
+// A Request asks for something to be done for one patient.
 type Request struct {
 	Patient  patient.ID
 	Text     string // in plain language
 	Pace     Pace
-	Scenario string // the set piece that this run is, if it is one
-	// TokenTTL is the life of the run's tokens, in whole seconds; 0 means
+	Scenario string // ID of the scenario that this run plays; empty for none
+	// TokenTTL is the lifetime of the run's tokens, in whole seconds; 0 means
 	// the service's.
 	TokenTTL time.Duration
-	// Incident is what befalls the run's first credential after its first
+	// Incident is what happens to the run's first credential after its first
 	// read; empty means nothing.
 	Incident trace.IncidentKind
 	// Hold makes a theft wait for [Service.Next] at every pace, so that the
-	// room can try the stolen token.
+	// audience can try the stolen token.
 	Hold bool
 }
 
-// InputError says what is wrong with a request, in words for its author.
+// An InputError describes what is wrong with a request, in words for its author.
 type InputError struct {
 	Field   string // "patient_id", "request", "pace" or "scenario"
 	Message string
@@ -39,7 +39,7 @@ type InputError struct {
 
 func (e *InputError) Error() string { return e.Field + ": " + e.Message }
 
-// ParseRequest reads a request as it comes from outside. Every error is an
+// ParseRequest parses a request that comes from outside. Every error is an
 // [*InputError].
 func ParseRequest(patientID, text, pace string) (Request, error) {
 	id, err := patient.ParseID(patientID)
@@ -60,11 +60,11 @@ func (r Request) check() error {
 	case r.Patient.IsZero():
 		return &InputError{"patient_id", patient.ErrInvalidID.Error()}
 	case strings.TrimSpace(r.Text) == "":
-		return &InputError{"request", "say what is to be done, such as: Show the records"}
+		return &InputError{"request", "enter a request, such as: Show the records"}
 	case utf8.RuneCountInString(r.Text) > MaxText:
 		return &InputError{"request", fmt.Sprintf("at most %d characters", MaxText)}
 	case !utf8.ValidString(r.Text) || strings.ContainsFunc(r.Text, isControl):
-		return &InputError{"request", "only text, please: it holds control characters or broken UTF-8"}
+		return &InputError{"request", "use plain text: the request contains control characters or invalid UTF-8"}
 	}
 	return nil
 }

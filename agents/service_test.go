@@ -20,10 +20,10 @@ func TestARunCanBeCancelledAtAnyStep(t *testing.T) {
 		before string // where it waits when it is cancelled
 		tokens int
 	}{
-		{"spawn the clinical agent", 0},
+		{"create the clinical agent", 0},
 		{"validate the clinical token", 1},
 		{"call get_patient_records for P-1042", 1},
-		{"spawn the billing agent", 1},
+		{"create the billing agent", 1},
 		{"delegate write:prescriptions:P-1042", 3},
 		{"validate the delegated prescription token", 4},
 		{"call write_prescription for P-1042", 4},

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// deltaEvery is the least time between two pieces of a streamed answer: often
-// enough to read along, seldom enough that a run is not all pieces.
+// deltaEvery is the shortest time between two pieces of a streamed answer: often
+// enough to read along, rare enough to keep the trace short.
 const deltaEvery = 40 * time.Millisecond
 
-// stream gathers a model's words into pieces. The first goes out at once.
+// stream gathers a model's text into pieces. The first is emitted at once.
 type stream struct {
 	emit func(text string)
 
@@ -23,7 +23,7 @@ type stream struct {
 
 func newStream(emit func(string)) *stream { return &stream{emit: emit} }
 
-// write takes the next words.
+// write adds text.
 func (s *stream) write(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,7 +44,7 @@ func (s *stream) write(text string) {
 	}
 }
 
-// close sends what is left. Nothing is sent after it.
+// close emits the remaining text. Nothing is emitted after it returns.
 func (s *stream) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

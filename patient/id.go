@@ -1,6 +1,6 @@
-// Package patient holds the one type that every room must agree on: the
-// patient ID. It is parsed once, where it enters, and used as a type from
-// there on, so that an ID can never be a wildcard, a scope separator or a path.
+// Package patient defines the patient ID. An ID is parsed once, where it enters
+// the program, and is a type of its own from there on, so that it can never be a
+// wildcard, contain a scope separator or name a path.
 package patient
 
 import "errors"
@@ -8,13 +8,13 @@ import "errors"
 // MaxIDLength is the longest patient ID, in bytes.
 const MaxIDLength = 32
 
-// ErrInvalidID is what [ParseID] returns for anything but an ID.
+// ErrInvalidID is the error that [ParseID] returns.
 var ErrInvalidID = errors.New("a patient ID is 1 to 32 letters, digits, dots, underscores or hyphens, such as P-1042")
 
-// ID is a well-formed patient ID. The zero ID is not one.
+// An ID is a well-formed patient ID. The zero ID is not valid.
 type ID struct{ s string }
 
-// ParseID accepts [A-Za-z0-9._-]{1,32} except "." and "..", which are paths.
+// ParseID parses an ID: [A-Za-z0-9._-]{1,32}, except "." and "..", which are paths.
 func ParseID(s string) (ID, error) {
 	if s == "" || len(s) > MaxIDLength || s == "." || s == ".." {
 		return ID{}, ErrInvalidID
@@ -31,7 +31,7 @@ func ParseID(s string) (ID, error) {
 	return ID{s}, nil
 }
 
-// MustParseID is [ParseID] for IDs that stand in the source.
+// MustParseID is like [ParseID] but panics on an error. It is for constants.
 func MustParseID(s string) ID {
 	id, err := ParseID(s)
 	if err != nil {
@@ -40,13 +40,13 @@ func MustParseID(s string) ID {
 	return id
 }
 
-// String is the ID as it was written.
+// String returns the ID as it was written.
 func (id ID) String() string { return id.s }
 
-// IsZero reports whether id was never parsed.
+// IsZero reports whether id is the zero ID.
 func (id ID) IsZero() bool { return id.s == "" }
 
-// MarshalText writes the ID.
+// MarshalText encodes the ID.
 func (id ID) MarshalText() ([]byte, error) { return []byte(id.s), nil }
 
 // UnmarshalText parses the ID.

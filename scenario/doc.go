@@ -1,10 +1,9 @@
-// Package scenario holds the demo's set pieces: for each the patient and the
-// request, one sentence on what it proves, and what must be seen for it to
-// have been proven. The page offers them, the guides tell them, `medassist
-// check` runs them all.
+// Package scenario holds the scenarios of the demo: for each the patient and the
+// request, one sentence on what it proves, and what its run must show. The page
+// offers them, the talk presents them, and `medassist check` runs them all.
 //
-// A scenario expects outcomes, not a script: which agents exist, which tools
-// answered, what was refused and by whom. It judges a run from its trace
-// alone, so what it calls proven is what the page has shown. It starts
-// nothing itself.
+// The scenarios are in one table, in catalogue.go. A scenario expects outcomes
+// rather than a script: which agents are created, which tools respond, what is
+// denied and by whom. It judges a run by its trace alone, so it never passes a run
+// for something that the page did not show. The package runs nothing itself.
 package scenario

@@ -8,13 +8,13 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 )
 
-// Verdict says whether a run showed what its scenario expects.
+// A Verdict says whether a run showed what its scenario expects.
 type Verdict struct {
 	Seen      Seen
-	Surprises []string // one sentence each; none means it came as expected
+	Surprises []string // one sentence each; none if the run is as expected
 }
 
-// AsExpected reports whether there was no surprise.
+// AsExpected reports whether the run showed what the scenario expects.
 func (v Verdict) AsExpected() bool { return len(v.Surprises) == 0 }
 
 // Seen is what a trace shows, in the terms of [Expect].
@@ -25,10 +25,10 @@ type Seen struct {
 	Delegated int
 	Revoked   int
 	Stolen    []Theft
-	Complete  *trace.Complete // nil while the run goes on
+	Complete  *trace.Complete // nil if the run has not ended
 }
 
-// Observe reads a trace.
+// Observe returns what a trace shows.
 func Observe(events []trace.Event) Seen {
 	var s Seen
 	for _, e := range events {
@@ -59,32 +59,32 @@ func Observe(events []trace.Event) Seen {
 	return s
 }
 
-// Judge compares a finished run with what is expected of it.
+// Judge compares the trace of a run that has ended with what is expected.
 func (x Expect) Judge(events []trace.Event) Verdict {
 	v := Verdict{Seen: Observe(events)}
 	surprise := func(format string, args ...any) {
 		v.Surprises = append(v.Surprises, fmt.Sprintf(format, args...))
 	}
 	if got, want := sorted(v.Seen.Spawned), sorted(x.Spawned); !slices.Equal(got, want) {
-		surprise("spawned %s, expected %s", list(got), list(want))
+		surprise("created %s, expected %s", list(got), list(want))
 	}
 	for _, tool := range x.Allowed {
 		if !slices.Contains(v.Seen.Allowed, tool) {
-			surprise("%s did not answer", tool)
+			surprise("%s did not respond", tool)
 		}
 	}
 	for _, tool := range x.Never {
 		if slices.Contains(v.Seen.Allowed, tool) {
-			surprise("%s was let through", tool)
+			surprise("%s was allowed", tool)
 		}
 	}
 	for _, d := range x.Denied {
 		if !slices.ContainsFunc(v.Seen.Denied, d.matches) {
-			surprise("%s was not refused", d)
+			surprise("%s was not denied", d)
 		}
 	}
 	if len(x.Denied) == 0 && len(v.Seen.Denied) > 0 {
-		surprise("%s was refused", v.Seen.Denied[0])
+		surprise("%s was denied", v.Seen.Denied[0])
 	}
 	if v.Seen.Delegated != x.Delegated {
 		surprise("%d delegations, expected %d", v.Seen.Delegated, x.Delegated)
@@ -99,7 +99,7 @@ func (x Expect) Judge(events []trace.Event) Verdict {
 	return v
 }
 
-// judgeEnd looks at how the run ended.
+// judgeEnd checks how the run ended.
 func (x Expect) judgeEnd(c *trace.Complete) []string {
 	if c == nil {
 		return []string{"the run did not end"}
@@ -113,7 +113,7 @@ func (x Expect) judgeEnd(c *trace.Complete) []string {
 		out = append(out, fmt.Sprintf("the run %s, expected %s", c.Outcome, want))
 	}
 	if c.AllRevoked == x.NoTokens {
-		out = append(out, fmt.Sprintf("%d of %d tokens proven dead", c.ConfirmedRevoked, c.Tokens))
+		out = append(out, fmt.Sprintf("%d of %d tokens confirmed revoked", c.ConfirmedRevoked, c.Tokens))
 	}
 	return out
 }
@@ -123,7 +123,7 @@ func (d Denial) matches(got Denial) bool {
 	return d.Tool == got.Tool && (d.RefusedBy == "" || d.RefusedBy == got.RefusedBy)
 }
 
-// String names the denial: "write_prescription by the broker".
+// String returns the denial in words: "write_prescription by the broker".
 func (d Denial) String() string {
 	if d.RefusedBy == "" {
 		return d.Tool
@@ -131,8 +131,8 @@ func (d Denial) String() string {
 	return d.Tool + " by the " + string(d.RefusedBy)
 }
 
-// theft reads a use of a stolen token. One that nobody refused and that came to
-// nothing all the same is none that was let through.
+// theft reads a use of a stolen token. A use that failed without being denied is
+// not one that was allowed.
 func theft(s trace.StolenTokenUsed) Theft {
 	if !s.Authorized && s.RefusedBy == "" {
 		return Theft{s.PatientID, "nobody"}
@@ -144,9 +144,9 @@ func thefts(all []Theft) string {
 	var out []string
 	for _, t := range all {
 		if t.RefusedBy == "" {
-			out = append(out, t.PatientID+" let through")
+			out = append(out, t.PatientID+" allowed")
 		} else {
-			out = append(out, t.PatientID+" refused by "+string(t.RefusedBy))
+			out = append(out, t.PatientID+" denied by "+string(t.RefusedBy))
 		}
 	}
 	return list(out)

@@ -15,7 +15,7 @@ func trail(steps ...trace.Step) []trace.Event {
 	return out
 }
 
-// A run that shows what is expected, and every way in which it may not.
+// A run that shows what is expected passes; every deviation is named.
 func TestJudge(t *testing.T) {
 	expect := Expect{Spawned: []string{clinical}, Allowed: []string{"get_lab_results"}, Never: []string{"write_prescription"},
 		Denied: []Denial{{"get_patient_records", trace.RefusedByGate}}, Delegated: 0}
@@ -30,19 +30,19 @@ func TestJudge(t *testing.T) {
 		trail []trace.Event
 		want  string
 	}{
-		"no agent":           {trail(call, denied, end), "spawned nothing"},
-		"one agent more":     {trail(spawn, trace.AgentCreated{Credential: trace.Credential{Category: billing}}, call, denied, end), "spawned billing, clinical"},
-		"no answer":          {trail(spawn, denied, end), "get_lab_results did not answer"},
-		"what must never":    {trail(spawn, call, denied, trace.ToolCall{Tool: "write_prescription"}, end), "write_prescription was let through"},
-		"no refusal":         {trail(spawn, call, end), "was not refused"},
-		"refused by another": {trail(spawn, call, trace.ScopeDenied{Tool: "get_patient_records", RefusedBy: trace.RefusedByRecords}, end), "was not refused"},
-		"a delegation":       {trail(spawn, call, denied, trace.Delegation{}, end), "1 delegations"},
-		"a token that lives": {trail(spawn, call, denied, trace.Complete{Outcome: trace.OutcomeAnswered, Tokens: 1}), "0 of 1 tokens proven dead"},
-		"a revocation":       {trail(spawn, call, denied, trace.TokenRevoked{}, end), "1 revocations"},
-		"a theft":            {trail(spawn, call, denied, trace.StolenTokenUsed{PatientID: "P-1", Authorized: true}, end), "P-1 let through"},
-		"a theft, lost":      {trail(spawn, call, denied, trace.StolenTokenUsed{PatientID: "P-1"}, end), "P-1 refused by nobody"},
-		"failed":             {trail(spawn, call, denied, trace.Complete{Outcome: trace.OutcomeFailed, AllRevoked: true}), "the run failed"},
-		"no end":             {trail(spawn, call, denied), "did not end"},
+		"no agent":            {trail(call, denied, end), "created nothing"},
+		"one agent more":      {trail(spawn, trace.AgentCreated{Credential: trace.Credential{Category: billing}}, call, denied, end), "created billing, clinical"},
+		"no answer":           {trail(spawn, denied, end), "get_lab_results did not respond"},
+		"a forbidden call":    {trail(spawn, call, denied, trace.ToolCall{Tool: "write_prescription"}, end), "write_prescription was allowed"},
+		"no refusal":          {trail(spawn, call, end), "was not denied"},
+		"refused by another":  {trail(spawn, call, trace.ScopeDenied{Tool: "get_patient_records", RefusedBy: trace.RefusedByRecords}, end), "was not denied"},
+		"a delegation":        {trail(spawn, call, denied, trace.Delegation{}, end), "1 delegations"},
+		"a token not revoked": {trail(spawn, call, denied, trace.Complete{Outcome: trace.OutcomeAnswered, Tokens: 1}), "0 of 1 tokens confirmed revoked"},
+		"a revocation":        {trail(spawn, call, denied, trace.TokenRevoked{}, end), "1 revocations"},
+		"a theft":             {trail(spawn, call, denied, trace.StolenTokenUsed{PatientID: "P-1", Authorized: true}, end), "P-1 allowed"},
+		"a theft, lost":       {trail(spawn, call, denied, trace.StolenTokenUsed{PatientID: "P-1"}, end), "P-1 denied by nobody"},
+		"failed":              {trail(spawn, call, denied, trace.Complete{Outcome: trace.OutcomeFailed, AllRevoked: true}), "the run failed"},
+		"no end":              {trail(spawn, call, denied), "did not end"},
 	} {
 		if v := expect.Judge(tc.trail); v.AsExpected() || !strings.Contains(strings.Join(v.Surprises, "\n"), tc.want) {
 			t.Errorf("%s: %q, want %q", name, v.Surprises, tc.want)

@@ -212,7 +212,7 @@ func TestBrowserPresenterStageAndPhone(t *testing.T) {
 
 	laptop.Press("r") // act 2 of the short talk, step by step
 	for name, p := range map[string]*browsertest.Page{"laptop": laptop, "stage": stage, "phone": phone} {
-		p.Wait(name+" shows that it waits", `document.querySelector("#status").innerText.includes("spawn")`)
+		p.Wait(name+" shows that it waits", `document.querySelector("#status").innerText.includes("create the")`)
 	}
 	first := runShown(laptop)
 	for range 4 {
@@ -244,7 +244,7 @@ func TestBrowserPresenterStageAndPhone(t *testing.T) {
 
 	laptop.Wait("the scripts are at work", loaded)
 	laptop.Press(browsertest.ArrowRight)
-	laptop.Wait("the next act", `document.querySelector("#h-act").innerText.includes("too far")`)
+	laptop.Wait("the next act", `document.querySelector("#h-act").innerText.includes("another patient")`)
 	laptop.Press("r")
 	for name, p := range map[string]*browsertest.Page{"laptop": laptop, "stage": stage, "phone": phone} {
 		p.Wait(name+" shows the next act's end", `document.querySelector("#run").dataset.run !== `+quote(first)+` && `+isOver)

@@ -1,0 +1,119 @@
+package agents
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/internal/text"
+	"github.com/devonartis/medassist-go/tools"
+	"github.com/devonartis/medassist-go/trace"
+)
+
+// agent returns the agent of a category. It creates the agent at the first call
+// that needs one. A refusal by the broker goes back to the model.
+func (e *encounter) agent(ctx context.Context, c tools.Category, call toolCall) (*credential, *refusal, error) {
+	id := trace.Credential{Category: string(c)}
+	if have := e.credentials.find(id); have != nil {
+		return have, nil, nil
+	}
+	e.pace.wait(ctx, fmt.Sprintf("create the %s agent", c), true)
+	scope := tools.AgentScopes(c, e.req.Patient)
+	done := e.rec.span(trace.LaneBroker, "register")
+	agent, err := issue(ctx, e, func(ctx context.Context) (*agentwrit.Agent, error) {
+		return e.Broker.CreateAgent(ctx, agentwrit.AgentRequest{OrchID: e.OrchID, TaskID: e.id, Scope: scope,
+			MaxTTL: e.tokenTTL(), Label: e.OrchID + "-" + string(c)})
+	})
+	span := done()
+	if err != nil {
+		refused, err := e.registrationFailed(ctx, id, call, scope, err, span)
+		return nil, refused, err
+	}
+	cred := &credential{Credential: id, agent: agent}
+	e.credentials.add(cred)
+	e.rec.add(ctx, trace.StatusSuccess, text.Capitalize(string(c))+" agent created", trace.AgentCreated{
+		Credential: id, AgentID: agent.ID(), SPIFFEID: agent.ID(), Scope: agent.Scope(), Tools: c.Names(),
+		TaskID: agent.TaskID(), OrchID: agent.OrchID(), ExpiresIn: seconds(agent.ExpiresIn()),
+		TokenPreview: preview(agent.AccessToken()), Trigger: call.Tool.Name}, span)
+	return cred, nil, e.showClaims(ctx, cred, "spawned")
+}
+
+// issue makes a call that issues a token. A cancellation of the run does not cut
+// the call short: its response may hold a token, which must be released.
+func issue(ctx context.Context, e *encounter, f func(context.Context) (*agentwrit.Agent, error)) (*agentwrit.Agent, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.Limits.BrokerCall)
+	defer cancel()
+	return f(limited)
+}
+
+func (e *encounter) registrationFailed(ctx context.Context, id trace.Credential, call toolCall, scope []string, err error, span trace.Span) (*refusal, error) {
+	if ctx.Err() != nil && !isBrokerError(err) {
+		return nil, err // the request was not sent
+	}
+	be := describeBrokerError(err)
+	status := trace.StatusError
+	denied := errors.Is(err, agentwrit.ErrAuthorization)
+	if denied {
+		status = trace.StatusDenied
+	}
+	e.rec.add(ctx, status, fmt.Sprintf("%s agent not created: %s", text.Capitalize(id.Category), be.reason), trace.AgentError{
+		Credential: id, Scope: scope, Trigger: call.Tool.Name, Error: be.reason, ErrorCode: be.code, RequestID: be.requestID,
+		AnswerLost: agentwrit.MayHaveIssued(err)}, span)
+	if !denied {
+		return nil, e.brokerFailure(err)
+	}
+	return &refusal{Error: "agent_refused", RefusedBy: string(trace.RefusedByBroker), RequiredScope: scope,
+		Message: "The broker refused to register the " + id.Category + " agent: " + be.reason}, nil
+}
+
+// showClaims asks the broker about a new token and shows its claims. The reason
+// becomes the step's context.
+func (e *encounter) showClaims(ctx context.Context, cred *credential, reason string) error {
+	e.pace.wait(ctx, fmt.Sprintf("validate the %s token", cred), true)
+	limited, cancel := context.WithTimeout(ctx, e.Limits.BrokerCall)
+	defer cancel()
+	done := e.rec.span(trace.LaneBroker, "validate")
+	claims, err := e.Broker.Validate(limited, cred.agent.AccessToken())
+	span := done()
+	step := trace.TokenValidated{Credential: cred.Credential, Context: reason}
+	name := text.Capitalize(cred.String()) + " token"
+	switch {
+	case errors.Is(err, agentwrit.ErrTokenInvalid):
+		step.Error = describeBrokerError(err).reason
+		e.rec.add(ctx, trace.StatusDenied, name+" is not valid: "+step.Error, step, span)
+		return nil // its calls will be refused, one by one
+	case err != nil && ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		return e.brokerFailure(err)
+	}
+	cred.jti.Store(claims.ID)
+	step.Valid, step.Subject, step.Scope, step.TokenID = true, claims.Subject, claims.Scope, claims.ID
+	step.OrchID, step.TaskID, step.Issuer = claims.OrchID, claims.TaskID, claims.Issuer
+	step.IssuedAt, step.ExpiresAt, step.Chain = claims.IssuedAt, claims.ExpiresAt, hops(claims.DelegationChain)
+	e.rec.add(ctx, trace.StatusSuccess, name+" holds "+strings.Join(claims.Scope, ", "), step, span)
+	return nil
+}
+
+func hops(chain []agentwrit.DelegationHop) []trace.Hop {
+	var out []trace.Hop
+	for _, h := range chain {
+		out = append(out, trace.Hop{Agent: h.Agent, Scope: h.Scope, DelegatedAt: h.DelegatedAt})
+	}
+	return out
+}
+
+func (e *encounter) tokenTTL() time.Duration {
+	if e.req.TokenTTL > 0 {
+		return e.req.TokenTTL
+	}
+	return e.TokenTTL
+}
+
+func seconds(d time.Duration) int { return int(d.Round(time.Second) / time.Second) }
