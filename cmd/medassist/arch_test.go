@@ -34,6 +34,7 @@ var allowedImports = map[string][]string{
 	"agents":               {"agentwrit", "tools", "llm", "llm/planner", "trace"},
 	"web/picture":          {"agentwrit", "tools", "trace"},
 	"web/static":           nil,
+	"web/hero":             {"agentwrit", "tools", "trace"},
 	"web/trail":            {"agentwrit"},
 	"web/ui":               {"web/static"},
 	"web/internal/respond": webFloor,
