@@ -132,5 +132,5 @@ func (d *Denial) write(w http.ResponseWriter, r *http.Request) {
 		h.Set("WWW-Authenticate", "Bearer")
 	}
 	w.WriteHeader(d.Status)
-	json.NewEncoder(w).Encode(d) // an error means that the client is gone
+	_ = json.NewEncoder(w).Encode(d) // an error means that the client is gone
 }

@@ -70,7 +70,7 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 	}
 	defer func() {
 		if err != nil {
-			b.store.Close()
+			_ = b.store.Close() // the first error counts
 		}
 	}()
 	if err := b.load(ctx); err != nil {

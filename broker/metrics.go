@@ -62,7 +62,7 @@ func newMetrics(b *Broker) *metrics {
 		func() float64 {
 			n, err := b.store.ActiveAgents(context.Background(), b.now())
 			if err != nil {
-				b.readFault(err)
+				_ = b.readFault(err) // logs it; a gauge has no error to return
 			}
 			return float64(n)
 		})

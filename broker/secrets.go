@@ -110,13 +110,13 @@ func writeSecret(path string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // fails once renamed
+	defer func() { _ = os.Remove(f.Name()) }() // fails once renamed
 	if _, err := f.Write(content); err != nil {
-		f.Close()
+		_ = f.Close() // the first error counts
 		return err
 	}
 	if err := f.Sync(); err != nil {
-		f.Close()
+		_ = f.Close() // the first error counts
 		return err
 	}
 	if err := f.Close(); err != nil {

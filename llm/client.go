@@ -107,7 +107,7 @@ func (m *client) Complete(ctx context.Context, req Request, onText func(string))
 	if err != nil {
 		return Reply{}, explain(ctx, m.who, err)
 	}
-	defer stream.Close()
+	defer func() { _ = stream.Close() }() // it was only read
 	a := assembly{who: m.who, earlier: req.callCount()}
 	for {
 		chunk, err := stream.Recv()

@@ -35,19 +35,19 @@ func fingerprint(req openai.ChatCompletionRequest) string {
 		}
 	}
 	slices.Sort(names)
-	enc.Encode(names)
+	_ = enc.Encode(names)
 	for _, m := range req.Messages {
 		switch m.Role {
 		case openai.ChatMessageRoleAssistant:
 			for _, c := range m.ToolCalls {
-				enc.Encode([]any{"call", c.Function.Name, canonical(c.Function.Arguments)})
+				_ = enc.Encode([]any{"call", c.Function.Name, canonical(c.Function.Arguments)})
 			}
 		case openai.ChatMessageRoleTool:
-			enc.Encode([]any{m.Role, steady(canonical(m.Content))})
+			_ = enc.Encode([]any{m.Role, steady(canonical(m.Content))})
 		case openai.ChatMessageRoleUser:
-			enc.Encode([]any{m.Role, folded(m.Content)})
+			_ = enc.Encode([]any{m.Role, folded(m.Content)})
 		default:
-			enc.Encode([]any{m.Role, mask(folded(m.Content))})
+			_ = enc.Encode([]any{m.Role, mask(folded(m.Content))})
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))

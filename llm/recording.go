@@ -59,7 +59,7 @@ func readRecording(path string) (exchanges map[string]exchange, model string, er
 	if err != nil {
 		return nil, "", fmt.Errorf("open the recording: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it is only read
 	if info, err := f.Stat(); err != nil || info.Size() > maxRecording {
 		return nil, "", fmt.Errorf("the recording %s is larger than %d bytes, or not a file", path, maxRecording)
 	}

@@ -103,7 +103,7 @@ func writeJSON(w http.ResponseWriter, out any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	json.NewEncoder(w).Encode(out) // a client that is gone needs no answer
+	_ = json.NewEncoder(w).Encode(out) // a client that is gone needs no answer
 }
 
 func writeProblem(w http.ResponseWriter, r *http.Request, code wire.Code, detail string) {
@@ -111,7 +111,7 @@ func writeProblem(w http.ResponseWriter, r *http.Request, code wire.Code, detail
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(code.Status())
-	json.NewEncoder(w).Encode(wire.NewProblem(code, detail, r.URL.Path, "")) // likewise
+	_ = json.NewEncoder(w).Encode(wire.NewProblem(code, detail, r.URL.Path, "")) // likewise
 }
 
 // decode reads a request's body strictly.

@@ -34,12 +34,12 @@ func OpenStore(ctx context.Context, path string, now func() time.Time) (*Store, 
 	s := &Store{db, now}
 	var patients int
 	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM patients").Scan(&patients); err != nil {
-		db.Close()
+		_ = db.Close() // the first error counts
 		return nil, fmt.Errorf("records: %w", err)
 	}
 	if patients == 0 {
 		if err := s.Reset(ctx); err != nil {
-			db.Close()
+			_ = db.Close() // the first error counts
 			return nil, err
 		}
 	}

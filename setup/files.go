@@ -77,7 +77,7 @@ func writePrivate(path string, content []byte) error {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
-		os.Remove(f.Name())
+		_ = os.Remove(f.Name()) // the first error counts
 	}
 	return err
 }

@@ -46,7 +46,7 @@ func openDatabase(ctx context.Context, path string) (_ *database, err error) {
 		db.saveEvent, err = db.sql.PrepareContext(ctx, `INSERT OR REPLACE INTO event (run_id, seq, json) VALUES (?, ?, ?)`)
 	}
 	if err != nil {
-		db.Close()
+		_ = db.Close() // the first error counts
 		return nil, err
 	}
 	return db, nil

@@ -58,7 +58,7 @@ func OpenStore(ctx context.Context, path string, logger *slog.Logger) (*Store, e
 	}
 	s := &Store{db: db, writer: newWriter(db, logger), loaded: make(map[string]*entry)}
 	if err := s.closeInterrupted(ctx); err != nil {
-		s.Close()
+		_ = s.Close() // the first error counts
 		return nil, fmt.Errorf("trace: close interrupted runs: %w", err)
 	}
 	return s, nil

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -45,7 +46,7 @@ type brokerCmd struct {
 const gcPercent = 400
 
 // Run serves the broker until ctx ends.
-func (c *brokerCmd) Run(ctx context.Context, std stdio) error {
+func (c *brokerCmd) Run(ctx context.Context, std stdio) (err error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -59,10 +60,10 @@ func (c *brokerCmd) Run(ctx context.Context, std stdio) error {
 	}
 	b, err := broker.Open(ctx, cfg)
 	if err != nil {
-		ln.Close()
+		_ = ln.Close() // the first error counts
 		return err
 	}
-	defer b.Close()
+	defer func() { err = errors.Join(err, b.Close()) }()
 
 	url := localURL(ln.Addr())
 	if cfg.TLS != nil {
@@ -77,10 +78,7 @@ func (c *brokerCmd) Run(ctx context.Context, std stdio) error {
 	if c.ready != nil {
 		c.ready(url)
 	}
-	if err := b.Serve(ctx, ln); err != nil {
-		return err
-	}
-	return b.Close()
+	return b.Serve(ctx, ln)
 }
 
 // config returns the broker's configuration.

@@ -82,7 +82,7 @@ func embed(ctx context.Context, cfg Config, log *slog.Logger, closing *closers) 
 	b, err := broker.Open(ctx, broker.Config{Dir: cfg.file("broker"), AdminSecret: cfg.AdminSecret,
 		Clock: cfg.clock, Logger: log, Version: version()})
 	if err != nil {
-		ln.Close()
+		_ = ln.Close() // the first error counts
 		return connection{}, "", fmt.Errorf("start the embedded broker: %w", err)
 	}
 	closing.add(b.Close)

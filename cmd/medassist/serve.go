@@ -132,7 +132,9 @@ func serve(ctx context.Context, ln net.Listener, h http.Handler, service *agents
 	if shutdown := srv.Shutdown(grace); shutdown != nil {
 		err = errors.Join(err, srv.Close())
 	}
-	<-ended
+	if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
 	return errors.Join(failed, err)
 }
 

@@ -170,7 +170,7 @@ func (c *verifyCmd) exported() iter.Seq2[wire.AuditEvent, error] {
 				yield(wire.AuditEvent{}, fmt.Errorf("audit log: %w", err))
 				return
 			}
-			defer f.Close()
+			defer func() { _ = f.Close() }() // it is only read
 			in = f
 		}
 		d := json.NewDecoder(in)

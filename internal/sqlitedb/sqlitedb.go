@@ -36,7 +36,9 @@ func Open(ctx context.Context, path string, migrations []string) (*sql.DB, error
 		if err != nil {
 			return nil, fmt.Errorf("open database: %w", err)
 		}
-		f.Close()
+		if err := f.Close(); err != nil {
+			return nil, fmt.Errorf("open database: %w", err)
+		}
 		dsn = "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()
 	}
 	// NORMAL: a power cut may take the last moments of a demo's history with
@@ -49,7 +51,7 @@ func Open(ctx context.Context, path string, migrations []string) (*sql.DB, error
 	}
 	db.SetMaxOpenConns(1)
 	if err := Migrate(ctx, db, migrations); err != nil {
-		db.Close()
+		_ = db.Close() // the first error counts
 		var failure *sqlite.Error
 		if errors.As(err, &failure) && failure.Code()&0xff == sqlite3.SQLITE_BUSY {
 			return nil, fmt.Errorf("%w: %s", ErrInUse, path)

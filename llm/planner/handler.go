@@ -54,7 +54,7 @@ func Handler(pause time.Duration) http.Handler {
 			if _, err := fmt.Fprintf(w, "data: %s\n\n", b); err != nil {
 				return
 			}
-			out.Flush()
+			_ = out.Flush() // the next write reports a client that has gone
 		}
 		fmt.Fprint(w, "data: [DONE]\n\n") // a client that is gone needs no end
 	})
@@ -175,5 +175,5 @@ func isSpace(c byte) bool { return c == ' ' || c == '\n' }
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(v) // a client that is gone needs no answer
+	_ = json.NewEncoder(w).Encode(v) // a client that is gone needs no answer
 }

@@ -161,7 +161,7 @@ func mediaType(name string) string {
 func zip(b []byte) []byte {
 	var out bytes.Buffer
 	w, _ := gzip.NewWriterLevel(&out, gzip.BestCompression) // the level is valid
-	w.Write(b)                                              // to memory: can't fail
-	w.Close()
+	_, _ = w.Write(b)                                       // to memory: can't fail
+	_ = w.Close()
 	return out.Bytes()
 }

@@ -96,7 +96,7 @@ func (t *Trail) State() State {
 // Those who ask while it is asked share one answer. A broker that does not
 // answer is in the state, and no error of its own.
 func (t *Trail) Refresh(ctx context.Context) State {
-	t.refreshing.Do("", func() (any, error) {
+	_, _, _ = t.refreshing.Do("", func() (any, error) {
 		// For all who share it, so it does not end with the first who leaves.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pollTimeout)
 		defer cancel()

@@ -48,7 +48,7 @@ func Open(ctx context.Context, dir string) (_ *Store, err error) {
 	s := &Store{prepared: make(map[string]*sql.Stmt)}
 	defer func() {
 		if err != nil {
-			s.Close()
+			_ = s.Close() // the first error counts
 		}
 	}()
 	if dir == "" {
@@ -112,7 +112,7 @@ func lockFolder(ctx context.Context, dir string) (*sql.DB, error) {
 	}
 	db.SetMaxOpenConns(1)
 	if _, err := db.ExecContext(ctx, "BEGIN EXCLUSIVE"); err != nil {
-		db.Close()
+		_ = db.Close() // the first error counts
 		return nil, fmt.Errorf("%w: %s", ErrLocked, dir)
 	}
 	return db, nil

@@ -56,7 +56,7 @@ func Write(b *bytes.Buffer, c templ.Component) {
 func JSON(w http.ResponseWriter, status int, v any) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(v) // an error means that the client is gone
+	_ = json.NewEncoder(w).Encode(v) // an error means that the client is gone
 	return nil
 }
 

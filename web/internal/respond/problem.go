@@ -111,12 +111,12 @@ func (rs *Responder) answer(w http.ResponseWriter, r *http.Request, p problem) {
 	case FromPage(r):
 		var b bytes.Buffer
 		Partial(&b, "#notice", "innerHTML", notice(p.Detail))
-		HTML(w, p.Status, b.Bytes())
+		_ = HTML(w, p.Status, b.Bytes())
 	case WantsHTML(r) && !strings.HasPrefix(r.URL.Path, "/api/"):
-		Render(w, p.Status, problemPage(rs.Page(r, "Problem", "problem", ""), p))
+		_ = Render(w, p.Status, problemPage(rs.Page(r, "Problem", "problem", ""), p))
 	default:
 		w.Header().Set("Content-Type", wire.ProblemContentType)
 		w.WriteHeader(p.Status)
-		json.NewEncoder(w).Encode(p) // an error means that the client is gone
+		_ = json.NewEncoder(w).Encode(p) // an error means that the client is gone
 	}
 }
