@@ -38,13 +38,13 @@ func assertValid(t *testing.T, app *agentwrit.App, token, why string) *agentwrit
 	return claims
 }
 
-func TestAgentLife(t *testing.T) {
+func TestAgentLifecycle(t *testing.T) {
 	app := brokertest.Start(t).App(t, "read:data:*", "write:data:*")
 	agent := createAgent(t, app, "read:data:a", "write:data:a")
 
 	claims := assertValid(t, app, agent.AccessToken(), "after registration")
 	if claims.Subject != agent.ID() || claims.TaskID != "visit" || claims.OrchID != "clinic" {
-		t.Errorf("claims are of %s, task %s, orchestration %s", claims.Subject, claims.TaskID, claims.OrchID)
+		t.Errorf("claims: subject %s, task %s, orchestration %s", claims.Subject, claims.TaskID, claims.OrchID)
 	}
 	if !slices.Equal(claims.Scope, []string{"read:data:a", "write:data:a"}) {
 		t.Errorf("scope = %v", claims.Scope)
@@ -54,8 +54,8 @@ func TestAgentLife(t *testing.T) {
 	if err := agent.Renew(t.Context()); err != nil {
 		t.Fatalf("renew: %v", err)
 	}
-	assertInvalid(t, app, first, "the token before a renewal")
-	assertValid(t, app, agent.AccessToken(), "the successor")
+	assertInvalid(t, app, first, "the token before the renewal")
+	assertValid(t, app, agent.AccessToken(), "the renewed token")
 
 	for range 2 { // releasing again does nothing
 		if err := agent.Release(t.Context()); err != nil {
@@ -101,8 +101,8 @@ func TestDelegation(t *testing.T) {
 		scope []string
 		want  error
 	}{
-		{"more than is held", to.ID(), []string{"write:data:b"}, agentwrit.ErrAuthorization},
-		{"a wildcard over a name", to.ID(), []string{"write:data:*"}, agentwrit.ErrAuthorization},
+		{"a scope that is not held", to.ID(), []string{"write:data:b"}, agentwrit.ErrAuthorization},
+		{"a wildcard for a held name", to.ID(), []string{"write:data:*"}, agentwrit.ErrAuthorization},
 		{"another resource", to.ID(), []string{"write:other:a"}, agentwrit.ErrAuthorization},
 		{"an unknown agent", "spiffe://agentwrit.local/agent/x/y/0123456789abcdef", []string{"write:data:a"}, agentwrit.ErrNotFound},
 		{"a malformed scope", to.ID(), []string{"write:data"}, agentwrit.ErrInvalidRequest},
@@ -117,8 +117,8 @@ func TestDelegation(t *testing.T) {
 	if err := from.Release(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	assertInvalid(t, app, delegated.AccessToken(), "what a released agent delegated")
-	assertInvalid(t, app, further.AccessToken(), "what was delegated from that")
+	assertInvalid(t, app, delegated.AccessToken(), "token delegated by a released agent")
+	assertInvalid(t, app, further.AccessToken(), "token delegated from that")
 	assertValid(t, app, to.AccessToken(), "the delegate's own token")
 }
 
@@ -126,11 +126,11 @@ func TestCeiling(t *testing.T) {
 	app := brokertest.Start(t).App(t, "read:data:*")
 	_, err := app.CreateAgent(t.Context(), agentwrit.AgentRequest{OrchID: "o", TaskID: "t", Scope: []string{"write:data:a"}})
 	if !errors.Is(err, agentwrit.ErrAuthorization) {
-		t.Errorf("an agent above the ceiling: %v, want ErrAuthorization", err)
+		t.Errorf("agent above the ceiling: %v, want ErrAuthorization", err)
 	}
 }
 
-func TestOneLoginForAll(t *testing.T) {
+func TestCallersShareOneLogin(t *testing.T) {
 	b := brokertest.Start(t)
 	app := b.App(t, "read:data:*")
 	var wg sync.WaitGroup

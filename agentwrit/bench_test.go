@@ -7,7 +7,7 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 )
 
-// BenchmarkCreateAgent is the whole ceremony: launch token, challenge, register.
+// BenchmarkCreateAgent measures launch token, challenge and registration together.
 func BenchmarkCreateAgent(b *testing.B) {
 	app := brokertest.Start(b).App(b, "read:data:*")
 	b.ReportAllocs()

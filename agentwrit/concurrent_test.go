@@ -18,8 +18,8 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 )
 
-// Renewals follow one another, accessors stay right beside them, and at the end
-// one token is alive.
+// Concurrent renewals are serialized, accessors stay consistent meanwhile, and
+// only the last token remains valid.
 func TestConcurrentRenewals(t *testing.T) {
 	app := brokertest.Start(t).App(t, "read:data:*")
 	agent := createAgent(t, app, "read:data:a")
@@ -36,22 +36,22 @@ func TestConcurrentRenewals(t *testing.T) {
 			defer mu.Unlock()
 			seen[agent.AccessToken()] = true
 			if agent.ExpiresIn() <= 0 || agent.ID() == "" || len(agent.Scope()) != 1 {
-				t.Error("an accessor is wrong during renewals")
+				t.Error("inconsistent accessors during renewals")
 			}
 		})
 	}
 	wg.Wait()
 	last := agent.AccessToken()
-	assertValid(t, app, last, "the last successor")
+	assertValid(t, app, last, "the last renewed token")
 	seen[first] = true
 	delete(seen, last)
 	for token := range seen {
-		assertInvalid(t, app, token, "a token that was renewed")
+		assertInvalid(t, app, token, "a token that was replaced")
 	}
 }
 
-// Release beats everything: whoever comes after it is refused at once.
-func TestReleaseBesideRenewals(t *testing.T) {
+// A release among concurrent renewals is final: later renewals fail.
+func TestReleaseDuringRenewals(t *testing.T) {
 	app := brokertest.Start(t).App(t, "read:data:*")
 	agent := createAgent(t, app, "read:data:a")
 	var wg sync.WaitGroup
@@ -79,7 +79,7 @@ func TestKeys(t *testing.T) {
 	}
 	req := agentwrit.AgentRequest{OrchID: "o", TaskID: "t", Scope: []string{"read:data:a"}, Key: own}
 	if _, err := app.CreateAgent(t.Context(), req); err != nil {
-		t.Errorf("one's own key: %v", err)
+		t.Errorf("the caller's key: %v", err)
 	}
 	other, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -91,7 +91,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// A cancelled call returns at once and leaves no goroutine behind.
+// A canceled call returns at once and leaves no goroutine behind.
 func TestCancellationLeaksNothing(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	release := make(chan struct{})
@@ -119,7 +119,7 @@ func TestCancellationLeaksNothing(t *testing.T) {
 	}
 	wg.Wait()
 	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("cancelled calls took %s", took)
+		t.Errorf("canceled calls took %s", took)
 	}
 	close(release)
 	transport.CloseIdleConnections()

@@ -15,8 +15,8 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit"
 )
 
-// server is a broker that is none: these tests are about what a client does
-// with one that misbehaves.
+// server serves h in place of a broker, to test how clients handle one that
+// misbehaves.
 func server(t *testing.T, h http.HandlerFunc) string {
 	t.Helper()
 	srv := httptest.NewServer(h)
@@ -81,10 +81,10 @@ func TestMisbehavingBrokers(t *testing.T) {
 				t.Errorf("validate = %v, want %v", err, tc.want)
 			}
 			if errors.Is(err, agentwrit.ErrTokenInvalid) {
-				t.Error("a broker that misbehaves has judged the token")
+				t.Error("the response of a misbehaving broker counts as a verdict on the token")
 			}
 			if err != nil && (strings.Contains(err.Error(), "secret-token") || len(err.Error()) > 1500) {
-				t.Errorf("the error says too much: %.200s", err)
+				t.Errorf("the error reveals or repeats too much: %.200s", err)
 			}
 		})
 	}
@@ -110,7 +110,7 @@ func TestNoCredentialFollowsARedirect(t *testing.T) {
 	}
 }
 
-// What may be repeated is, and nothing else.
+// Calls are repeated where that is safe, and only there.
 func TestRetries(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
@@ -154,7 +154,7 @@ func login(ctx context.Context, url string) error {
 	return admin.Login(ctx)
 }
 
-// A Retry-After that is too long to sit out is the caller's to know.
+// A Retry-After that is too long to wait for is left to the caller.
 func TestRetryAfterIsReported(t *testing.T) {
 	url := server(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "60")
@@ -167,8 +167,8 @@ func TestRetryAfterIsReported(t *testing.T) {
 	}
 }
 
-// A caller who leaves, leaves at once; the login goes on for the others.
-func TestCancelledWaiters(t *testing.T) {
+// A caller whose context ends returns at once; the login continues for others.
+func TestCanceledWaiters(t *testing.T) {
 	release := make(chan struct{})
 	url := server(t, func(w http.ResponseWriter, r *http.Request) {
 		<-release
@@ -185,7 +185,7 @@ func TestCancelledWaiters(t *testing.T) {
 	}
 	close(release)
 	if err := admin.Login(t.Context()); err != nil {
-		t.Errorf("login after another caller left: %v", err)
+		t.Errorf("login after another caller was canceled: %v", err)
 	}
 }
 
