@@ -150,7 +150,7 @@ func (b *Broker) updateApp(r *request, in *wire.UpdateAppRequest) (*wire.App, er
 			return nil, err
 		}
 	}
-	app, err := b.changeApp(r, func(c *change, app *store.App) {
+	app, err := b.changeApp(r, func(c *change, app *store.App) error {
 		if in.TokenTTL != nil {
 			app.TokenTTL = time.Duration(*in.TokenTTL) * time.Second
 			c.record(appEvent(wire.EventAppUpdated, app, "token_ttl=%d", *in.TokenTTL))
@@ -159,6 +159,7 @@ func (b *Broker) updateApp(r *request, in *wire.UpdateAppRequest) (*wire.App, er
 			c.record(appEvent(wire.EventScopesCeilingUpdated, app, "scopes=%s, before %s", list(in.Scopes), list(app.Scopes)))
 			app.Scopes = in.Scopes
 		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -166,12 +167,25 @@ func (b *Broker) updateApp(r *request, in *wire.UpdateAppRequest) (*wire.App, er
 	return wireApp(app), nil
 }
 
-// deleteApp is DELETE /v1/admin/apps/{id}. It keeps the record and ends the app's
-// authority.
+// deleteApp is DELETE /v1/admin/apps/{id}. It keeps the record, and ends the app's
+// authority: its tokens, its launch tokens, its agents and everything that they
+// delegated.
 func (b *Broker) deleteApp(r *request, _ *none) (*wire.App, error) {
-	app, err := b.changeApp(r, func(c *change, app *store.App) {
+	app, err := b.changeApp(r, func(c *change, app *store.App) error {
 		app.DeregisteredAt = c.now
-		c.record(appEvent(wire.EventAppDeregistered, app, "deregistered"))
+		agents, err := c.tx.AgentsOf(app.ID)
+		if err != nil {
+			return err
+		}
+		c.record(appEvent(wire.EventAppDeregistered, app, "deregistered agents=%d", len(agents)))
+		for _, id := range agents {
+			c.record(wire.AuditEvent{EventType: wire.EventTokenRevoked, AgentID: id, Outcome: wire.OutcomeSuccess,
+				Detail: fmt.Sprintf("revoked level=agent target=%s with app %s", id, app.Name)})
+			if err := c.revokeAgent(id); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -180,7 +194,7 @@ func (b *Broker) deleteApp(r *request, _ *none) (*wire.App, error) {
 }
 
 // changeApp edits the active app named in the path.
-func (b *Broker) changeApp(r *request, edit func(*change, *store.App)) (app store.App, err error) {
+func (b *Broker) changeApp(r *request, edit func(*change, *store.App) error) (app store.App, err error) {
 	err = b.act(r, func(c *change) error {
 		current, active := c.app(r.pathID)
 		if !active {
@@ -188,7 +202,9 @@ func (b *Broker) changeApp(r *request, edit func(*change, *store.App)) (app stor
 		}
 		app = *current
 		app.UpdatedAt = c.now
-		edit(c, &app)
+		if err := edit(c, &app); err != nil {
+			return err
+		}
 		return c.putApp(&app)
 	})
 	return app, err

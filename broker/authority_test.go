@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -149,8 +150,8 @@ func TestDeletedAppLosesItsAuthority(t *testing.T) {
 		"the app issues a launch token": {h.call("POST", byApp, clinic.token, launch), 401},
 		"the app logs in":               {h.call("POST", "/v1/app/auth", "", wire.AppAuthRequest{ClientID: clinic.ClientID, ClientSecret: clinic.ClientSecret}), 401},
 		"its launch token is used":      {h.call("POST", "/v1/register", "", in), 401},
-		"its agent renews":              {h.call("POST", "/v1/token/renew", agent.token, nil), 403},
-		"its agent delegates":           {h.call("POST", "/v1/delegate", agent.token, wire.DelegateRequest{DelegateTo: peer.id, Scope: []string{"read:records:p1"}}), 403},
+		"its agent renews":              {h.call("POST", "/v1/token/renew", agent.token, nil), 401},
+		"its agent delegates":           {h.call("POST", "/v1/delegate", agent.token, wire.DelegateRequest{DelegateTo: peer.id, Scope: []string{"read:records:p1"}}), 401},
 		"it is deleted again":           {h.call("DELETE", "/v1/admin/apps/"+clinic.AppID, admin, nil), 404},
 		"it is changed":                 {h.call("PUT", "/v1/admin/apps/"+clinic.AppID, admin, wire.UpdateAppRequest{Scopes: []string{"read:x:*"}}), 404},
 	} {
@@ -248,5 +249,43 @@ func TestDelegationNeedsBothAgents(t *testing.T) {
 	h.want(200, "DELETE", "/v1/admin/apps/"+other.AppID, admin, nil, nil)
 	if a := delegate(holds, to.id); a.status < 400 {
 		t.Errorf("by an agent of a deregistered app: %d, want a refusal", a.status)
+	}
+}
+
+// Deleting an app ends its agents and everything that they delegated, also to
+// agents of other apps, and nothing else.
+func TestDeletedAppLosesItsAgents(t *testing.T) {
+	dir := t.TempDir()
+	h := start(t, broker.Config{Dir: dir})
+	admin := h.admin()
+	clinic, other := h.newApp(admin, "clinic", "read:records:*"), h.newApp(admin, "other", "read:records:*")
+	scope := "read:records:p1"
+	ended := []agent{h.newAgent(clinic, "t1", scope), h.newAgent(clinic, "t2", scope)}
+	kept := []agent{h.newAgent(other, "t3", scope), h.newAgent(other, "t4", scope)}
+	ended = append(ended,
+		h.delegate(ended[0], kept[0].id, 0, scope), // to an agent of another app
+		h.delegate(kept[0], ended[1].id, 0, scope)) // from one
+	ended = append(ended, h.renew(h.delegate(ended[2], kept[1].id, 0, scope)))
+	kept = append(kept, h.delegate(kept[0], kept[1].id, 0, scope))
+
+	h.want(200, "DELETE", "/v1/admin/apps/"+clinic.AppID, admin, nil, nil)
+	for _, when := range []string{"", " after a restart"} {
+		for i, a := range ended {
+			h.mustBeInvalid(fmt.Sprintf("token %d of the deleted app's agents%s", i, when), a.token)
+		}
+		for i, a := range kept {
+			h.mustBeValid(fmt.Sprintf("token %d of the other app's agents%s", i, when), a.token)
+		}
+		if when == "" {
+			h = h.restart(dir)
+		}
+	}
+	if a := h.call("POST", "/v1/delegate", kept[0].token, wire.DelegateRequest{DelegateTo: ended[0].id, Scope: []string{scope}}); a.status != 404 {
+		t.Errorf("delegating to an agent of the deleted app: %d %s, want 404", a.status, a.body)
+	}
+	for _, a := range ended[:2] {
+		if n := len(h.events(h.admin(), "event_type=token_revoked&agent_id="+a.id)); n != 1 {
+			t.Errorf("%d token_revoked events of an agent of the deleted app, want 1", n)
+		}
 	}
 }

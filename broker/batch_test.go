@@ -14,6 +14,7 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/broker/internal/nonce"
 	"github.com/devonartis/medassist-go/broker/internal/store"
+	"github.com/devonartis/medassist-go/internal/random"
 )
 
 // call is a request that is to be part of a batch.
@@ -70,12 +71,9 @@ func TestOperationsOfOneBatchAreInOrder(t *testing.T) {
 	}
 	defer b.Close()
 	scope := []string{"read:data:x"}
-	const agentID = "spiffe://agentwrit.local/agent/o/t/0123456789abcdef"
+	var agentID string // of the current scenario
 	setUp := func(c *change) error {
 		if err := c.putApp(&store.App{ID: "app-1", Name: "one", ClientID: "c", SecretHash: []byte{}, Scopes: scope, TokenTTL: maxTTL}); err != nil {
-			return err
-		}
-		if err := c.tx.DeleteAgent(agentID); err != nil {
 			return err
 		}
 		return c.tx.InsertAgent(store.Agent{ID: agentID, AppID: "app-1", PublicKey: []byte{}, ExpiresAt: c.now.Add(maxTTL)})
@@ -139,6 +137,7 @@ func TestOperationsOfOneBatchAreInOrder(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			agentID = "spiffe://agentwrit.local/agent/o/t/" + random.Hex(8)
 			if err := b.writer.write(context.Background(), setUp); err != nil {
 				t.Fatal(err)
 			}

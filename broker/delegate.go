@@ -74,6 +74,7 @@ func (c *change) delegate(from *wire.Claims, in *wire.DelegateRequest, ttl time.
 			tokenEvent(wire.EventDelegationAttenuation, from, "delegation refused: no agent %s", in.DelegateTo))
 	}
 
+	c.at = c.at.Add(1) // no two hops have the same time
 	hop := wire.DelegationHop{Agent: from.Subject, Scope: from.Scope, DelegatedAt: c.at.Format(time.RFC3339Nano)}
 	hop.Signature = hex.EncodeToString(c.b.signer.SignBytes(hop.SigningInput()))
 	claims, err := c.issue(grant{kind: kindDelegated, subject: in.DelegateTo, scope: in.Scope,
@@ -85,7 +86,7 @@ func (c *change) delegate(from *wire.Claims, in *wire.DelegateRequest, ttl time.
 	c.record(wire.AuditEvent{
 		EventType: wire.EventDelegationCreated, AgentID: in.DelegateTo, TaskID: from.TaskID, OrchID: from.OrchID,
 		Outcome: wire.OutcomeSuccess, DelegDepth: depth + 1, DelegChainHash: claims.ChainHash,
-		Detail: fmt.Sprintf("delegation from %s to %s scope=%s depth=%d", from.Subject, in.DelegateTo, list(in.Scope), depth+1),
+		Detail: fmt.Sprintf("delegation from %s to %s scope=%s depth=%d", from.Subject, in.DelegateTo, list(in.Scope), depth+1) + delegatedBy(from),
 	})
 	if !delegator.Delegated {
 		delegator.Delegated = true

@@ -62,9 +62,9 @@
 // # Revocation and delegation
 //
 // A token names its ancestors in its delegation chain, so its claims and the
-// revocation list are enough to tell whether an ancestor was revoked. Releasing
-// or revoking a single token also ends what its agent delegated until then;
-// revoking an agent, its task or its chain ends everything it ever delegates. A
+// revocation list are enough to tell whether an ancestor was revoked. Ending a
+// delegated token also ends what was delegated from it, ending an agent's own token
+// also everything that the agent delegated until then; revoking an agent, its task or its chain ends everything it ever delegates. A
 // renewal only replaces one token by another.
 //
 // # The audit log

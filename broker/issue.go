@@ -51,6 +51,7 @@ func (c *change) issue(g grant) (*wire.Claims, error) {
 	return claims, c.tx.InsertToken(store.Token{
 		ID:         claims.ID,
 		Subject:    claims.Subject,
+		ChainHash:  claims.ChainHash,
 		AppID:      g.appID,
 		RenewUntil: g.renewUntil,
 		ExpiresAt:  expires,

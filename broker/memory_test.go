@@ -66,7 +66,7 @@ func TestExpiredRecordsAreDeleted(t *testing.T) {
 				if err := c.revoke(revocation.Task, fmt.Sprint("t", i), 0, c.now.Add(maxTTL)); err != nil {
 					return err
 				}
-				return c.endToken(claims.ID, id, expiry(claims))
+				return c.endToken(store.Token{ID: claims.ID, Subject: id, ExpiresAt: expiry(claims)})
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -47,27 +47,33 @@ func (b *Broker) renew(r *request, _ *none) (*wire.RenewResponse, error) {
 	return &wire.RenewResponse{AccessToken: raw, ExpiresIn: lifetime(claims)}, err
 }
 
-// release is POST /v1/token/release. It revokes the token and everything that its
-// agent has delegated until now.
+// release is POST /v1/token/release. It revokes the token and everything delegated
+// from it.
 func (b *Broker) release(r *request, _ *none) (*none, error) {
 	return nil, b.act(r, func(c *change) error {
 		c.record(tokenEvent(wire.EventTokenReleased, r.claims, "token released jti=%s", r.claims.ID))
 		c.then(b.metrics.revoked.WithLabelValues(kindReleased).Inc)
-		return c.endToken(r.claims.ID, r.claims.Subject, expiry(r.claims))
+		return c.endToken(store.Token{ID: r.claims.ID, Subject: r.claims.Subject, ChainHash: r.claims.ChainHash, ExpiresAt: expiry(r.claims)})
 	})
 }
 
-// endToken revokes one token and, unlike a renewal, everything that its subject
-// has delegated until now.
-func (c *change) endToken(jti, subject string, expires time.Time) error {
-	if err := c.revoke(revocation.Token, jti, 0, expires); err != nil {
+// endToken revokes one token and, unlike a renewal, what was delegated until now:
+// with an agent's own token everything that the agent delegated, with a delegated
+// token only what was delegated from it. Anyone who delegates to an agent gets a
+// token with that agent as its subject, and must not be able to end the agent's
+// other delegations with it.
+func (c *change) endToken(tok store.Token) error {
+	if err := c.revoke(revocation.Token, tok.ID, 0, tok.ExpiresAt); err != nil {
 		return err
 	}
-	agent, found, err := c.tx.Agent(subject)
+	agent, found, err := c.tx.Agent(tok.Subject)
 	if err != nil || !found || !agent.Delegated {
 		return err
 	}
-	return c.revoke(revocation.Chain, subject, c.at.UnixNano(), agent.ExpiresAt)
+	if tok.ChainHash != "" {
+		return c.revoke(revocation.Lineage, revocation.LineageOfHash(tok.ChainHash, tok.Subject), c.at.UnixNano(), agent.ExpiresAt)
+	}
+	return c.revoke(revocation.Chain, tok.Subject, c.at.UnixNano(), agent.ExpiresAt)
 }
 
 // records returns the stored records of an agent's valid token.
@@ -109,11 +115,25 @@ func (b *Broker) refuseNonAgent(r *request) error {
 	})
 }
 
-// tokenEvent returns an event about a token, with outcome success.
+// tokenEvent returns an event about a token, with outcome success. For a delegated
+// token the detail names the delegators: its holder need not
+// be its subject.
 func tokenEvent(t wire.EventType, c *wire.Claims, detail string, args ...any) wire.AuditEvent {
 	return wire.AuditEvent{
 		EventType: t, AgentID: c.Subject, TaskID: c.TaskID, OrchID: c.OrchID, Outcome: wire.OutcomeSuccess,
-		Detail:     fmt.Sprintf(detail, args...),
+		Detail:     fmt.Sprintf(detail, args...) + delegatedBy(c),
 		DelegDepth: len(c.DelegationChain), DelegChainHash: c.ChainHash,
 	}
+}
+
+// delegatedBy names the delegators of a token in a detail, the first one first.
+func delegatedBy(c *wire.Claims) string {
+	if len(c.DelegationChain) == 0 {
+		return ""
+	}
+	var agents []string
+	for _, hop := range c.DelegationChain {
+		agents = append(agents, hop.Agent)
+	}
+	return " delegated_by=" + list(agents)
 }

@@ -23,7 +23,7 @@ func (b *Broker) revoke(r *request, in *wire.RevokeRequest) (*wire.RevokeRespons
 		var err error
 		switch in.Level {
 		case wire.RevokeToken:
-			event.AgentID, err = c.revokeToken(in.Target)
+			event.AgentID, event.DelegChainHash, err = c.revokeToken(in.Target)
 		case wire.RevokeAgent:
 			event.AgentID = in.Target
 			err = c.revokeAgent(in.Target)
@@ -44,17 +44,17 @@ func (b *Broker) revoke(r *request, in *wire.RevokeRequest) (*wire.RevokeRespons
 	return &wire.RevokeResponse{Revoked: true, Level: in.Level, Target: in.Target, Count: 1}, nil
 }
 
-// revokeToken revokes a jti and everything that its agent has delegated. It
-// returns the token's subject, or "" if the token is unknown.
-func (c *change) revokeToken(jti string) (subject string, err error) {
+// revokeToken revokes a jti and what was delegated from the token. It returns the
+// token's subject and chain hash, which are empty if the token is unknown.
+func (c *change) revokeToken(jti string) (subject, chainHash string, err error) {
 	tok, found, err := c.tx.Token(jti)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	if !found {
-		return "", c.revoke(revocation.Token, jti, 0, c.now.Add(maxTTL))
+		return "", "", c.revoke(revocation.Token, jti, 0, c.now.Add(maxTTL))
 	}
-	return tok.Subject, c.endToken(jti, tok.Subject, tok.ExpiresAt)
+	return tok.Subject, tok.ChainHash, c.endToken(tok)
 }
 
 // revokeAgent revokes all tokens of an agent and everything delegated from them.

@@ -25,6 +25,11 @@ const (
 	Agent Kind = "agent" // a SPIFFE ID: its tokens and everything it delegated
 	Task  Kind = "task"  // a task_id: its tokens, its agents, and everything they delegated
 	Chain Kind = "chain" // a SPIFFE ID: everything it delegated, but not its own tokens
+
+	// Lineage ends what was delegated from one delegated token and its renewals,
+	// and not what its subject delegates from other tokens. The target is
+	// [LineageOf] the token.
+	Lineage Kind = "lineage"
 )
 
 // Forever is the cutoff of a [Chain] entry that also covers future delegations.
@@ -34,22 +39,22 @@ const Forever = math.MaxInt64
 type Entry struct {
 	Kind   Kind
 	Target string
-	// Cutoff is the Unix time in nanoseconds up to which a Chain entry revokes
-	// the target's delegations. An agent whose token ended can still delegate
-	// with another one.
+	// Cutoff is the Unix time in nanoseconds up to which a Chain or Lineage entry
+	// revokes the target's delegations. An agent whose token ended can still
+	// delegate with another one.
 	Cutoff int64
 }
 
 // A List is a revocation list. It is safe for concurrent use; the zero value is
 // empty.
 type List struct {
-	mu      sync.RWMutex
-	targets map[Entry]struct{} // tokens, agents, tasks; Cutoff 0
-	chains  map[string]int64   // cutoff by delegator
+	mu       sync.RWMutex
+	targets  map[Entry]struct{} // tokens, agents, tasks; Cutoff 0
+	chains   map[string]int64   // cutoff by delegator
+	lineages map[string]int64   // cutoff by lineage
 }
 
-// Add adds an entry. Of two Chain entries with one target the later cutoff
-// applies.
+// Add adds an entry. Of two entries with one target the later cutoff applies.
 func (l *List) Add(e Entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -57,11 +62,12 @@ func (l *List) Add(e Entry) {
 }
 
 func (l *List) add(e Entry) {
-	if e.Kind == Chain {
-		if l.chains == nil {
-			l.chains = make(map[string]int64)
-		}
-		l.chains[e.Target] = max(l.chains[e.Target], e.Cutoff)
+	switch e.Kind {
+	case Chain:
+		raise(&l.chains, e)
+		return
+	case Lineage:
+		raise(&l.lineages, e)
 		return
 	}
 	if l.targets == nil {
@@ -71,15 +77,25 @@ func (l *List) add(e Entry) {
 	l.targets[e] = struct{}{}
 }
 
+func raise(cutoffs *map[string]int64, e Entry) {
+	if *cutoffs == nil {
+		*cutoffs = make(map[string]int64)
+	}
+	(*cutoffs)[e.Target] = max((*cutoffs)[e.Target], e.Cutoff)
+}
+
 // Drop removes an entry. Every token that it revokes must have expired.
 func (l *List) Drop(kind Kind, target string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if kind == Chain {
+	switch kind {
+	case Chain:
 		delete(l.chains, target)
-		return
+	case Lineage:
+		delete(l.lineages, target)
+	default:
+		delete(l.targets, Entry{Kind: kind, Target: target})
 	}
-	delete(l.targets, Entry{Kind: kind, Target: target})
 }
 
 // Merge adds all entries of other atomically.
@@ -94,13 +110,16 @@ func (l *List) Merge(other *List) {
 	for target, cutoff := range other.chains {
 		l.add(Entry{Chain, target, cutoff})
 	}
+	for target, cutoff := range other.lineages {
+		l.add(Entry{Lineage, target, cutoff})
+	}
 }
 
 // Len returns the number of entries.
 func (l *List) Len() int {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return len(l.targets) + len(l.chains)
+	return len(l.targets) + len(l.chains) + len(l.lineages)
 }
 
 // Revoked reports whether an entry revokes a token with these claims.
@@ -110,13 +129,26 @@ func (l *List) Revoked(c *wire.Claims) bool {
 	if l.has(Token, c.ID) || l.has(Task, c.TaskID) || l.agentRevoked(c.Subject) {
 		return true
 	}
-	for _, hop := range c.DelegationChain {
-		if l.agentRevoked(hop.Agent) || l.hopRevoked(hop) {
+	for i, hop := range c.DelegationChain {
+		if l.agentRevoked(hop.Agent) || revokedBy(l.chains, hop.Agent, hop) {
+			return true
+		}
+		if len(l.lineages) > 0 && i > 0 && revokedBy(l.lineages, LineageOf(c.DelegationChain[:i], hop.Agent), hop) {
 			return true
 		}
 	}
 	return false
 }
+
+// LineageOf identifies a delegated token and its renewals by what they have in
+// common: the delegation chain and the subject. The time in the last hop is
+// different for every delegation.
+func LineageOf(chain []wire.DelegationHop, subject string) string {
+	return LineageOfHash(wire.HashChain(chain), subject)
+}
+
+// LineageOfHash is like [LineageOf] for the hash of the chain.
+func LineageOfHash(chainHash, subject string) string { return chainHash + " " + subject }
 
 // Forbids reports whether the list has an entry with exactly this target.
 func (l *List) Forbids(kind Kind, target string) bool {
@@ -139,8 +171,9 @@ func (l *List) agentRevoked(id string) bool {
 	return l.has(Agent, id) || l.has(Task, taskOf(id))
 }
 
-func (l *List) hopRevoked(hop wire.DelegationHop) bool {
-	cutoff, found := l.chains[hop.Agent]
+// revokedBy reports whether an entry for target revokes a delegation.
+func revokedBy(cutoffs map[string]int64, target string, hop wire.DelegationHop) bool {
+	cutoff, found := cutoffs[target]
 	if !found {
 		return false
 	}

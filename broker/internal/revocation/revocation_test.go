@@ -76,6 +76,41 @@ func TestHopWithAnInvalidTimeIsRevoked(t *testing.T) {
 	}
 }
 
+// hopAt is a hop at a Unix time in nanoseconds.
+func hopAt(agent string, nanos int64) wire.DelegationHop {
+	return wire.DelegationHop{Agent: agent, DelegatedAt: time.Unix(0, nanos).UTC().Format(time.RFC3339Nano)}
+}
+
+func TestLineage(t *testing.T) {
+	chain := []wire.DelegationHop{hopAt(alice, 10), hopAt(bob, 20), hopAt(carol, 30)}
+	for _, tt := range []struct {
+		name  string
+		entry Entry
+		want  bool
+	}{
+		{"of the token that bob delegated from", Entry{Lineage, LineageOf(chain[:1], bob), 20}, true},
+		{"of the token that carol delegated from", Entry{Lineage, LineageOf(chain[:2], carol), 30}, true},
+		{"ended before", Entry{Lineage, LineageOf(chain[:2], carol), 29}, false},
+		{"of the token itself", Entry{Lineage, LineageOf(chain, "dora"), 99}, false},
+		{"of another delegation to bob", Entry{Lineage, LineageOf([]wire.DelegationHop{hopAt(alice, 11)}, bob), 99}, false},
+		{"of another subject", Entry{Lineage, LineageOf(chain[:1], carol), 99}, false},
+	} {
+		var l List
+		l.Add(tt.entry)
+		if got := l.Revoked(&wire.Claims{Subject: "dora", DelegationChain: chain}); got != tt.want {
+			t.Errorf("%s: revoked = %t, want %t", tt.name, got, tt.want)
+		}
+		var merged List
+		merged.Merge(&l)
+		if got := merged.Revoked(&wire.Claims{Subject: "dora", DelegationChain: chain}); got != tt.want {
+			t.Errorf("%s, merged: revoked = %t, want %t", tt.name, got, tt.want)
+		}
+		if l.Drop(tt.entry.Kind, tt.entry.Target); l.Len() != 0 {
+			t.Errorf("%s: %d entries after Drop", tt.name, l.Len())
+		}
+	}
+}
+
 func TestLaterCutoffApplies(t *testing.T) {
 	var l List
 	l.Add(Entry{Kind: Chain, Target: alice, Cutoff: Forever})

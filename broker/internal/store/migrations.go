@@ -89,4 +89,6 @@ var migrations = []string{
 		hash BLOB NOT NULL
 	) STRICT;
 	INSERT INTO audit_head VALUES (1, 0, zeroblob(32));`,
+
+	`ALTER TABLE tokens ADD COLUMN chain_hash TEXT NOT NULL DEFAULT '';`,
 }

@@ -47,6 +47,7 @@ type Agent struct {
 type Token struct {
 	ID         string // jti
 	Subject    string
+	ChainHash  string    // chain_hash of a delegated token, otherwise ""
 	AppID      string    // the app whose ceiling applies; "" for none
 	RenewUntil time.Time // limit on the expiry of renewals; zero for none
 	ExpiresAt  time.Time
@@ -184,6 +185,24 @@ func (t *Tx) UpdateAgent(a Agent) error {
 	return err
 }
 
+// AgentsOf returns the IDs of an app's agents.
+func (t *Tx) AgentsOf(appID string) ([]string, error) {
+	rows, err := t.query(`SELECT agent_id FROM agents WHERE app_id = ? ORDER BY agent_id`, appID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var ids []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
+
 // DeleteAgent deletes an agent.
 func (t *Tx) DeleteAgent(id string) error {
 	_, err := t.exec(`DELETE FROM agents WHERE agent_id = ?`, id)
@@ -199,8 +218,8 @@ func (s *Store) ActiveAgents(ctx context.Context, now time.Time) (int64, error) 
 
 // InsertToken stores a new token.
 func (t *Tx) InsertToken(k Token) error {
-	_, err := t.exec(`INSERT INTO tokens VALUES (?,?,?,?,?)`,
-		k.ID, k.Subject, k.AppID, nanos(k.RenewUntil), nanos(k.ExpiresAt))
+	_, err := t.exec(`INSERT INTO tokens (jti, subject, app_id, renew_until, expires_at, chain_hash) VALUES (?,?,?,?,?,?)`,
+		k.ID, k.Subject, k.AppID, nanos(k.RenewUntil), nanos(k.ExpiresAt), k.ChainHash)
 	return err
 }
 
@@ -208,8 +227,8 @@ func (t *Tx) InsertToken(k Token) error {
 func (t *Tx) Token(id string) (Token, bool, error) {
 	k := Token{ID: id}
 	var until, expires int64
-	ok, err := t.get(`SELECT subject, app_id, renew_until, expires_at FROM tokens WHERE jti = ?`,
-		[]any{id}, &k.Subject, &k.AppID, &until, &expires)
+	ok, err := t.get(`SELECT subject, app_id, renew_until, expires_at, chain_hash FROM tokens WHERE jti = ?`,
+		[]any{id}, &k.Subject, &k.AppID, &until, &expires, &k.ChainHash)
 	k.RenewUntil, k.ExpiresAt = fromNanos(until), fromNanos(expires)
 	return k, ok, err
 }
