@@ -1,0 +1,141 @@
+// Package strictjson decodes JSON objects from untrusted callers without the
+// leniencies of encoding/json that let two readers of one body disagree:
+// repeated keys, of which the last wins, and keys in another letter case, which
+// are accepted for a field.
+package strictjson
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxDepth bounds the nesting of a document.
+const maxDepth = 32
+
+// Decode decodes data, which must be exactly one JSON object, into the struct
+// that v points to. It returns the keys that the struct has no field for, which
+// are otherwise ignored. It fails if an object repeats a key, also in another
+// letter case, or if a key matches a field's name only in another letter case.
+// The error's text is safe to return to the caller: it never quotes data.
+func Decode(data []byte, v any) (unknown []string, err error) {
+	keys, err := Check(data)
+	if err != nil {
+		return nil, err
+	}
+	fields := fieldNames(reflect.TypeOf(v).Elem())
+	for _, key := range keys {
+		exact, known := fields[fold(key)]
+		switch {
+		case !known:
+			unknown = append(unknown, key)
+		case exact != key:
+			return nil, fmt.Errorf("the key %q must be written in this letter case", exact)
+		}
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		var mismatch *json.UnmarshalTypeError
+		if errors.As(err, &mismatch) && mismatch.Field != "" {
+			return nil, fmt.Errorf("%s must not be a JSON %s", mismatch.Field, mismatch.Value)
+		}
+		return nil, errNoObject
+	}
+	return unknown, nil
+}
+
+var errNoObject = errors.New("the body must be one JSON object")
+
+// Check reports an error unless data is exactly one JSON object, valid UTF-8, in
+// which no object has two keys that differ at most in letter case. It returns
+// the keys of the outermost object.
+func Check(data []byte) (keys []string, err error) {
+	if !utf8.Valid(data) {
+		return nil, errors.New("the body must be UTF-8")
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil, errNoObject
+	}
+	if keys, err = object(dec, 1); err != nil {
+		return nil, err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, errNoObject
+	}
+	return keys, nil
+}
+
+// object reads an object to its end, past its opening brace.
+func object(dec *json.Decoder, depth int) (keys []string, err error) {
+	seen := make(map[string]bool)
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return nil, errNoObject
+		}
+		key, folded := t.(string), fold(t.(string))
+		if seen[folded] {
+			return nil, errors.New("a key is repeated")
+		}
+		seen[folded] = true
+		keys = append(keys, key)
+		if err := value(dec, depth); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, errNoObject
+	}
+	return keys, nil
+}
+
+// value reads the next value to its end.
+func value(dec *json.Decoder, depth int) error {
+	t, err := dec.Token()
+	if err != nil {
+		return errNoObject
+	}
+	if d, ok := t.(json.Delim); ok && depth >= maxDepth {
+		return errors.New("the body is nested too deeply")
+	} else if ok && d == '{' {
+		_, err := object(dec, depth+1)
+		return err
+	} else if ok && d == '[' {
+		for dec.More() {
+			if err := value(dec, depth+1); err != nil {
+				return err
+			}
+		}
+		if _, err := dec.Token(); err != nil {
+			return errNoObject
+		}
+	}
+	return nil
+}
+
+// fieldNames maps the folded JSON names of a struct's fields to the names.
+func fieldNames(t reflect.Type) map[string]string {
+	names := make(map[string]string)
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "-" || f.Anonymous || !f.IsExported() {
+			continue
+		}
+		if name == "" {
+			name = f.Name
+		}
+		names[fold(name)] = name
+	}
+	return names
+}
+
+// fold maps all strings that are equal under Unicode case folding to one, as
+// encoding/json compares them: upper then lower case covers its special cases
+// (the Kelvin sign and the long s).
+func fold(s string) string { return strings.ToLower(strings.ToUpper(s)) }
