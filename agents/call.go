@@ -93,7 +93,7 @@ func (e *encounter) execute(ctx context.Context, cred *credential, call toolCall
 		status, label = trace.StatusWarning, fmt.Sprintf("%s: no patient %s", call.Tool.Name, call.Patient)
 	}
 	e.rec.add(ctx, status, label, trace.ToolCall{Credential: cred.Credential, Tool: call.Tool.Name, CallID: call.id,
-		PatientID: call.Patient.String(), Args: call.Args, Authorized: true, RequiredScope: v.required, HeldScope: v.held,
+		PatientID: call.Patient.String(), Args: call.Args, IgnoredArgs: call.Ignored, Authorized: true, RequiredScope: v.required, HeldScope: v.held,
 		AgentID: cred.agent.ID(), Output: result.Output}, spans...)
 	return string(result.Output), e.triggerIncident(ctx, cred, call)
 }
@@ -111,7 +111,7 @@ func (e *encounter) callReason(ctx, limited context.Context, call toolCall, err 
 	case errors.As(err, &network):
 		reason = "The records API can't be reached"
 	}
-	if call.Tool.Writes() {
+	if call.Tool.Writes() && !errors.Is(err, tools.ErrInvalidCall) {
 		reason += "; it is not known whether the write was made"
 	}
 	return reason + "."

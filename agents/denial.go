@@ -35,7 +35,7 @@ func (e *encounter) deny(ctx context.Context, cred *credential, call toolCall, b
 		reason = "Token lacks " + strings.Join(v.missing, ", ") + "."
 	}
 	e.rec.add(ctx, trace.StatusDenied, fmt.Sprintf("Denied %s: %s for %s. %s", place(by), call.Tool.Name, call.Patient, reason), trace.ScopeDenied{
-		Credential: cred.Credential, Tool: call.Tool.Name, CallID: call.id, PatientID: call.Patient.String(), Args: call.Args,
+		Credential: cred.Credential, Tool: call.Tool.Name, CallID: call.id, PatientID: call.Patient.String(), Args: call.Args, IgnoredArgs: call.Ignored,
 		RequiredScope: v.required, HeldScope: v.held, MissingScope: v.missing,
 		RefusedBy: by, AgentID: cred.agent.ID(), Reason: reason}, spans...)
 	return refusal{Error: "scope_denied", Message: fmt.Sprintf("Denied %s: %s", place(by), reason),

@@ -119,7 +119,7 @@ func TestAPrescriptionIsWrittenWithDelegatedAuthority(t *testing.T) {
 // What was delegated once serves again, for what it covers.
 func TestADelegationIsMadeOnce(t *testing.T) {
 	prescribe := func(id string) turn {
-		return want("write_prescription", `{"patient_id":"`+id+`","drug":"Lisinopril"}`)
+		return want("write_prescription", `{"patient_id":"`+id+`","drug":"Lisinopril","dose":"10 mg","frequency":"once daily"}`)
 	}
 	w := newWorld(t, worldConfig{}).withModel(t, scripted(t, prescribe("P-1042"), prescribe("P-1042"), prescribe("P-2187"), prescribe("P-1042"), say("Done.")))
 	h := w.encounter(t, "P-1042", "Prescribe Lisinopril")

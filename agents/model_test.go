@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -223,14 +224,11 @@ func TestACallThatIsNotUnderstoodIsNotMade(t *testing.T) {
 		{"a scope", "get_patient_records", `{"patient_id":"P-1042:x"}`},
 		{"a path", "get_patient_records", `{"patient_id":"../P-2187"}`},
 		{"an escaped path", "get_patient_records", `{"patient_id":"P-1042%2f..%2fP-2187"}`},
-		{"spaces", "get_patient_records", `{"patient_id":" P-1042"}`},
 		{"broken JSON", "get_patient_records", `{"patient_id":`},
 		{"an array", "get_patient_records", `["P-1042"]`},
 		{"two objects", "get_patient_records", `{"patient_id":"P-1042"}{"patient_id":"P-2187"}`},
 		{"an unknown tool", "drop_tables", `{"patient_id":"P-1042"}`},
 		{"another spelling", "Get_Patient_Records", `{"patient_id":"P-1042"}`},
-		{"an unknown argument", "get_patient_records", `{"patient_id":"P-1042","scope":"*"}`},
-		{"a missing argument", "write_prescription", `{"patient_id":"P-1042"}`},
 		{"a megabyte", "write_clinical_notes", `{"patient_id":"P-1042","note":"` + strings.Repeat("x", 60_000) + `"}`},
 	}
 	base := newWorld(t, worldConfig{})
@@ -248,6 +246,27 @@ func TestACallThatIsNotUnderstoodIsNotMade(t *testing.T) {
 			}
 			w.assertAllDead(t, h, 0)
 		})
+	}
+}
+
+// Arguments that the tool does not have grant nothing: the call is decided like
+// any other, and they are shown.
+func TestUnknownArgumentsAreIgnoredAndShown(t *testing.T) {
+	w := newWorld(t, worldConfig{}).withModel(t, scripted(t, want("get_patient_records", `{"patient_id":" P-1042 ","scope":"*"}`),
+		want("get_patient_records", `{"patient_id":"P-2187","scope":"*"}`), want("write_prescription", `{"patient_id":"P-2187"}`),
+		want("write_prescription", `{"patient_id":"P-1042","drug":"Lisinopril"}`), say("Done.")))
+	h := w.encounter(t, "P-1042", "Do it")
+	if c := only[trace.ToolCall](t, h); c.PatientID != "P-1042" || !slices.Equal(c.IgnoredArgs, []string{"scope"}) {
+		t.Errorf("call = %+v", c)
+	}
+	if d := all[trace.ScopeDenied](h); len(d) != 1 || d[0].PatientID != "P-2187" || !slices.Equal(d[0].IgnoredArgs, []string{"scope"}) {
+		t.Errorf("denied = %+v", d)
+	}
+	if d := only[trace.DelegationDenied](t, h); d.PatientID != "P-2187" {
+		t.Errorf("denied = %+v", d)
+	}
+	if e := only[trace.ToolError](t, h); !strings.Contains(e.Reason, "dose is required") || strings.Contains(e.Reason, "not known") {
+		t.Errorf("error = %+v", e)
 	}
 }
 

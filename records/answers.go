@@ -1,14 +1,25 @@
 package records
 
-import "github.com/devonartis/medassist-go/patient"
+import (
+	"encoding/json"
+	"fmt"
 
-// The answers of the API: one flat object each, with lists of flat objects.
+	"github.com/devonartis/medassist-go/patient"
+)
+
+// The answers of the API are flat objects with lists of flat objects. A list
+// that may grow is a page; the field beside it, such as VisitsNext, is the cursor
+// of the next one and absent on the last.
 
 type chart struct {
 	Patient
-	Allergies []allergy `json:"allergies"`
-	Problems  []problem `json:"problems"`
-	Visits    []visit   `json:"visits"`
+	Address          string    `json:"address"`
+	Phone            string    `json:"phone"`
+	EmergencyContact string    `json:"emergency_contact"`
+	Allergies        []allergy `json:"allergies"`
+	Problems         []problem `json:"problems"`
+	Visits           []visit   `json:"visits"` // newest first
+	VisitsNext       string    `json:"visits_next,omitempty"`
 }
 
 type allergy struct {
@@ -29,11 +40,13 @@ type visit struct {
 	Clinician string `json:"clinician"`
 	Reason    string `json:"reason"`
 	Note      string `json:"note"`
+	Diagnoses texts  `json:"diagnoses,omitempty"`
 }
 
 type labs struct {
-	PatientID patient.ID  `json:"patient_id"`
-	Results   []labResult `json:"results"`
+	PatientID   patient.ID  `json:"patient_id"`
+	Results     []labResult `json:"results"` // newest first
+	ResultsNext string      `json:"results_next,omitempty"`
 }
 
 type labResult struct {
@@ -54,8 +67,9 @@ type interactionCheck struct {
 	UsualDose       string        `json:"usual_dose,omitempty"`
 	UsualFrequency  string        `json:"usual_frequency,omitempty"`
 	HighestSeverity string        `json:"highest_severity"` // "major", "moderate" or "none"
-	Interactions    []interaction `json:"interactions"`
+	Interactions    []interaction `json:"interactions"`     // with any active medication
 	Medications     []medication  `json:"active_medications"`
+	MedicationsNext string        `json:"active_medications_next,omitempty"`
 }
 
 type interaction struct {
@@ -86,13 +100,16 @@ type written struct {
 	Status    string     `json:"status"`
 	Date      string     `json:"date"`
 	Note      string     `json:"note"`
+	Diagnoses texts      `json:"diagnoses,omitempty"`
 }
 
 type billing struct {
-	PatientID  patient.ID `json:"patient_id"`
-	BalanceUSD money      `json:"balance_usd"`
-	Charges    []charge   `json:"charges"`
-	Claims     []claim    `json:"claims"`
+	PatientID   patient.ID `json:"patient_id"`
+	BalanceUSD  money      `json:"balance_usd"` // of all charges
+	Charges     []charge   `json:"charges"`     // newest first
+	ChargesNext string     `json:"charges_next,omitempty"`
+	Claims      []claim    `json:"claims"` // newest first
+	ClaimsNext  string     `json:"claims_next,omitempty"`
 }
 
 type charge struct {
@@ -117,6 +134,7 @@ type filed struct {
 	PatientID patient.ID `json:"patient_id"`
 	Payer     string     `json:"payer"`
 	claim
+	Remark string `json:"remark,omitempty"`
 }
 
 type coded struct {
@@ -129,6 +147,7 @@ type insurance struct {
 	Payer             string     `json:"payer"`
 	Plan              string     `json:"plan"`
 	MemberID          string     `json:"member_id"`
+	GroupNumber       string     `json:"group_number"`
 	Effective         string     `json:"effective"`
 	CopayUSD          money      `json:"copay_usd"`
 	DeductibleUSD     money      `json:"deductible_usd"`
@@ -141,4 +160,16 @@ type covered struct {
 	Service            string `json:"service"`
 	PatientShare       string `json:"patient_share"`
 	PriorAuthorization string `json:"prior_authorization"`
+}
+
+// texts is stored as a JSON array.
+type texts []string
+
+// Scan implements sql.Scanner.
+func (t *texts) Scan(v any) error {
+	s, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("a list of texts of type %T", v)
+	}
+	return json.Unmarshal([]byte(s), (*[]string)(t))
 }

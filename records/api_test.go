@@ -19,7 +19,7 @@ import (
 	"github.com/devonartis/medassist-go/tools"
 )
 
-// api is the whole way of a tool call: broker, records, and agents for P-1042.
+// api is a records API behind a real broker.
 type api struct {
 	*testing.T
 	url    string
@@ -60,23 +60,23 @@ func (a *api) call(token, tool, args string) (string, error) {
 	return string(res.Output), err
 }
 
-// calls has each tool with arguments that fit it; %s is the patient.
+// calls holds valid arguments for each tool; %s is the patient.
 var calls = map[string]string{
 	"get_patient_records":     `{"patient_id":"%s"}`,
-	"write_clinical_notes":    `{"patient_id":"%s","note":"Seen today."}`,
+	"write_clinical_notes":    `{"patient_id":"%s","notes":"Seen today."}`,
 	"get_lab_results":         `{"patient_id":"%s"}`,
-	"check_drug_interactions": `{"patient_id":"%s","drug":"Lisinopril"}`,
-	"write_prescription":      `{"patient_id":"%s","drug":"Lisinopril"}`,
+	"check_drug_interactions": `{"patient_id":"%s","proposed_drug":"Lisinopril"}`,
+	"write_prescription":      `{"patient_id":"%s","drug":"Lisinopril","dose":"10 mg","frequency":"once daily"}`,
 	"get_billing_history":     `{"patient_id":"%s"}`,
 	"get_insurance_coverage":  `{"patient_id":"%s"}`,
-	"generate_billing_codes":  `{"patient_id":"%s","service":"office visit"}`,
+	"generate_billing_codes":  `{"patient_id":"%s","procedures":["office visit"]}`,
 	"file_insurance_claim":    `{"patient_id":"%s"}`,
 }
 
 func argsFor(tool, id string) string { return strings.Replace(calls[tool], "%s", id, 1) }
 
-// The API's table and the catalogue agree: what a tool says it requires is
-// enough, and nothing less is. Every tool is tried under every scope.
+// The API's table and the catalogue agree: the scopes that a tool requires are
+// sufficient, and each is necessary.
 func TestEachToolNeedsItsScopesAndNoOther(t *testing.T) {
 	a := startAPI(t)
 	own := patient.MustParseID("P-1042")
@@ -123,7 +123,7 @@ func TestNoTokenReachesAnotherPatient(t *testing.T) {
 	}
 }
 
-func TestDeadAndStrangeTokens(t *testing.T) {
+func TestRevokedAndForeignTokens(t *testing.T) {
 	a := startAPI(t)
 	stranger := startAPI(t).spawn("read:records:P-1042")
 	released := a.spawn("read:records:P-1042")
@@ -188,9 +188,9 @@ func TestWritesAreRealAndResetUndoesThem(t *testing.T) {
 		return out
 	}
 	checks := []struct{ write, args, read, readArgs, want string }{
-		{"write_prescription", `{"patient_id":"P-1042","drug":"lisinopril"}`,
+		{"write_prescription", `{"patient_id":"P-1042","drug":"lisinopril","dose":"10 mg","frequency":"once daily"}`,
 			"check_drug_interactions", `{"patient_id":"P-1042","drug":"Ibuprofen"}`, `"drug":"Lisinopril"`},
-		{"write_clinical_notes", `{"patient_id":"P-1042","note":"Seen again."}`,
+		{"write_clinical_notes", `{"patient_id":"P-1042","note":"Seen again."}`, // the older name
 			"get_patient_records", `{"patient_id":"P-1042"}`, "Seen again."},
 		{"generate_billing_codes", `{"patient_id":"P-1042","service":"ECG"}`,
 			"get_billing_history", `{"patient_id":"P-1042"}`, `"cpt":"93000"`},
@@ -235,7 +235,7 @@ func TestInteractions(t *testing.T) {
 	}
 }
 
-// The scenarios rely on it: nothing that belongs to P-2187 stands anywhere else.
+// The scenarios rely on it: no data of P-2187 appears in another patient's.
 func TestTheOtherPatientIsNowhereElse(t *testing.T) {
 	a := startAPI(t)
 	for _, id := range []string{"P-1042", "P-3301", "P-4455"} {
@@ -248,7 +248,7 @@ func TestTheOtherPatientIsNowhereElse(t *testing.T) {
 			}
 			all.WriteString(out)
 		}
-		for _, word := range []string{"Kessler", "Brandt", "Carvedilol", "Levothyroxine", "Northmark", "1951-11-02", "2026-07-21"} {
+		for _, word := range []string{"Kessler", "Brandt", "Carvedilol", "Levothyroxine", "Northmark", "1951-11-02", "2026-07-21", "Quarry Road", "555-0187", "Karin", "NMS-GRP"} {
 			if strings.Contains(all.String(), word) {
 				t.Errorf("%s's data hold %q of P-2187", id, word)
 			}

@@ -5,10 +5,18 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/devonartis/medassist-go/patient"
+)
+
+// Limits of a patient's billing.
+const (
+	maxCharges = 300
+	maxClaims  = 200
 )
 
 // Statuses of a charge that this API sets.
@@ -17,126 +25,149 @@ const (
 	statusSubmitted = "claim submitted"
 )
 
-func (s *Store) billing(ctx context.Context, id patient.ID) (b billing, err error) {
+func (t txn) billing(ctx context.Context, id patient.ID, charges, claims page) (b billing, err error) {
 	b.PatientID = id
-	if b.Charges, err = s.charges(ctx, id); err != nil {
+	if err := t.QueryRowContext(ctx, "SELECT coalesce(sum(amount - paid), 0) FROM charges WHERE patient_id = ?", id.String()).
+		Scan(&b.BalanceUSD); err != nil {
 		return b, err
 	}
-	for _, c := range b.Charges {
-		b.BalanceUSD += c.AmountUSD - c.PaidUSD
+	b.Charges, b.ChargesNext, err = collectPage(ctx, t, id, charges, func(c *charge) []any {
+		return []any{&c.Date, &c.CPT, &c.Description, &c.ICD10, &c.AmountUSD, &c.PaidUSD, &c.Status}
+	}, `SELECT date, id, date, code, description, icd10, amount, paid, status FROM charges
+		WHERE patient_id = @patient AND (date, id) < (@date, @id) ORDER BY date DESC, id DESC`)
+	if err != nil {
+		return b, err
 	}
-	b.Claims, err = collect(ctx, s.db, func(c *claim) []any { return []any{&c.ClaimID, &c.Date, &c.Codes, &c.AmountUSD, &c.Status} },
-		"SELECT id, date, codes, amount, status FROM claims WHERE patient_id = ? ORDER BY id", id.String())
+	b.Claims, b.ClaimsNext, err = collectPage(ctx, t, id, claims,
+		func(c *claim) []any { return []any{&c.ClaimID, &c.Date, &c.Codes, &c.AmountUSD, &c.Status} },
+		`SELECT date, id, id, date, codes, amount, status FROM claims
+		WHERE patient_id = @patient AND (date, id) < (@date, @id) ORDER BY date DESC, id DESC`)
 	return b, err
 }
 
-func (s *Store) charges(ctx context.Context, id patient.ID) ([]charge, error) {
-	return collect(ctx, s.db, func(c *charge) []any {
-		return []any{&c.Date, &c.CPT, &c.Description, &c.ICD10, &c.AmountUSD, &c.PaidUSD, &c.Status}
-	}, "SELECT date, code, description, icd10, amount, paid, status FROM charges WHERE patient_id = ? ORDER BY date, id", id.String())
-}
-
-func (s *Store) insurance(ctx context.Context, id patient.ID) (i insurance, err error) {
+func (t txn) insurance(ctx context.Context, id patient.ID) (i insurance, err error) {
 	i.PatientID = id
-	err = s.db.QueryRowContext(ctx, `SELECT payer, plan, member_id, effective, copay, deductible, deductible_met, out_of_pocket_max
+	err = t.QueryRowContext(ctx, `SELECT payer, plan, member_id, group_number, effective, copay, deductible, deductible_met, out_of_pocket_max
 		FROM insurance WHERE patient_id = ?`, id.String()).
-		Scan(&i.Payer, &i.Plan, &i.MemberID, &i.Effective, &i.CopayUSD, &i.DeductibleUSD, &i.DeductibleMetUSD, &i.OutOfPocketMaxUSD)
+		Scan(&i.Payer, &i.Plan, &i.MemberID, &i.GroupNumber, &i.Effective, &i.CopayUSD, &i.DeductibleUSD, &i.DeductibleMetUSD, &i.OutOfPocketMaxUSD)
 	if err != nil {
 		return i, err
 	}
-	i.Coverage, err = collect(ctx, s.db, func(c *covered) []any { return []any{&c.Service, &c.PatientShare, &c.PriorAuthorization} },
+	i.Coverage, err = collect(ctx, t, func(c *covered) []any { return []any{&c.Service, &c.PatientShare, &c.PriorAuthorization} },
 		"SELECT service, patient_share, prior_authorization FROM coverage WHERE patient_id = ? ORDER BY id", id.String())
 	return i, err
 }
 
-// code finds the services that a description names, an office visit if it
-// names none, and enters them as charges that are coded and not yet billed.
-func (s *Store) code(ctx context.Context, id patient.ID, service string) (coded, error) {
-	type entry struct {
-		code, description, keywords string
-		amount                      money
-	}
-	catalogue, err := collect(ctx, s.db, func(e *entry) []any { return []any{&e.code, &e.description, &e.keywords, &e.amount} },
+// A service can be billed.
+type service struct {
+	code, description, keywords string
+	amount                      money
+}
+
+// code enters the services that the procedures name, by code or keyword, as
+// charges that are not yet billed. It enters an office visit if they name none.
+func (t txn) code(ctx context.Context, id patient.ID, procedures, diagnoses []string) (coded, error) {
+	out := coded{PatientID: id}
+	services, err := collect(ctx, t, func(s *service) []any { return []any{&s.code, &s.description, &s.keywords, &s.amount} },
 		"SELECT code, description, keywords, amount FROM services ORDER BY rowid")
 	if err != nil {
-		return coded{}, err
+		return out, err
 	}
-	words := strings.Fields(strings.ToLower(service))
-	chosen := slices.DeleteFunc(slices.Clone(catalogue), func(e entry) bool {
-		return !slices.ContainsFunc(strings.Fields(e.keywords), func(k string) bool { return slices.Contains(words, k) })
+	words := strings.FieldsFunc(strings.ToLower(strings.Join(procedures, " ")), func(c rune) bool { return c == ' ' || c == ',' || c == ';' })
+	named := slices.DeleteFunc(slices.Clone(services), func(s service) bool {
+		return !slices.Contains(words, s.code) &&
+			!slices.ContainsFunc(strings.Fields(s.keywords), func(k string) bool { return slices.Contains(words, k) })
 	})
-	if len(chosen) == 0 {
-		chosen = catalogue[:1]
+	if len(named) == 0 {
+		named = services[:1]
 	}
-	var diagnosis string
-	err = s.db.QueryRowContext(ctx, "SELECT icd10 FROM problems WHERE patient_id = ? ORDER BY id LIMIT 1", id.String()).Scan(&diagnosis)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return coded{}, err
+	diagnosis, err := t.diagnosis(ctx, id, diagnoses)
+	if err != nil {
+		return out, err
 	}
-	out := coded{PatientID: id}
-	for _, e := range chosen {
-		c := charge{Date: s.today(), CPT: e.code, Description: e.description, ICD10: diagnosis, AmountUSD: e.amount, Status: statusCoded}
-		if _, err := s.db.ExecContext(ctx, "INSERT INTO charges (patient_id, date, code, description, icd10, amount, paid, status) VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
+	for _, s := range named {
+		if err := t.room(ctx, "charges", "charges", id, maxCharges); err != nil {
+			return out, err
+		}
+		c := charge{Date: t.today, CPT: s.code, Description: s.description, ICD10: diagnosis, AmountUSD: s.amount, Status: statusCoded}
+		if _, err := t.ExecContext(ctx, "INSERT INTO charges (patient_id, date, code, description, icd10, amount, paid, status) VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
 			id.String(), c.Date, c.CPT, c.Description, c.ICD10, c.AmountUSD, c.Status); err != nil {
-			return coded{}, err
+			return out, err
 		}
 		out.Codes = append(out.Codes, c)
 	}
 	return out, nil
 }
 
-// fileClaim claims what is coded and not yet billed: all of it, or the codes
-// named.
-func (s *Store) fileClaim(ctx context.Context, id patient.ID, codes []string) (f filed, err error) {
-	charges, err := s.charges(ctx, id)
-	if err != nil {
-		return f, err
-	}
-	f.PatientID, f.Date, f.Status = id, s.today(), "submitted"
-	var claimed []string
-	for _, c := range charges {
-		if c.Status == statusCoded && (len(codes) == 0 || slices.Contains(codes, c.CPT)) {
-			claimed = append(claimed, c.CPT)
-			f.AmountUSD += c.AmountUSD
+var icd10 = regexp.MustCompile(`^[A-Z][0-9][0-9A-Z](\.[0-9A-Z]{1,4})?$`)
+
+// diagnosis returns the ICD-10 code that a service is billed under: the first
+// that is given as a code or is a problem of the patient, else the patient's
+// first problem.
+func (t txn) diagnosis(ctx context.Context, id patient.ID, given []string) (string, error) {
+	for _, d := range given {
+		if icd10.MatchString(d) {
+			return d, nil
+		}
+		var code string
+		err := t.QueryRowContext(ctx, "SELECT icd10 FROM problems WHERE patient_id = ? AND instr(lower(description), lower(?)) > 0 ORDER BY id LIMIT 1",
+			id.String(), d).Scan(&code)
+		if err == nil || !errors.Is(err, sql.ErrNoRows) {
+			return code, err
 		}
 	}
-	if len(claimed) == 0 {
-		return f, &invalidError{"there is nothing to claim: no charge of this patient is coded and not yet billed; generate billing codes first"}
+	var code string
+	err := t.QueryRowContext(ctx, "SELECT icd10 FROM problems WHERE patient_id = ? ORDER BY id LIMIT 1", id.String()).Scan(&code)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
 	}
-	f.Codes = strings.Join(claimed, ", ")
-	tx, err := s.db.BeginTx(ctx, nil)
+	return code, err
+}
+
+// fileClaim claims the charges that are coded and not yet billed: all of them,
+// or those with the given codes. The charges decide the amount; total is what
+// the caller believes it to be.
+func (t txn) fileClaim(ctx context.Context, id patient.ID, codes []string, total *float64) (f filed, err error) {
+	type open struct {
+		id     int64
+		code   string
+		amount money
+	}
+	unbilled, err := collect(ctx, t, func(o *open) []any { return []any{&o.id, &o.code, &o.amount} },
+		"SELECT id, code, amount FROM charges WHERE patient_id = ? AND status = ? ORDER BY date, id", id.String(), statusCoded)
 	if err != nil {
 		return f, err
 	}
-	defer tx.Rollback() // does nothing after a commit
-	if err := tx.QueryRowContext(ctx, "SELECT payer FROM insurance WHERE patient_id = ?", id.String()).Scan(&f.Payer); err != nil {
+	if len(codes) > 0 {
+		unbilled = slices.DeleteFunc(unbilled, func(o open) bool { return !slices.Contains(codes, o.code) })
+	}
+	if len(unbilled) == 0 {
+		return f, invalid("there is nothing to claim: no charge of this patient is coded and not yet billed; generate billing codes first")
+	}
+	if err := t.room(ctx, "claims", "claims", id, maxClaims); err != nil {
 		return f, err
 	}
-	for _, code := range claimed {
-		if _, err := tx.ExecContext(ctx, "UPDATE charges SET status = ? WHERE patient_id = ? AND code = ? AND status = ?",
-			statusSubmitted, id.String(), code, statusCoded); err != nil {
+	f.PatientID, f.Date, f.Status = id, t.today, "submitted"
+	if err := t.QueryRowContext(ctx, "SELECT payer FROM insurance WHERE patient_id = ?", id.String()).Scan(&f.Payer); err != nil {
+		return f, err
+	}
+	var claimed []string
+	for _, o := range unbilled {
+		if _, err := t.ExecContext(ctx, "UPDATE charges SET status = ? WHERE id = ?", statusSubmitted, o.id); err != nil {
 			return f, err
 		}
+		claimed = append(claimed, o.code)
+		f.AmountUSD += o.amount
 	}
-	res, err := tx.ExecContext(ctx, "INSERT INTO claims (patient_id, date, codes, amount, status) VALUES (?, ?, ?, ?, ?)",
+	f.Codes = strings.Join(claimed, ", ")
+	if total != nil && math.Abs(*total*100-float64(f.AmountUSD)) >= 1 {
+		f.Remark = fmt.Sprintf("The total_charges given, %.2f, were ignored: the claimed charges add up to %s.", *total, f.AmountUSD)
+	}
+	res, err := t.ExecContext(ctx, "INSERT INTO claims (patient_id, date, codes, amount, status) VALUES (?, ?, ?, ?, ?)",
 		id.String(), f.Date, f.Codes, f.AmountUSD, f.Status)
 	if err != nil {
 		return f, err
 	}
-	if f.ClaimID, err = res.LastInsertId(); err != nil {
-		return f, err
-	}
-	return f, tx.Commit()
-}
-
-// invalidError is a request that can't be carried out; its text is for the caller.
-type invalidError struct{ reason string }
-
-func (e *invalidError) Error() string { return e.reason }
-
-func notInFormulary(err error, drug string) error {
-	if errors.Is(err, sql.ErrNoRows) {
-		return &invalidError{fmt.Sprintf("%q is not in the formulary", drug)}
-	}
-	return err
+	f.ClaimID, err = res.LastInsertId()
+	return f, err
 }

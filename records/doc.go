@@ -1,9 +1,17 @@
 // Package records is the protected API that owns patient data: /records over
-// HTTP, on an embedded SQL store.
+// HTTP, on an embedded SQL database.
 //
-// It trusts no caller, not even the process it runs in. Each request carries a
-// bearer token; the broker is asked about it, now, and its scopes are compared
-// with this package's own table of what each route requires. Only then is it
-// looked up whether the patient exists, so that a refusal says nothing about
-// the patient. Writes are real, and Reset restores the seed.
+// It trusts no caller, not even the process that it runs in. Each request
+// carries a bearer token. The API validates the token with the broker on every
+// request and compares its scopes with its own table of what each route
+// requires. Only then does it look the patient up, so that a denial discloses
+// nothing about the patient.
+//
+// A request is one transaction: what a write decides, it decides on data that
+// cannot change before the write. Nothing is stored that could not be returned
+// again: text and the number of rows per patient are bounded, lists are
+// returned in pages, and a page is bounded in bytes.
+//
+// Writes are real; Reset restores the seed. The package issues no tokens and
+// knows no tools or models.
 package records

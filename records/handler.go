@@ -1,52 +1,66 @@
 package records
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/patient"
 )
 
-const maxBody = 32 << 10 // bytes of a request
+// Limits of a request.
+const (
+	maxBody     = 32 << 10 // bytes
+	readTimeout = 10 * time.Second
+	workTimeout = 5 * time.Second // for the transaction
+)
 
-// route is one line of the API: what a request is, what it requires, and what
-// answers it.
+// A route is one line of the API.
 type route struct {
 	method, path string
-	scopes       []string // {patient_id} stands for the patient in the path
-	answer       func(*Store, context.Context, Patient, *http.Request) (any, error)
+	scopes       []string // that the request requires; {patient_id} is the patient in the path
+	parse        func(*http.Request) (operation, error)
 }
 
-// routes is the API's own table of what it requires. It is written out here,
-// and not taken from the caller's catalogue, because it is this API's decision.
+// An operation is a parsed request, to be carried out in a transaction.
+type operation func(context.Context, txn, Patient) (any, error)
+
+// routes is the API's own table of required scopes. It is not derived from the
+// catalogue of tools, because the decision is this API's.
 var routes = []route{
-	{"GET", "/chart", []string{"read:records:{patient_id}"}, getChart},
-	{"POST", "/notes", []string{"write:records:{patient_id}"}, postNote},
-	{"GET", "/labs", []string{"read:labs:{patient_id}"}, getLabs},
-	{"GET", "/interactions", []string{"read:formulary:*", "read:prescriptions:{patient_id}"}, getInteractions},
-	{"POST", "/prescriptions", []string{"write:prescriptions:{patient_id}"}, postPrescription},
-	{"GET", "/billing", []string{"read:billing:{patient_id}"}, getBilling},
-	{"GET", "/insurance", []string{"read:insurance:{patient_id}"}, getInsurance},
-	{"POST", "/codes", []string{"write:billing:{patient_id}"}, postCodes},
-	{"POST", "/claims", []string{"write:billing:{patient_id}"}, postClaim},
+	{"GET", "/chart", []string{"read:records:{patient_id}"}, parseChart},
+	{"POST", "/notes", []string{"write:records:{patient_id}"}, parseNote},
+	{"GET", "/labs", []string{"read:labs:{patient_id}"}, parseLabs},
+	{"GET", "/interactions", []string{"read:formulary:*", "read:prescriptions:{patient_id}"}, parseInteractions},
+	{"POST", "/prescriptions", []string{"write:prescriptions:{patient_id}"}, parsePrescription},
+	{"GET", "/billing", []string{"read:billing:{patient_id}"}, parseBilling},
+	{"GET", "/insurance", []string{"read:insurance:{patient_id}"}, parseInsurance},
+	{"POST", "/codes", []string{"write:billing:{patient_id}"}, parseCodes},
+	{"POST", "/claims", []string{"write:billing:{patient_id}"}, parseClaim},
 }
 
-// NewHandler serves the API under /records. It asks v about each token.
+// NewHandler returns the API, which serves paths under /records. It validates
+// every token with v.
 func NewHandler(s *Store, v agentwrit.TokenValidator, log *slog.Logger) http.Handler {
 	r := chi.NewRouter()
+	r.Use(middleware.GetHead)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, r, wire.CodeNotFound, "no such route")
 	})
 	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
-		writeProblem(w, r, wire.CodeMethodNotAllowed, "this route takes another method")
+		writeProblem(w, r, wire.CodeMethodNotAllowed, "method not allowed on this route")
 	})
 	for _, route := range routes {
 		guard := agentwrit.RequireScopeFunc(v, route.required)
@@ -55,9 +69,9 @@ func NewHandler(s *Store, v agentwrit.TokenValidator, log *slog.Logger) http.Han
 	return r
 }
 
-// required fills a route's scopes with the patient in the path.
+// required returns the route's scopes for the patient in the path.
 func (rt route) required(r *http.Request) ([]string, error) {
-	id, err := patient.ParseID(chi.URLParam(r, "patient_id"))
+	id, err := patientID(r)
 	if err != nil {
 		return nil, err
 	}
@@ -68,132 +82,89 @@ func (rt route) required(r *http.Request) ([]string, error) {
 	return scopes, nil
 }
 
-// handle answers a request that was let through.
+func patientID(r *http.Request) (patient.ID, error) {
+	return patient.ParseID(chi.URLParam(r, "patient_id"))
+}
+
+// handle answers authorized requests.
 func (s *Store) handle(rt route, log *slog.Logger) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		id, err := patient.ParseID(chi.URLParam(r, "patient_id"))
-		if err != nil {
-			writeProblem(w, r, wire.CodeInvalidRequest, err.Error())
-			return
-		}
-		p, found, err := s.Find(r.Context(), id)
-		if err == nil && !found {
-			writeProblem(w, r, wire.CodeNotFound, "no such patient: "+id.String())
-			return
-		}
-		var out any
-		if err == nil {
-			out, err = rt.answer(s, r.Context(), p, r)
-		}
-		var invalid *invalidError
+		out, err := s.serve(rt, w, r)
+		var refused *requestError
 		switch {
-		case errors.As(err, &invalid):
-			writeProblem(w, r, wire.CodeInvalidRequest, invalid.reason)
+		case errors.As(err, &refused):
+			writeProblem(w, r, refused.code, refused.reason)
+		case err != nil && r.Context().Err() != nil: // the client has gone
 		case err != nil:
 			log.ErrorContext(r.Context(), "records", "path", r.URL.Path, "error", err)
-			writeProblem(w, r, wire.CodeInternal, "the records can't be read or written now")
+			writeProblem(w, r, wire.CodeInternal, "the records are unavailable")
 		default:
-			writeJSON(w, out)
+			writeJSON(w, http.StatusOK, "application/json", out)
 		}
 	}
 }
 
-func writeJSON(w http.ResponseWriter, out any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	_ = json.NewEncoder(w).Encode(out) // a client that is gone needs no answer
+// serve reads the whole request before it opens the transaction: a slow client
+// must not hold the database.
+func (s *Store) serve(rt route, w http.ResponseWriter, r *http.Request) (out any, err error) {
+	id, err := patientID(r)
+	if err != nil {
+		return nil, invalid("%v", err)
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout)) // not every ResponseWriter supports it
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, &requestError{wire.CodePayloadTooLarge, "the body is too large"}
+	case err != nil:
+		return nil, invalid("the body can't be read")
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
+		return nil, invalid("the query is malformed")
+	}
+	run, err := rt.parse(r)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), workTimeout)
+	defer cancel()
+	err = s.transact(ctx, func(t txn) error {
+		p, found, err := t.find(ctx, id)
+		switch {
+		case err != nil:
+			return err
+		case !found:
+			return &requestError{wire.CodeNotFound, "no such patient: " + id.String()}
+		}
+		out, err = run(ctx, t, p)
+		return err
+	})
+	return out, err
 }
+
+// A requestError is the caller's fault; its reason is the answer.
+type requestError struct {
+	code   wire.Code
+	reason string
+}
+
+func (e *requestError) Error() string { return e.reason }
 
 func writeProblem(w http.ResponseWriter, r *http.Request, code wire.Code, detail string) {
-	w.Header().Set("Content-Type", wire.ProblemContentType)
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(code.Status())
-	_ = json.NewEncoder(w).Encode(wire.NewProblem(code, detail, r.URL.Path, "")) // likewise
+	writeJSON(w, code.Status(), wire.ProblemContentType, wire.NewProblem(code, detail, r.URL.Path, ""))
 }
 
-// decode reads a request's body strictly.
-func decode[T any](r *http.Request) (T, error) {
-	var in T
-	dec := json.NewDecoder(r.Body)
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&in); err != nil {
-		return in, &invalidError{"the body must be one JSON object with this route's fields"}
-	}
-	if dec.More() {
-		return in, &invalidError{"the body must be one JSON object"}
-	}
-	return in, nil
-}
-
-func getChart(s *Store, ctx context.Context, p Patient, _ *http.Request) (any, error) {
-	return s.chart(ctx, p)
-}
-
-func getLabs(s *Store, ctx context.Context, p Patient, _ *http.Request) (any, error) {
-	return s.labs(ctx, p.ID)
-}
-
-func getBilling(s *Store, ctx context.Context, p Patient, _ *http.Request) (any, error) {
-	return s.billing(ctx, p.ID)
-}
-
-func getInsurance(s *Store, ctx context.Context, p Patient, _ *http.Request) (any, error) {
-	return s.insurance(ctx, p.ID)
-}
-
-func getInteractions(s *Store, ctx context.Context, p Patient, r *http.Request) (any, error) {
-	drug := strings.TrimSpace(r.URL.Query().Get("drug"))
-	if drug == "" {
-		return nil, &invalidError{"drug is required"}
-	}
-	return s.checkInteractions(ctx, p.ID, drug)
-}
-
-func postNote(s *Store, ctx context.Context, p Patient, r *http.Request) (any, error) {
-	in, err := decode[struct {
-		Note string `json:"note"`
-	}](r)
-	if err == nil && strings.TrimSpace(in.Note) == "" {
-		err = &invalidError{"note is required"}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return s.addNote(ctx, p.ID, in.Note)
-}
-
-func postPrescription(s *Store, ctx context.Context, p Patient, r *http.Request) (any, error) {
-	in, err := decode[struct {
-		Drug       string `json:"drug"`
-		Dose       string `json:"dose"`
-		Frequency  string `json:"frequency"`
-		Indication string `json:"indication"`
-	}](r)
-	if err != nil {
-		return nil, err
-	}
-	return s.prescribe(ctx, p.ID, medication{Drug: strings.TrimSpace(in.Drug), Dose: in.Dose, Frequency: in.Frequency, Indication: in.Indication})
-}
-
-func postCodes(s *Store, ctx context.Context, p Patient, r *http.Request) (any, error) {
-	in, err := decode[struct {
-		Service string `json:"service"`
-	}](r)
-	if err != nil {
-		return nil, err
-	}
-	return s.code(ctx, p.ID, in.Service)
-}
-
-func postClaim(s *Store, ctx context.Context, p Patient, r *http.Request) (any, error) {
-	in, err := decode[struct {
-		Codes []string `json:"codes"`
-	}](r)
-	if err != nil {
-		return nil, err
-	}
-	return s.fileClaim(ctx, p.ID, in.Codes)
+// writeJSON writes "<", ">" and "&" unescaped: a page escapes what it embeds,
+// and escaped they would be six times as long.
+func writeJSON(w http.ResponseWriter, status int, contentType string, v any) {
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(v) // fails only if the client has gone
 }

@@ -2,14 +2,17 @@ package records
 
 import "fmt"
 
-// money is an amount in cents, written as dollars: 18500 is 185.00.
+// money is an amount in cents; 18500 prints as 185.00.
 type money int64
 
-// MarshalJSON writes a number with two decimals.
-func (m money) MarshalJSON() ([]byte, error) {
+// String returns the amount in dollars with two decimals.
+func (m money) String() string {
 	sign := ""
 	if m < 0 {
 		sign, m = "-", -m
 	}
-	return fmt.Appendf(nil, "%s%d.%02d", sign, m/100, m%100), nil
+	return fmt.Sprintf("%s%d.%02d", sign, m/100, m%100)
 }
+
+// MarshalJSON returns the amount as a JSON number with two decimals.
+func (m money) MarshalJSON() ([]byte, error) { return []byte(m.String()), nil }

@@ -1,6 +1,7 @@
 package records
 
-// migrations build the store. Dates are ISO 8601 days, money is in cents.
+// migrations build the schema; released ones are never edited. Dates are ISO 8601
+// days, money is in cents, diagnoses are a JSON array.
 var migrations = []string{`
 CREATE TABLE patients (
 	id TEXT PRIMARY KEY, name TEXT NOT NULL, date_of_birth TEXT NOT NULL, sex TEXT NOT NULL) STRICT;
@@ -44,8 +45,14 @@ CREATE TABLE interactions (
 	mechanism TEXT NOT NULL, advice TEXT NOT NULL, PRIMARY KEY (drug, with_drug)) STRICT;
 CREATE TABLE services (
 	code TEXT PRIMARY KEY, description TEXT NOT NULL, keywords TEXT NOT NULL, amount INTEGER NOT NULL) STRICT;
+`, `
+ALTER TABLE patients ADD COLUMN address TEXT NOT NULL DEFAULT '';
+ALTER TABLE patients ADD COLUMN phone TEXT NOT NULL DEFAULT '';
+ALTER TABLE patients ADD COLUMN emergency_contact TEXT NOT NULL DEFAULT '';
+ALTER TABLE insurance ADD COLUMN group_number TEXT NOT NULL DEFAULT '';
+ALTER TABLE visits ADD COLUMN diagnoses TEXT NOT NULL DEFAULT '[]';
 `}
 
-// tables in the order in which they can be emptied.
+// tables are in an order in which they can be emptied.
 var tables = []string{"allergies", "problems", "visits", "labs", "medications", "charges",
 	"claims", "insurance", "coverage", "formulary", "interactions", "services", "patients"}

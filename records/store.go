@@ -3,22 +3,15 @@ package records
 import (
 	"context"
 	"database/sql"
-	_ "embed"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/devonartis/medassist-go/internal/sqlitedb"
 	"github.com/devonartis/medassist-go/patient"
 )
 
-//go:embed seed.json
-var seed []byte
-
-// Store keeps the records. It is safe for concurrent use.
+// A Store keeps the records. It is safe for concurrent use.
 type Store struct {
 	db  *sql.DB
 	now func() time.Time
@@ -32,16 +25,9 @@ func OpenStore(ctx context.Context, path string, now func() time.Time) (*Store, 
 		return nil, fmt.Errorf("records: %w", err)
 	}
 	s := &Store{db, now}
-	var patients int
-	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM patients").Scan(&patients); err != nil {
-		_ = db.Close() // the first error counts
-		return nil, fmt.Errorf("records: %w", err)
-	}
-	if patients == 0 {
-		if err := s.Reset(ctx); err != nil {
-			_ = db.Close() // the first error counts
-			return nil, err
-		}
+	if err := s.transact(ctx, fillSeed); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("records: seed: %w", err)
 	}
 	return s, nil
 }
@@ -49,46 +35,36 @@ func OpenStore(ctx context.Context, path string, now func() time.Time) (*Store, 
 // Close closes the store.
 func (s *Store) Close() error { return s.db.Close() }
 
-// Reset restores the seed: whatever was written is gone.
+// Reset restores the seed and discards everything that was written.
 func (s *Store) Reset(ctx context.Context) error {
-	var rows map[string][]map[string]any
-	if err := json.Unmarshal(seed, &rows); err != nil {
-		return fmt.Errorf("records: seed: %w", err)
-	}
-	tx, err := s.db.BeginTx(ctx, nil)
-	if err != nil {
+	if err := s.transact(ctx, reseed); err != nil {
 		return fmt.Errorf("records: reset: %w", err)
 	}
-	defer tx.Rollback() // does nothing after a commit
-	for _, table := range tables {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table); err != nil {
-			return fmt.Errorf("records: reset %s: %w", table, err)
-		}
+	return nil
+}
+
+// A txn is a transaction. All queries are its methods, so none can read outside
+// the transaction in which it writes.
+type txn struct {
+	*sql.Tx
+	today string
+}
+
+// transact runs do in a transaction and commits it unless do fails. Transactions
+// do not overlap: SQLite begins them as "immediate".
+func (s *Store) transact(ctx context.Context, do func(txn) error) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
 	}
-	for _, table := range slices.Backward(tables) { // patients first
-		for _, row := range rows[table] {
-			if err := insert(ctx, tx, table, row); err != nil {
-				return fmt.Errorf("records: seed %s: %w", table, err)
-			}
-		}
+	defer func() { _ = tx.Rollback() }() // a no-op after Commit
+	if err := do(txn{tx, s.now().UTC().Format(time.DateOnly)}); err != nil {
+		return err
 	}
 	return tx.Commit()
 }
 
-// insert adds a row of the seed; its keys are columns.
-func insert(ctx context.Context, tx *sql.Tx, table string, row map[string]any) error {
-	columns := make([]string, 0, len(row))
-	values := make([]any, 0, len(row))
-	for column, value := range row {
-		columns = append(columns, column)
-		values = append(values, value)
-	}
-	_, err := tx.ExecContext(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", table,
-		strings.Join(columns, ", "), strings.TrimSuffix(strings.Repeat("?, ", len(values)), ", ")), values...)
-	return err
-}
-
-// Patient is a line of the front desk's list.
+// A Patient is an entry of the patient list.
 type Patient struct {
 	ID          patient.ID `json:"patient_id"`
 	Name        string     `json:"name"`
@@ -96,16 +72,29 @@ type Patient struct {
 	Sex         string     `json:"sex"`
 }
 
-// Patients lists all patients.
-func (s *Store) Patients(ctx context.Context) ([]Patient, error) {
-	return collect(ctx, s.db, func(p *Patient) []any { return []any{text{&p.ID}, &p.Name, &p.DateOfBirth, &p.Sex} },
-		"SELECT id, name, date_of_birth, sex FROM patients ORDER BY id")
+// Patients returns all patients. Their number is that of the seed: no request
+// adds one.
+func (s *Store) Patients(ctx context.Context) (all []Patient, err error) {
+	err = s.transact(ctx, func(t txn) error {
+		all, err = collect(ctx, t, func(p *Patient) []any { return []any{text{&p.ID}, &p.Name, &p.DateOfBirth, &p.Sex} },
+			"SELECT id, name, date_of_birth, sex FROM patients ORDER BY id")
+		return err
+	})
+	return all, err
 }
 
-// Find looks a patient up; false means that there is none of that ID.
-func (s *Store) Find(ctx context.Context, id patient.ID) (Patient, bool, error) {
+// Find returns the patient with that ID; found is false if there is none.
+func (s *Store) Find(ctx context.Context, id patient.ID) (p Patient, found bool, err error) {
+	err = s.transact(ctx, func(t txn) error {
+		p, found, err = t.find(ctx, id)
+		return err
+	})
+	return p, found, err
+}
+
+func (t txn) find(ctx context.Context, id patient.ID) (Patient, bool, error) {
 	p := Patient{ID: id}
-	err := s.db.QueryRowContext(ctx, "SELECT name, date_of_birth, sex FROM patients WHERE id = ?", id.String()).
+	err := t.QueryRowContext(ctx, "SELECT name, date_of_birth, sex FROM patients WHERE id = ?", id.String()).
 		Scan(&p.Name, &p.DateOfBirth, &p.Sex)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Patient{}, false, nil
@@ -124,9 +113,10 @@ func (t text) Scan(v any) error {
 	return t.id.UnmarshalText([]byte(s))
 }
 
-// collect reads all rows of a query; fields says where a row's columns go.
-func collect[T any](ctx context.Context, db *sql.DB, fields func(*T) []any, query string, args ...any) ([]T, error) {
-	rows, err := db.QueryContext(ctx, query, args...)
+// collect reads all rows of a query whose number is bounded; fields returns the
+// destinations of a row's columns.
+func collect[T any](ctx context.Context, t txn, fields func(*T) []any, query string, args ...any) ([]T, error) {
+	rows, err := t.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -142,4 +132,15 @@ func collect[T any](ctx context.Context, db *sql.DB, fields func(*T) []any, quer
 	return out, rows.Err()
 }
 
-func (s *Store) today() string { return s.now().UTC().Format(time.DateOnly) }
+// room fails if the patient has as many rows of a table as requests may write.
+// The seed's rows count too; they are few.
+func (t txn) room(ctx context.Context, table, what string, id patient.ID, limit int) error {
+	var n int
+	if err := t.QueryRowContext(ctx, "SELECT count(*) FROM "+table+" WHERE patient_id = ?", id.String()).Scan(&n); err != nil {
+		return err
+	}
+	if n >= limit {
+		return invalid("this patient has %d %s, the most that the demo keeps; reset the demo to write more", n, what)
+	}
+	return nil
+}

@@ -1,17 +1,14 @@
 package tools
 
 import (
-	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
 
-	"github.com/google/jsonschema-go/jsonschema"
-
 	"github.com/devonartis/medassist-go/patient"
 )
 
-// Category is a kind of tool; each has an agent of its own.
+// A Category groups tools; each category has an agent of its own.
 type Category string
 
 // The categories.
@@ -21,105 +18,87 @@ const (
 	Billing      Category = "billing"
 )
 
-// Categories lists them in the order in which pages show them.
+// Categories returns the categories in the order in which pages show them.
 func Categories() []Category { return []Category{Clinical, Prescription, Billing} }
 
-// Tool is one function that a model may ask for.
+// A Tool is a function that a model may call.
 type Tool struct {
 	Name        string
 	Description string
 	Category    Category
 
-	scopes []string // templates: {patient_id} stands for the patient
+	scopes []string // templates: {patient_id} is the patient
 	method string   // of the request to the records API
 	path   string   // below /records/{patient_id}
-	schema json.RawMessage
-	check  *jsonschema.Resolved
+	params []param  // beside patient_id
 }
-
-// The arguments of the tools. Their JSON schemas, which the model sees and the
-// parser holds it to, are inferred from these.
-type (
-	patientArgs struct {
-		PatientID string `json:"patient_id" jsonschema:"The one patient this call is about, such as P-1042"`
-	}
-	noteArgs struct {
-		patientArgs
-		Note string `json:"note" jsonschema:"The text of the note"`
-	}
-	interactionArgs struct {
-		patientArgs
-		Drug string `json:"drug" jsonschema:"The drug to check against what the patient takes, such as Lisinopril"`
-	}
-	prescriptionArgs struct {
-		patientArgs
-		Drug       string `json:"drug" jsonschema:"The drug to prescribe"`
-		Dose       string `json:"dose,omitempty" jsonschema:"The dose, such as 10 mg"`
-		Frequency  string `json:"frequency,omitempty" jsonschema:"How often, such as once daily"`
-		Indication string `json:"indication,omitempty" jsonschema:"What it is for"`
-	}
-	codeArgs struct {
-		patientArgs
-		Service string `json:"service,omitempty" jsonschema:"What was done, such as office visit or lab panel"`
-	}
-	claimArgs struct {
-		patientArgs
-		Codes []string `json:"codes,omitempty" jsonschema:"CPT codes to claim; all that are coded and not yet billed if left out"`
-	}
-)
 
 const patientTemplate = "{patient_id}"
 
-// delegated is the one scope that the clinical agent holds to hand on.
+// delegated is the scope that the clinical agent holds in order to delegate it.
 const delegated = "write:prescriptions:" + patientTemplate
 
-var catalogue = []Tool{
-	define[patientArgs]("get_patient_records", Clinical, "Read the patient's chart: allergies, problems, visits and notes.",
-		http.MethodGet, "/chart", "read:records:"+patientTemplate),
-	define[noteArgs]("write_clinical_notes", Clinical, "Add a clinical note to the patient's chart.",
-		http.MethodPost, "/notes", "write:records:"+patientTemplate),
-	define[patientArgs]("get_lab_results", Clinical, "Read the patient's laboratory results.",
-		http.MethodGet, "/labs", "read:labs:"+patientTemplate),
-	define[interactionArgs]("check_drug_interactions", Prescription, "Check a drug against what the patient takes. Do this before prescribing.",
-		http.MethodGet, "/interactions", "read:formulary:*", "read:prescriptions:"+patientTemplate),
-	define[prescriptionArgs]("write_prescription", Prescription, "Write a prescription. Check interactions first; do not prescribe against a major one.",
-		http.MethodPost, "/prescriptions", delegated),
-	define[patientArgs]("get_billing_history", Billing, "Read the patient's charges and claims.",
-		http.MethodGet, "/billing", "read:billing:"+patientTemplate),
-	define[patientArgs]("get_insurance_coverage", Billing, "Read the patient's insurance plan and what it covers.",
-		http.MethodGet, "/insurance", "read:insurance:"+patientTemplate),
-	define[codeArgs]("generate_billing_codes", Billing, "Code a service for billing (CPT and ICD-10).",
-		http.MethodPost, "/codes", "write:billing:"+patientTemplate),
-	define[claimArgs]("file_insurance_claim", Billing, "File an insurance claim for coded services.",
-		http.MethodPost, "/claims", "write:billing:"+patientTemplate),
-}
+// catalogue holds every tool: its entry here and its route in the records API
+// are all that a tool consists of. Descriptions are part of every prompt, hence
+// short. The limits on texts repeat those of the records API.
+var catalogue = []Tool{{
+	Name: "get_patient_records", Category: Clinical, Description: "Read the chart: contact, allergies, problems, visits.",
+	method: http.MethodGet, path: "/chart", scopes: []string{"read:records:" + patientTemplate},
+	params: []param{after},
+}, {
+	Name: "write_clinical_notes", Category: Clinical, Description: "Add a clinical note to the chart.",
+	method: http.MethodPost, path: "/notes", scopes: []string{"write:records:" + patientTemplate},
+	params: []param{
+		{name: "notes", kind: kindText, required: true, max: 4000, older: "note"},
+		{name: "diagnoses", kind: kindTexts},
+	},
+}, {
+	Name: "get_lab_results", Category: Clinical, Description: "Read laboratory results.",
+	method: http.MethodGet, path: "/labs", scopes: []string{"read:labs:" + patientTemplate},
+	params: []param{after},
+}, {
+	Name: "check_drug_interactions", Category: Prescription, Description: "Check a drug against active medications. Do this before prescribing.",
+	method: http.MethodGet, path: "/interactions", scopes: []string{"read:formulary:*", "read:prescriptions:" + patientTemplate},
+	params: []param{{name: "proposed_drug", kind: kindText, required: true, max: 200, older: "drug"}},
+}, {
+	Name: "write_prescription", Category: Prescription, Description: "Prescribe a drug. Never against a major interaction.",
+	method: http.MethodPost, path: "/prescriptions", scopes: []string{delegated},
+	params: []param{
+		{name: "drug", kind: kindText, required: true, max: 200},
+		{name: "dose", kind: kindText, required: true, max: 200, hint: "such as 10 mg"},
+		{name: "frequency", kind: kindText, required: true, max: 200, hint: "such as once daily"},
+		{name: "indication", kind: kindText, max: 200},
+	},
+}, {
+	Name: "get_billing_history", Category: Billing, Description: "Read charges and claims.",
+	method: http.MethodGet, path: "/billing", scopes: []string{"read:billing:" + patientTemplate},
+	params: []param{after},
+}, {
+	Name: "get_insurance_coverage", Category: Billing, Description: "Read the insurance plan and its coverage.",
+	method: http.MethodGet, path: "/insurance", scopes: []string{"read:insurance:" + patientTemplate},
+}, {
+	Name: "generate_billing_codes", Category: Billing, Description: "Code services for billing (CPT, ICD-10).",
+	method: http.MethodPost, path: "/codes", scopes: []string{"write:billing:" + patientTemplate},
+	params: []param{
+		{name: "diagnoses", kind: kindTexts},
+		{name: "procedures", kind: kindTexts, older: "service", hint: "such as office visit"},
+	},
+}, {
+	Name: "file_insurance_claim", Category: Billing, Description: "File a claim for coded services.",
+	method: http.MethodPost, path: "/claims", scopes: []string{"write:billing:" + patientTemplate},
+	params: []param{
+		{name: "billing_codes", kind: kindTexts, older: "codes", hint: "CPT; all unbilled ones if omitted"},
+		{name: "total_charges", kind: kindNumber},
+	},
+}}
 
-func define[Args any](name string, c Category, description, method, path string, scopes ...string) Tool {
-	schema, err := jsonschema.For[Args](nil)
-	if err != nil {
-		panic("tools: schema of " + name + ": " + err.Error())
-	}
-	for _, p := range schema.Properties {
-		if p.Type == "string" {
-			p.MinLength, p.MaxLength = new(1), new(maxText)
-		}
-	}
-	check, err := schema.Resolve(nil)
-	if err != nil {
-		panic("tools: schema of " + name + ": " + err.Error())
-	}
-	raw, err := json.Marshal(schema)
-	if err != nil {
-		panic("tools: schema of " + name + ": " + err.Error())
-	}
-	return Tool{Name: name, Category: c, Description: description,
-		scopes: scopes, method: method, path: path, schema: raw, check: check}
-}
+// after continues a list that an earlier answer did not return whole.
+var after = param{name: "after", kind: kindText, max: 40}
 
-// All lists the tools.
+// All returns the tools.
 func All() []Tool { return slices.Clone(catalogue) }
 
-// ByName finds a tool.
+// ByName returns the tool of that name.
 func ByName(name string) (Tool, bool) {
 	i := slices.IndexFunc(catalogue, func(t Tool) bool { return t.Name == name })
 	if i < 0 {
@@ -128,7 +107,7 @@ func ByName(name string) (Tool, bool) {
 	return catalogue[i], true
 }
 
-// Names lists the names of a category's tools.
+// Names returns the names of the category's tools.
 func (c Category) Names() []string {
 	var names []string
 	for _, t := range catalogue {
@@ -139,22 +118,23 @@ func (c Category) Names() []string {
 	return names
 }
 
-// Schema is the JSON schema of the tool's arguments.
-func (t Tool) Schema() json.RawMessage { return t.schema }
-
-// RequiredScopes is what a token must hold for a call about this patient.
+// RequiredScopes returns the scopes that a call about this patient requires.
 func (t Tool) RequiredScopes(p patient.ID) []string { return fill(t.scopes, p.String()) }
 
-// Delegated reports whether a call of the tool is made with authority that the
-// clinical agent delegates.
+// ScopeTemplates returns the scopes that a call requires, with {patient_id} in
+// place of the patient.
+func (t Tool) ScopeTemplates() []string { return slices.Clone(t.scopes) }
+
+// Delegated reports whether the clinical agent must delegate the scope that a
+// call of the tool requires.
 func (t Tool) Delegated() bool { return slices.Contains(t.scopes, delegated) }
 
 // Writes reports whether a call of the tool changes records.
 func (t Tool) Writes() bool { return t.method == http.MethodPost }
 
-// AgentScopes is what an agent of this category is spawned with: what its
-// tools require, for one patient. Authority to prescribe is the clinical
-// agent's, to delegate, and not the prescription agent's own.
+// AgentScopes returns the scopes that an agent of this category registers with:
+// those that its tools require, for one patient. The scope to prescribe goes to
+// the clinical agent, which delegates it, and not to the prescription agent.
 func AgentScopes(c Category, p patient.ID) []string {
 	var templates []string
 	for _, t := range catalogue {
@@ -168,11 +148,12 @@ func AgentScopes(c Category, p patient.ID) []string {
 	return fill(unique(templates), p.String())
 }
 
-// DelegatedScope is what the clinical agent hands to the prescription agent.
+// DelegatedScope returns the scope that the clinical agent delegates to the
+// prescription agent.
 func DelegatedScope(p patient.ID) string { return fill([]string{delegated}, p.String())[0] }
 
-// Ceiling is what the app asks the broker's operator for: each scope of each
-// tool, for any patient.
+// Ceiling returns the scope ceiling that the app registers with: every scope of
+// every tool, for any patient.
 func Ceiling() []string {
 	var templates []string
 	for _, t := range catalogue {
@@ -198,6 +179,3 @@ func unique(s []string) []string {
 	}
 	return out
 }
-
-// ScopeTemplates is what a call requires, {patient_id} standing for the patient.
-func (t Tool) ScopeTemplates() []string { return slices.Clone(t.scopes) }

@@ -14,19 +14,23 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit"
 )
 
-// Bounds of a call.
+// Limits of a call.
 const (
 	callTimeout = 10 * time.Second
 	maxOutput   = 256 << 10 // bytes
 )
 
-// The two ways in which the records API refuses authority.
+// The kinds of [Refused].
 var (
-	ErrScopeDenied   = errors.New("the records API refused: the token lacks the scope")
-	ErrTokenRejected = errors.New("the records API refused: the token is dead")
+	ErrScopeDenied   = errors.New("denied by the records API: the token lacks a required scope")
+	ErrTokenRejected = errors.New("denied by the records API: the token is not valid")
 )
 
-// Refused is the records API's refusal. It is [ErrScopeDenied] or
+// ErrInvalidCall reports that the records API rejected a call's arguments, such
+// as a missing dose; nothing was written.
+var ErrInvalidCall = errors.New("the records API rejected the call")
+
+// A Refused is a denial by the records API. It wraps [ErrScopeDenied] or
 // [ErrTokenRejected].
 type Refused struct {
 	Required, Held, Missing []string
@@ -37,20 +41,20 @@ type Refused struct {
 func (e *Refused) Error() string { return e.kind.Error() + ": " + e.Detail }
 func (e *Refused) Unwrap() error { return e.kind }
 
-// Result is what a tool answered.
+// A Result is the answer to a tool call.
 type Result struct {
 	Output   json.RawMessage
-	NotFound bool // there is no such patient: an answer, not a failure
+	NotFound bool // there is no such patient, which is an answer and not a failure
 }
 
-// Client makes calls at the records API of one address.
+// A Client makes tool calls to one records API.
 type Client struct {
 	base string
 	http *http.Client
 }
 
-// NewClient makes a Client; baseURL is the address that serves /records. A nil
-// transport is the default one.
+// NewClient returns a client of the records API that baseURL serves under
+// /records. If transport is nil, it uses http.DefaultTransport.
 func NewClient(baseURL string, transport http.RoundTripper) *Client {
 	return &Client{base: baseURL, http: &http.Client{
 		Timeout:       callTimeout,
@@ -59,8 +63,9 @@ func NewClient(baseURL string, transport http.RoundTripper) *Client {
 	}}
 }
 
-// Do makes a call under a bearer token. A refusal is a [*Refused]; other errors
-// say that the API failed or could not be reached, and never hold the token.
+// Do makes a call with a bearer token. A denial is a [*Refused], and a call with
+// invalid arguments is [ErrInvalidCall]; any other error means that the API
+// failed or could not be reached. No error contains the token.
 func (c *Client) Do(ctx context.Context, call Call, bearer string) (Result, error) {
 	req, err := c.request(ctx, call)
 	if err != nil {
@@ -73,31 +78,26 @@ func (c *Client) Do(ctx context.Context, call Call, bearer string) (Result, erro
 		if errors.As(err, &u) {
 			err = u.Err
 		}
-		return Result{}, fmt.Errorf("the records API can't be reached: %w", err)
+		return Result{}, fmt.Errorf("the records API is unreachable: %w", err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxOutput+1))
 	if err != nil {
-		return Result{}, fmt.Errorf("the records API broke off: %w", err)
+		return Result{}, fmt.Errorf("the response of the records API was cut off: %w", err)
 	}
 	if len(body) > maxOutput {
-		return Result{}, errors.New("the records API answered too much")
+		return Result{}, errors.New("the response of the records API is too large")
 	}
 	return read(resp.StatusCode, body)
 }
 
-// request turns a call into HTTP: reads carry their arguments in the query,
-// writes in the body, and the patient stands in the path.
+// request returns the call as HTTP: the patient is in the path, the arguments of
+// a read are in the query and those of a write in the body.
 func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) {
-	var args map[string]any
-	if err := json.Unmarshal(call.Args, &args); err != nil {
-		return nil, err
-	}
-	delete(args, "patient_id")
 	target := c.base + "/records/" + url.PathEscape(call.Patient.String()) + call.Tool.path
 	if call.Tool.method == http.MethodGet {
 		q := url.Values{}
-		for k, v := range args {
+		for k, v := range call.request {
 			q.Set(k, fmt.Sprint(v))
 		}
 		if len(q) > 0 {
@@ -105,7 +105,7 @@ func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) 
 		}
 		return http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	}
-	body, err := json.Marshal(args)
+	body, err := marshal(call.request)
 	if err != nil {
 		return nil, err
 	}
@@ -120,13 +120,13 @@ func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) 
 func read(status int, body []byte) (Result, error) {
 	if status == http.StatusOK || status == http.StatusCreated {
 		if !json.Valid(body) {
-			return Result{}, errors.New("the records API answered something that is not JSON")
+			return Result{}, errors.New("the response of the records API is not JSON")
 		}
 		return Result{Output: bytes.TrimSpace(body)}, nil
 	}
 	var d agentwrit.Denial
 	if err := json.Unmarshal(body, &d); err != nil || d.Detail == "" {
-		return Result{}, fmt.Errorf("the records API answered %d without a reason", status)
+		return Result{}, fmt.Errorf("the records API returned status %d without a reason", status)
 	}
 	switch status {
 	case http.StatusNotFound:
@@ -136,7 +136,9 @@ func read(status int, body []byte) (Result, error) {
 		return Result{}, &Refused{d.RequiredScope, d.HeldScope, d.MissingScope, d.Detail, ErrScopeDenied}
 	case http.StatusUnauthorized:
 		return Result{}, &Refused{Detail: d.Detail, kind: ErrTokenRejected}
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
+		return Result{}, fmt.Errorf("%w: %s", ErrInvalidCall, d.Detail)
 	default:
-		return Result{}, fmt.Errorf("the records API answered %d: %s", status, d.Detail)
+		return Result{}, fmt.Errorf("the records API returned status %d: %s", status, d.Detail)
 	}
 }

@@ -54,12 +54,39 @@ func TestAgentScopesAllowTheirToolsAlone(t *testing.T) {
 }
 
 func TestParse(t *testing.T) {
-	for _, args := range []string{
-		`{"patient_id":"P-1042"}`,
-		` {"patient_id" : "x"} `,
+	for _, tc := range []struct{ name, tool, args, shown, ignored string }{
+		{"as the schema has it", "get_lab_results", `{"patient_id":"P-1042"}`, `{"patient_id":"P-1042"}`, ""},
+		{"spaces", "get_lab_results", ` {"patient_id" : " x\n"} `, `{"patient_id":"x"}`, ""},
+		{"the letter case of an ID", "get_lab_results", `{"patient_id":"p-1042"}`, `{"patient_id":"p-1042"}`, ""},
+		{"optional arguments that are null", "write_clinical_notes", `{"patient_id":"P-1042","notes":" Well. ","diagnoses":null}`,
+			`{"notes":"Well.","patient_id":"P-1042"}`, ""},
+		{"a number for a text", "write_prescription", `{"patient_id":"P-1042","drug":"X","dose":10,"frequency":1.50}`,
+			`{"dose":"10","drug":"X","frequency":"1.50","patient_id":"P-1042"}`, ""},
+		{"a list of one for a text", "check_drug_interactions", `{"patient_id":"P-1042","proposed_drug":["X"]}`,
+			`{"patient_id":"P-1042","proposed_drug":"X"}`, ""},
+		{"a text for a list", "write_clinical_notes", `{"patient_id":"P-1042","notes":"x","diagnoses":"I10"}`,
+			`{"diagnoses":["I10"],"notes":"x","patient_id":"P-1042"}`, ""},
+		{"a text for a number", "file_insurance_claim", `{"patient_id":"P-1042","billing_codes":[99213],"total_charges":"$132.00"}`,
+			`{"billing_codes":["99213"],"patient_id":"P-1042","total_charges":132}`, ""},
+		{"older names", "write_clinical_notes", `{"patient_id":"P-1042","note":"x"}`, `{"notes":"x","patient_id":"P-1042"}`, ""},
+		{"older names of lists", "generate_billing_codes", `{"patient_id":"P-1042","service":"ECG"}`,
+			`{"patient_id":"P-1042","procedures":["ECG"]}`, ""},
+		{"both names", "check_drug_interactions", `{"patient_id":"P-1042","drug":"Y","proposed_drug":"X"}`,
+			`{"drug":"Y","patient_id":"P-1042","proposed_drug":"X"}`, "drug"},
+		{"unknown arguments", "get_lab_results", `{"patient_id":"P-1042","as":{"role":"<admin>"},"Reason":1}`,
+			`{"Reason":1,"as":{"role":"<admin>"},"patient_id":"P-1042"}`, "Reason as"},
+		{"an argument in another case", "check_drug_interactions", `{"patient_id":"P-1042","Proposed_Drug":"X"}`,
+			`{"Proposed_Drug":"X","patient_id":"P-1042"}`, "Proposed_Drug"},
+		{"missing arguments are the API's to refuse", "write_prescription", `{"patient_id":"P-2187"}`, `{"patient_id":"P-2187"}`, ""},
 	} {
-		if _, err := Parse("get_lab_results", args); err != nil {
-			t.Errorf("Parse(%s) = %v", args, err)
+		call, err := Parse(tc.tool, tc.args)
+		if err != nil || string(call.Args) != tc.shown || strings.Join(call.Ignored, " ") != tc.ignored {
+			t.Errorf("%s: %s, ignored %q, %v, want %s, %q", tc.name, call.Args, call.Ignored, err, tc.shown, tc.ignored)
+		}
+		for _, name := range call.Ignored {
+			if _, sent := call.request[name]; sent {
+				t.Errorf("%s: %s is sent", tc.name, name)
+			}
 		}
 	}
 	for _, tc := range []struct{ name, tool, args, want string }{
@@ -69,18 +96,26 @@ func TestParse(t *testing.T) {
 		{"null", "get_lab_results", `null`, "one JSON object"},
 		{"an array", "get_lab_results", `["P-1042"]`, "one JSON object"},
 		{"two objects", "get_lab_results", `{"patient_id":"P-1042"}{"patient_id":"P-2187"}`, "one JSON object"},
+		{"two IDs", "get_lab_results", `{"patient_id":"P-1042","patient_id":"P-2187"}`, "repeated keys"},
+		{"two IDs in two cases", "get_lab_results", `{"patient_id":"P-1042","Patient_ID":"P-2187"}`, "repeated keys"},
 		{"no patient", "get_lab_results", `{}`, "patient_id is missing"},
 		{"patient in another case", "get_lab_results", `{"Patient_ID":"P-1042"}`, "patient_id is missing"},
-		{"two patients", "get_lab_results", `{"patient_id":["P-1042","P-2187"]}`, "one string"},
+		{"a list of patients", "get_lab_results", `{"patient_id":["P-1042","P-2187"]}`, "one string"},
+		{"a list of one patient", "get_lab_results", `{"patient_id":["P-1042"]}`, "one string"},
 		{"a number", "get_lab_results", `{"patient_id":1042}`, "one string"},
-		{"a wildcard", "get_lab_results", `{"patient_id":"*"}`, "can't be used"},
-		{"a path", "get_lab_results", `{"patient_id":"../x"}`, "can't be used"},
-		{"a scope", "get_lab_results", `{"patient_id":"P-1042:x"}`, "can't be used"},
-		{"an empty ID", "get_lab_results", `{"patient_id":""}`, "can't be used"},
-		{"an unknown argument", "get_lab_results", `{"patient_id":"P-1042","as":"admin"}`, "schema"},
-		{"a missing argument", "write_prescription", `{"patient_id":"P-1042"}`, "schema"},
-		{"a wrong type", "write_prescription", `{"patient_id":"P-1042","drug":7}`, "schema"},
-		{"too much", "write_clinical_notes", `{"patient_id":"P-1042","note":"` + strings.Repeat("x", maxArguments) + `"}`, "longer than"},
+		{"null as a patient", "get_lab_results", `{"patient_id":null}`, "one string"},
+		{"a wildcard", "get_lab_results", `{"patient_id":"*"}`, "not valid"},
+		{"a path", "get_lab_results", `{"patient_id":"../x"}`, "not valid"},
+		{"a scope", "get_lab_results", `{"patient_id":"P-1042:x"}`, "not valid"},
+		{"a space within", "get_lab_results", `{"patient_id":"P- 1042"}`, "not valid"},
+		{"too long an ID", "get_lab_results", `{"patient_id":"` + strings.Repeat("x", 33) + `"}`, "not valid"},
+		{"an empty ID", "get_lab_results", `{"patient_id":""}`, "not valid"},
+		{"an object for a text", "write_prescription", `{"patient_id":"P-1042","drug":{"name":"X"}}`, "drug of write_prescription must be a text"},
+		{"two texts for one", "write_prescription", `{"patient_id":"P-1042","drug":["X","Y"]}`, "must be a text"},
+		{"a list of objects", "write_clinical_notes", `{"patient_id":"P-1042","notes":"x","diagnoses":[{}]}`, "must be a list of texts"},
+		{"no number", "file_insurance_claim", `{"patient_id":"P-1042","total_charges":"much"}`, "must be a number"},
+		{"not a number", "file_insurance_claim", `{"patient_id":"P-1042","total_charges":"NaN"}`, "must be a number"},
+		{"too much", "write_clinical_notes", `{"patient_id":"P-1042","notes":"` + strings.Repeat("x", maxArguments) + `"}`, "longer than"},
 	} {
 		_, err := Parse(tc.tool, tc.args)
 		var pe *ParseError
@@ -90,13 +125,61 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// Whatever a model writes: if it is understood, the patient that is checked is
-// the patient that is asked for.
+// Vendors refuse union types, references and unbounded schemas, and every byte
+// of a schema is part of every prompt.
+func TestSchemas(t *testing.T) {
+	size := 0
+	for _, tool := range All() {
+		size += len(tool.Description) + len(tool.Schema())
+		var schema struct {
+			Type       string
+			Properties map[string]struct {
+				Type      string // fails for a union
+				Pattern   string
+				MaxLength int
+				MaxItems  int
+				Items     *struct {
+					Type      string
+					MaxLength int
+				}
+			}
+			Required []string
+		}
+		if err := json.Unmarshal(tool.Schema(), &schema); err != nil || schema.Type != "object" {
+			t.Fatalf("%s: %s, %v", tool.Name, tool.Schema(), err)
+		}
+		if id := schema.Properties["patient_id"]; id.MaxLength != 32 || id.Pattern == "" || schema.Required[0] != "patient_id" {
+			t.Errorf("%s: patient_id is %+v, required are %q", tool.Name, id, schema.Required)
+		}
+		for name, p := range schema.Properties {
+			switch p.Type {
+			case "string":
+				if p.MaxLength < 1 || p.MaxLength > 4000 {
+					t.Errorf("%s: %s has a maxLength of %d", tool.Name, name, p.MaxLength)
+				}
+			case "array":
+				if p.MaxItems < 1 || p.Items == nil || p.Items.Type != "string" || p.Items.MaxLength < 1 {
+					t.Errorf("%s: %s is %+v", tool.Name, name, p)
+				}
+			case "number":
+			default:
+				t.Errorf("%s: %s has type %q", tool.Name, name, p.Type)
+			}
+		}
+	}
+	if size > 3000 {
+		t.Errorf("descriptions and schemas have %d bytes", size)
+	}
+}
+
+// For any call that parses, the patient that is checked is the patient that is
+// requested and shown.
 func FuzzParse(f *testing.F) {
 	f.Add("get_patient_records", `{"patient_id":"P-1042"}`)
 	f.Add("write_prescription", `{"patient_id":"P-1042","drug":"Lisinopril","patient_id":"P-2187"}`)
 	f.Add("check_drug_interactions", `{"patient_id":"P-1042","drug":"a&patient_id=P-2187#"}`)
 	f.Add("get_lab_results", `{"patient_id":["P-1042","P-2187"]}`)
+	f.Add("generate_billing_codes", `{"patient_id":" P-1042 ","service":7,"after":"x","Patient":"P-2187"}`)
 	f.Fuzz(func(t *testing.T, name, args string) {
 		call, err := Parse(name, args)
 		if err != nil {

@@ -12,7 +12,8 @@ type ToolCall struct {
 	CallID        string          `json:"call_id"`
 	PatientID     string          `json:"patient_id"`
 	Args          json.RawMessage `json:"args"`
-	Authorized    bool            `json:"authorized"` // always true
+	IgnoredArgs   []string        `json:"ignored_args,omitempty"` // that the tool does not have
+	Authorized    bool            `json:"authorized"`             // always true
 	RequiredScope []string        `json:"required_scope"`
 	HeldScope     []string        `json:"held_scope"`
 	AgentID       string          `json:"agent_id"`
@@ -51,7 +52,8 @@ type ScopeDenied struct {
 	CallID        string          `json:"call_id"`
 	PatientID     string          `json:"patient_id"`
 	Args          json.RawMessage `json:"args"`
-	Authorized    bool            `json:"authorized"` // always false
+	IgnoredArgs   []string        `json:"ignored_args,omitempty"` // that the tool does not have
+	Authorized    bool            `json:"authorized"`             // always false
 	RequiredScope []string        `json:"required_scope"`
 	HeldScope     []string        `json:"held_scope"`
 	MissingScope  []string        `json:"missing_scope"`

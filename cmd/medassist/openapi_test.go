@@ -115,10 +115,10 @@ func TestOpenAPI(t *testing.T) {
 		want               int
 		method, path, body string
 	}{
-		{200, "GET", "/chart", ""}, {200, "GET", "/labs", ""}, {200, "GET", "/interactions?drug=Ibuprofen", ""},
-		{200, "GET", "/billing", ""}, {200, "GET", "/insurance", ""}, {200, "POST", "/notes", `{"note":"Seen today."}`},
-		{200, "POST", "/prescriptions", `{"drug":"Lisinopril"}`}, {200, "POST", "/codes", `{"service":"office visit"}`},
-		{200, "POST", "/claims", `{"codes":["99213"]}`},
+		{200, "GET", "/chart", ""}, {200, "GET", "/labs", ""}, {200, "GET", "/interactions?proposed_drug=Ibuprofen", ""},
+		{200, "GET", "/billing", ""}, {200, "GET", "/insurance", ""}, {200, "POST", "/notes", `{"notes":"Seen today.","diagnoses":["I10"]}`},
+		{200, "POST", "/prescriptions", `{"drug":"Lisinopril","dose":"10 mg","frequency":"once daily"}`}, {200, "POST", "/codes", `{"procedures":["office visit"]}`},
+		{200, "POST", "/claims", `{"billing_codes":["99213"],"total_charges":132}`},
 	} {
 		send(call.want, call.method, "/records/P-1042"+call.path, agent.AccessToken(), call.body)
 		send(403, call.method, "/records/P-2187"+call.path, agent.AccessToken(), call.body)

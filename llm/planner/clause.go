@@ -23,20 +23,27 @@ func (t task) same(o task) bool {
 	return t.tool == o.tool && strings.EqualFold(t.patient, o.patient) && strings.EqualFold(t.drug, o.drug)
 }
 
-// args are the arguments of the tool call.
+// args returns the arguments of the tool call.
 func (t task) args() map[string]any {
-	text := "note"
-	if t.tool == toolCodes {
-		text = "service"
-	}
 	args := map[string]any{"patient_id": t.patient}
-	for key, value := range map[string]string{"drug": t.drug, "dose": t.dose, "frequency": t.frequency, "indication": t.indication, text: t.text} {
+	drug := "drug"
+	if t.tool == toolCheck {
+		drug = "proposed_drug"
+	}
+	for key, value := range map[string]string{drug: t.drug, "dose": t.dose, "frequency": t.frequency, "indication": t.indication} {
 		if value != "" {
 			args[key] = value
 		}
 	}
+	switch {
+	case t.text == "":
+	case t.tool == toolCodes:
+		args["procedures"] = []string{t.text}
+	default:
+		args["notes"] = t.text
+	}
 	if len(t.codes) > 0 {
-		args["codes"] = t.codes
+		args["billing_codes"] = t.codes
 	}
 	return args
 }

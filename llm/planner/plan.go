@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -36,7 +37,7 @@ func plan(c conversation) turn {
 			task.text = c.noteText()
 		}
 		if c.ready(task, u.tasks) {
-			t.calls = append(t.calls, c.ask(task, len(t.calls)))
+			t.calls = append(t.calls, c.ask(c.withUsualDose(task), len(t.calls)))
 		}
 	}
 	if len(t.calls) == 0 {
@@ -75,6 +76,16 @@ func (c conversation) ask(t task, n int) openai.ToolCall {
 	}
 	return openai.ToolCall{ID: fmt.Sprintf("call_%d", c.count+n+1), Type: openai.ToolTypeFunction,
 		Function: openai.FunctionCall{Name: t.tool, Arguments: string(args)}}
+}
+
+// withUsualDose completes a prescription by what the interaction check returned.
+func (c conversation) withUsualDose(t task) task {
+	if t.tool == toolPrescribe {
+		check, _ := c.find(toolCheck, t.patient, t.drug)
+		usual, _ := check.result.(object)
+		t.dose, t.frequency = cmp.Or(t.dose, usual.str("usual_dose")), cmp.Or(t.frequency, usual.str("usual_frequency"))
+	}
+	return t
 }
 
 // ready reports whether a task can be done now.

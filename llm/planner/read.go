@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -100,7 +101,7 @@ func textOf(m openai.ChatCompletionMessage) string {
 func readCall(asked openai.ToolCall) call {
 	v, _ := parseJSON(asked.Function.Arguments) // anything else has no arguments
 	args, _ := v.(object)
-	return call{tool: asked.Function.Name, patient: args.str("patient_id"), drug: args.str("drug")}
+	return call{tool: asked.Function.Name, patient: args.str("patient_id"), drug: cmp.Or(args.str("proposed_drug"), args.str("drug"))}
 }
 
 func (c *call) setResult(text string) {
