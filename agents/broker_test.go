@@ -1,6 +1,9 @@
 package agents_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -320,15 +323,34 @@ func TestATokenThatExpires(t *testing.T) {
 	w.assertAllDead(t, h, 1)
 }
 
-// A delegated token is asked for no longer than its delegator lives.
+// A delegated token is requested for no longer than its delegator has left, and
+// not only because the broker shortens the request.
 func TestADelegationEndsWithItsDelegator(t *testing.T) {
 	w := newWorld(t, worldConfig{broker: []brokertest.Option{brokertest.WithConfig(func(c *broker.Config) { c.DelegationTTL = 24 * time.Hour })}})
+	var sent wire.DelegateRequest
+	w.link.fail(t, "/v1/delegate", func(_ http.ResponseWriter, r *http.Request) bool {
+		body, err := io.ReadAll(r.Body)
+		if err == nil {
+			err = json.Unmarshal(body, &sent)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		return false
+	})
 	req, err := agents.ParseRequest("P-1042", "Prescribe Amoxicillin for bacterial infection", "")
 	must(t, err)
 	req.TokenTTL = time.Minute
 	run, err := w.Start(t.Context(), req)
 	must(t, err)
-	if d := only[trace.Delegation](t, w.finish(t, run.ID)); d.ExpiresIn < 50 || d.ExpiresIn > 60 {
-		t.Errorf("the delegated token lives %d s", d.ExpiresIn)
+	if d := only[trace.Delegation](t, w.finish(t, run.ID)); d.ExpiresIn < 30 || d.ExpiresIn > 60 {
+		t.Errorf("the delegated token is valid for %d s", d.ExpiresIn)
+	}
+	if sent.TTL < 30 || sent.TTL > 60 {
+		t.Errorf("%d s were requested", sent.TTL)
+	}
+	if want := []string{"write:prescriptions:P-1042"}; !slices.Equal(sent.Scope, want) {
+		t.Errorf("requested %v, want %v", sent.Scope, want)
 	}
 }

@@ -62,36 +62,49 @@ func (e *encounter) tokens() []Token {
 }
 
 // Affected returns the active tokens that a revocation would revoke: those that
-// it names, and those that were delegated, directly or indirectly, by an agent
-// whose own token it names (docs/protocol.md, "Revocation"). Naming a delegated
-// token does not affect what its holder delegated with its own token.
+// it names and those that were delegated from them (docs/protocol.md,
+// "Revocation").
 func (s *Service) Affected(level agentwrit.RevokeLevel, target string) []Token {
 	if target == "" {
 		return nil
 	}
 	all := s.Tokens()
-	named := func(t Token) bool {
-		switch level {
-		case wire.RevokeToken:
-			return t.ID == target
-		case wire.RevokeAgent:
-			return t.AgentID == target
-		case wire.RevokeTask:
-			return t.TaskID == target
-		case wire.RevokeChain:
-			return len(t.Delegators) > 0 && t.Delegators[0] == target
-		}
-		return false
-	}
-	delegators := make(map[string]bool) // agents whose own token is named
+	var named []Token
 	for _, t := range all {
-		if level != wire.RevokeChain && !t.Delegated && named(t) {
-			delegators[t.AgentID] = true
+		if t.namedBy(level, target) {
+			named = append(named, t)
 		}
 	}
 	return slices.DeleteFunc(all, func(t Token) bool {
-		return !named(t) && !slices.ContainsFunc(t.Delegators, func(by string) bool { return delegators[by] })
+		return !t.namedBy(level, target) && (level == wire.RevokeChain || !slices.ContainsFunc(named, t.delegatedFrom))
 	})
+}
+
+// namedBy reports whether a revocation names the token itself.
+func (t Token) namedBy(level agentwrit.RevokeLevel, target string) bool {
+	switch level {
+	case wire.RevokeToken:
+		return t.ID == target
+	case wire.RevokeAgent:
+		return t.AgentID == target
+	case wire.RevokeTask:
+		return t.TaskID == target
+	case wire.RevokeChain:
+		return slices.Contains(t.Delegators, target)
+	}
+	return false
+}
+
+// delegatedFrom reports whether the broker revokes t together with parent. With an
+// agent's own token it revokes everything that names the agent as a delegator.
+// With a delegated token it revokes only what was delegated from that token: its
+// holder's other delegations are unaffected.
+func (t Token) delegatedFrom(parent Token) bool {
+	if !parent.Delegated {
+		return slices.Contains(t.Delegators, parent.AgentID)
+	}
+	depth := len(parent.Delegators)
+	return len(t.Delegators) > depth && t.Delegators[depth] == parent.AgentID && slices.Equal(t.Delegators[:depth], parent.Delegators)
 }
 
 // Revoke revokes credentials at the broker and shows the revocation in the trace
