@@ -4,87 +4,130 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/sashabaranov/go-openai"
 )
 
-// How long a model may be silent, unless a [Config] says otherwise. What bounds
-// a call as a whole is its context.
+// How long a model may be silent, unless a [Config] says otherwise. There is no
+// limit on a reply as a whole, other than the caller's context: a slow model
+// that keeps writing is not interrupted.
 const (
-	DefaultFirstWordTimeout = 60 * time.Second // a local server may have to load the model
-	DefaultIdleTimeout      = 30 * time.Second
+	DefaultFirstWordTimeout = 120 * time.Second // a local server may have to load the model
+	DefaultIdleTimeout      = 60 * time.Second
 )
 
-// Config says which server to use, and how.
+// maxAdaptations bounds how often one turn is repeated because the server
+// refused a part of it.
+const maxAdaptations = 10
+
+// Config tells which server to use, and how. Nothing is sent that is not set
+// here, other than what the protocol requires.
 type Config struct {
-	BaseURL string // such as https://api.openai.com/v1
+	BaseURL string // such as https://api.openai.com/v1; see docs/models.md for the forms
 	APIKey  string // may be empty for a local server
 	Model   string // such as gpt-4o-mini
+	API     API    // "" means APIAuto
 
-	// Temperature is nil for the server's own, the only one that reasoning
-	// models take.
-	Temperature *float32
+	Temperature *float32 // nil sends none; reasoning models refuse any
+	MaxTokens   int      // of one reply; 0 sends no limit
 
 	Transport        http.RoundTripper // nil for http.DefaultTransport
-	FirstWordTimeout time.Duration     // 0 for DefaultFirstWordTimeout; retries included
-	IdleTimeout      time.Duration     // 0 for DefaultIdleTimeout; between two pieces
+	FirstWordTimeout time.Duration     // 0 for DefaultFirstWordTimeout
+	IdleTimeout      time.Duration     // between two pieces; 0 for DefaultIdleTimeout
 }
 
-// check returns the host of the server.
-func (c Config) check() (host string, err error) {
-	base, err := url.Parse(c.BaseURL)
+func (c Config) check() error {
 	switch {
-	case err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https":
-		return "", errors.New("LLM_BASE_URL must look like https://api.openai.com/v1")
 	case c.Model == "":
-		return "", errors.New("LLM_MODEL is required: the name of the model to use")
+		return errors.New("LLM_MODEL is required: the name of the model to use")
 	case strings.ContainsFunc(c.APIKey, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return "", errors.New("LLM_API_KEY holds a space, a line break or another character that no key has")
+		return errors.New("LLM_API_KEY holds a space, a line break or another character that no key has")
+	case c.API != "" && c.API != APIAuto && c.API != APIChat && c.API != APIResponses:
+		return errors.New("LLM_API must be auto, chat or responses")
+	case c.MaxTokens < 0:
+		return errors.New("LLM_MAX_TOKENS can't be negative")
+	case c.Temperature != nil && (*c.Temperature < 0 || *c.Temperature > 2):
+		return errors.New("LLM_TEMPERATURE must be between 0 and 2")
+	case c.FirstWordTimeout < 0 || c.IdleTimeout < 0:
+		return errors.New("LLM_TIMEOUT can't be negative")
 	}
-	return base.Host, nil
+	return nil
 }
 
-// client is a Model behind the OpenAI protocol.
+// client is a Model behind the OpenAI protocol. It is safe for concurrent use.
 type client struct {
-	api  *openai.Client
-	cfg  Config
-	name string // as the page shows it
-	mode Mode
-	who  string // in errors
+	apis    []*openai.Client // one for each base URL of the endpoint
+	wire    *transport
+	end     endpoint
+	cfg     Config
+	wanted  API // APIAuto, or what was asked for
+	learned atomic.Pointer[adaptation]
+	name    string // as the page shows it
+	mode    Mode
+	who     string // names the server in errors
+	vendor  Vendor
+	delay   time.Duration // before a failed request is repeated
 }
 
 var _ Model = (*client)(nil)
 
-// NewOpenAI makes a Model of a server that speaks the OpenAI protocol: OpenAI
-// itself, Ollama, vLLM, llama.cpp, LM Studio and their like. It sends nothing
-// yet.
+// NewOpenAI returns a Model for a server that speaks the OpenAI protocol. It
+// sends nothing yet.
 func NewOpenAI(cfg Config) (Model, error) {
-	return newRemote(cfg, func(rt http.RoundTripper) http.RoundTripper { return rt })
+	m, err := newRemote(cfg)
+	if err != nil {
+		return nil, err // not a nil *client in the interface
+	}
+	return m, nil
 }
 
-// newRemote makes a client of a server; around wraps its transport.
-func newRemote(cfg Config, around func(http.RoundTripper) http.RoundTripper) (*client, error) {
-	host, err := cfg.check()
+func newRemote(cfg Config) (*client, error) {
+	end, vendor, err := parseEndpoint(cfg.BaseURL)
+	if err == nil {
+		err = cfg.check()
+	}
 	if err != nil {
 		return nil, err
 	}
-	who := "the model server at " + host
-	rt := around(&transport{next: cmp.Or(cfg.Transport, http.DefaultTransport), who: who})
-	return newClient(cfg, rt, cfg.Model, ModeRemote, who), nil
+	return newClient(cfg, end, vendor, cfg.Model, ModeRemote, "the model server at "+end.host), nil
 }
 
-func newClient(cfg Config, rt http.RoundTripper, name string, mode Mode, who string) *client {
+func newClient(cfg Config, end endpoint, vendor Vendor, name string, mode Mode, who string) *client {
 	cfg.FirstWordTimeout = cmp.Or(cfg.FirstWordTimeout, DefaultFirstWordTimeout)
 	cfg.IdleTimeout = cmp.Or(cfg.IdleTimeout, DefaultIdleTimeout)
-	oc := openai.DefaultConfig(cfg.APIKey)
-	oc.BaseURL = strings.TrimRight(cfg.BaseURL, "/")
-	oc.HTTPClient = &http.Client{Transport: rt}
-	return &client{api: openai.NewClientWithConfig(oc), cfg: cfg, name: name, mode: mode, who: who}
+	m := &client{end: end, cfg: cfg, wanted: cmp.Or(end.api, cfg.API, APIAuto), name: name, mode: mode, who: who, vendor: vendor, delay: firstDelay}
+	m.wire = &transport{next: cmp.Or(cfg.Transport, http.DefaultTransport), who: who, vendor: vendor,
+		redact: newRedactor(cfg.APIKey), query: end.query, azure: end.azure}
+	for _, base := range end.bases {
+		oc := openai.DefaultConfig(cfg.APIKey)
+		oc.BaseURL, oc.HTTPClient = base, &http.Client{Transport: m.wire}
+		m.apis = append(m.apis, openai.NewClientWithConfig(oc))
+	}
+	first := adaptation{api: m.wanted, tokensField: "max_tokens"}
+	if m.wanted == APIAuto {
+		first.api = APIChat
+		if needsResponses(cfg.Model) {
+			first.api = APIResponses
+		}
+	}
+	if vendor == VendorOpenAI || vendor == VendorAzure {
+		first.tokensField = "max_completion_tokens"
+	}
+	m.learned.Store(&first)
+	return m
+}
+
+// needsResponses reports whether the client library refuses a model's tools
+// over chat completions.
+func needsResponses(model string) bool {
+	err := openai.NewReasoningValidator().Validate(openai.ChatCompletionRequest{Model: model, Tools: []openai.Tool{{}}})
+	return errors.Is(err, openai.ErrReasoningToolsRequireResponses)
 }
 
 // Name implements [Model].
@@ -93,8 +136,66 @@ func (m *client) Name() string { return m.name }
 // Mode implements [Model].
 func (m *client) Mode() Mode { return m.mode }
 
-// Complete implements [Model].
+// Vendor returns the product that serves the model, as far as it is known.
+func (m *client) Vendor() Vendor { return m.vendor }
+
+// Complete implements [Model]. It repeats the request, adapted or after a wait,
+// as long as no text of a reply has been passed to onText.
 func (m *client) Complete(ctx context.Context, req Request, onText func(string)) (Reply, error) {
+	said := false
+	emit := func(text string) {
+		said = true
+		onText(text)
+	}
+	again := retrier{delay: m.delay}
+	for adapted := 0; ; {
+		used := m.learned.Load()
+		f := &flight{}
+		reply, err := m.try(ctx, req, *used, f, emit)
+		if err == nil {
+			return reply, nil
+		}
+		if said || ctx.Err() != nil {
+			return Reply{}, err
+		}
+		if adapted < maxAdaptations && m.adapt(used, err, f) {
+			adapted++
+			continue
+		}
+		wait, limit, ok := again.next(err)
+		if end, limited := ctx.Deadline(); !ok || limited && time.Until(end) < wait {
+			return Reply{}, err
+		}
+		if wait >= shownFrom && req.OnWait != nil {
+			req.OnWait(Wait{Reason: err.Message, For: wait, Limit: limit})
+		}
+		if sleep(ctx, wait) != nil {
+			return Reply{}, explainEnd(ctx, m.who)
+		}
+	}
+}
+
+// adapt reports whether something was learned from a refusal, by this turn or,
+// since it began, by another.
+func (m *client) adapt(used *adaptation, e *Error, f *flight) bool {
+	if m.learned.Load() != used {
+		return true
+	}
+	next, ok := used.learn(e, m.end, m.wanted, string(f.sent))
+	if ok {
+		m.learned.CompareAndSwap(used, &next) // else another turn has learned something
+	}
+	return ok
+}
+
+// stream is what the two APIs' streams have in common.
+type stream interface {
+	RecvRaw() ([]byte, error)
+	Close() error
+}
+
+// try puts the turn to the server once.
+func (m *client) try(ctx context.Context, req Request, a adaptation, f *flight, emit func(string)) (Reply, *Error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	allow := func(d time.Duration) *time.Timer {
@@ -103,79 +204,64 @@ func (m *client) Complete(ctx context.Context, req Request, onText func(string))
 	silence := allow(m.cfg.FirstWordTimeout)
 	defer func() { silence.Stop() }()
 
-	stream, err := m.api.CreateChatCompletionStream(ctx, m.request(req))
+	s, err := m.open(withFlight(ctx, f), req, a, f)
 	if err != nil {
 		return Reply{}, explain(ctx, m.who, err)
 	}
-	defer func() { _ = stream.Close() }() // it was only read
-	a := assembly{who: m.who, earlier: req.callCount()}
+	defer func() { _ = s.Close() }() // it was only read
+	build := newAssembly(m.wire, req, emit)
+	add := build.addChatEvent
+	if a.api == APIResponses {
+		add = build.addResponseEvent
+	}
 	for {
-		chunk, err := stream.Recv()
+		raw, err := s.RecvRaw()
 		if errors.Is(err, io.EOF) && ctx.Err() == nil {
-			reply, err := a.reply()
-			if m.mode == ModeRecorded { // from a server it would be hearsay
-				reply.StandIn = stream.Header().Get(standInHeader)
+			build.done = build.done || f.done
+			reply, err := build.reply()
+			if err != nil {
+				return Reply{}, explain(ctx, m.who, err)
 			}
-			return reply, err
+			return reply, nil
 		}
 		if err != nil {
 			return Reply{}, explain(ctx, m.who, err)
 		}
-		silence.Stop()
-		text, err := a.add(chunk)
+		silence.Stop() // the caller's own time is not the server's
+		if err := add(raw); err != nil {
+			return Reply{}, explain(ctx, m.who, err)
+		}
+		limit := m.cfg.IdleTimeout
+		if build.empty() {
+			limit = max(limit, m.cfg.FirstWordTimeout)
+		}
+		silence = allow(limit)
+	}
+}
+
+// open sends the request.
+func (m *client) open(ctx context.Context, req Request, a adaptation, f *flight) (stream, error) {
+	api := m.apis[a.base]
+	if a.api == APIResponses {
+		request, err := m.responsesRequest(req, a)
 		if err != nil {
-			return Reply{}, err
+			return nil, err
 		}
-		if text != "" {
-			onText(text)
+		s, err := api.CreateResponseStream(ctx, request)
+		if err != nil {
+			return nil, err
 		}
-		silence = allow(m.cfg.IdleTimeout) // the caller's own time is not the server's
+		return s, nil
 	}
+	f.amend = func(body []byte) ([]byte, error) { return m.amendChat(body, req, a) }
+	s, err := api.CreateChatCompletionStream(ctx, m.chatRequest(req, a))
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
-// almostZero stands for a temperature of 0, which the library would leave out.
-// A server divides by it: it must not be so small that it overflows.
-const almostZero = 1e-4
-
-// request writes a turn in the protocol's form.
-func (m *client) request(req Request) openai.ChatCompletionRequest {
-	out := openai.ChatCompletionRequest{Model: m.cfg.Model, Stream: true,
-		StreamOptions: &openai.StreamOptions{IncludeUsage: true}}
-	if t := m.cfg.Temperature; t != nil {
-		out.Temperature = max(*t, almostZero)
-	}
-	if m.cfg.Model == openai.GPT6Sol || m.cfg.Model == openai.GPT6Luna {
-		out.ReasoningEffort = openai.ReasoningEffortNone // with any other they take no tools here
-	}
-	for _, msg := range req.Messages {
-		out.Messages = append(out.Messages, message(msg))
-	}
-	for _, t := range req.Tools {
-		out.Tools = append(out.Tools, openai.Tool{Type: openai.ToolTypeFunction, Function: &openai.FunctionDefinition{
-			Name: t.Name, Description: t.Description, Parameters: t.Parameters}})
-	}
-	return out
-}
-
-// message writes a message in the protocol's form. Empty results and empty
-// arguments would be left out of the JSON, which servers refuse.
-func message(msg Message) openai.ChatCompletionMessage {
-	out := openai.ChatCompletionMessage{Role: string(msg.Role), Content: msg.Content, ToolCallID: msg.ToolCallID}
-	if msg.Role == RoleTool {
-		out.Content = cmp.Or(msg.Content, "{}")
-	}
-	for _, c := range msg.ToolCalls {
-		out.ToolCalls = append(out.ToolCalls, openai.ToolCall{ID: c.ID, Type: openai.ToolTypeFunction,
-			Function: openai.FunctionCall{Name: c.Name, Arguments: cmp.Or(c.Arguments, "{}")}})
-	}
-	return out
-}
-
-// callCount is the number of tool calls in the conversation so far.
-func (r Request) callCount() int {
-	n := 0
-	for _, m := range r.Messages {
-		n += len(m.ToolCalls)
-	}
-	return n
+// errorf returns a protocol error that names the server.
+func (a *assembly) errorf(format string, args ...any) *Error {
+	return unreadable(a.who, fmt.Sprintf(format, args...))
 }

@@ -1,22 +1,26 @@
-// Package llm is the model: whatever reads a request, picks tools and writes
-// the answer. One small interface, [Model], stands before three kinds of them:
+// Package llm talks to the model, which reads a request, picks tools and
+// writes the answer. One small interface, [Model], covers three kinds of it:
 //
-//   - a server that speaks the OpenAI protocol ([NewOpenAI]);
+//   - a server that speaks the OpenAI protocol ([NewOpenAI]), over chat
+//     completions or the Responses API;
 //   - the offline planner ([NewPlanner]), an OpenAI-compatible handler in this
 //     process, for when there is no network (package planner);
 //   - a recorded model ([NewRecorder], [OpenRecording]), whose replies are
 //     played back from a file.
 //
-// All three are reached by the same client, through the same protocol; they
-// differ in their transport. So what is shown without a network is what is run
-// with one.
+// "OpenAI-compatible" servers differ in how they stream, which fields they
+// accept and what they want to see again in the next turn; docs/models.md lists
+// what was met. The work is divided like this:
 //
-// Servers differ in how they speak, and fail in every way. The transport
-// repeats what was turned away before anything was said, strips what the
-// client library can't read, and bounds what is left; the client demands a
-// whole reply and bounds that too. What remains is a [Reply] or an [*Error].
+//   - transport amends each request (fields that the client library's types
+//     lack, fields that the server refused), turns every answer into an event
+//     stream that the library can read, or into an [*Error];
+//   - assembly builds a reply from the pieces of a stream, whatever their shape;
+//   - textFilter splits reasoning and tool calls from text;
+//   - client adapts to what the server refuses, and repeats a request as long as
+//     nothing of its reply has been shown.
 //
-// A model is never trusted: this package hands on what it says as text, and
-// whoever calls it decides what to make of that. The API key is in no error,
-// no log and no recording.
+// A model is never trusted: this package returns what it wrote as data, and the
+// caller decides what to make of it. A reply that failed has no tool calls. The
+// API key is in no error, no log and no recording.
 package llm

@@ -11,21 +11,24 @@ import (
 
 const maxLine = 1 << 20 // bytes of one line of a stream
 
-// events passes on the data of an event stream, one line for each event, and
-// nothing else. Comments, heartbeats, event names and empty data trip the client
-// library, and so does an error among the events: it becomes an [*Error].
+// events reads an event stream and passes on the data of each event, on one
+// line, and nothing else. Comments, heartbeats, event names and empty data
+// confuse the client library. An error among the events becomes an [*Error].
 type events struct {
-	who     string
 	lines   *bufio.Scanner
-	pending []byte // data of the event that is being read
-	out     []byte // what is yet to be passed on
-	err     error  // after out
+	failed  func(body []byte) *Error // returns the error that a server reports
+	done    func()                   // the stream said that it is complete
+	name    string                   // of the event that is being read
+	pending []byte                   // its data
+	out     []byte                   // what is yet to be passed on
+	err     error                    // after out
+	tooLong error
 }
 
-func newEvents(r io.Reader, who string) *events {
+func newEvents(r io.Reader, who string, failed func([]byte) *Error, done func()) *events {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 4<<10), maxLine)
-	return &events{who: who, lines: lines}
+	return &events{lines: lines, failed: failed, done: done, tooLong: tooMuch(who, fmt.Sprintf("a line may have %d bytes", maxLine))}
 }
 
 // Read implements [io.Reader].
@@ -42,13 +45,14 @@ func (e *events) Read(p []byte) (int, error) {
 }
 
 // next reads a line. Data on several lines is one event, ended by an empty
-// line; but data that is whole ends its event, as not every server sends one.
+// line; but data that is complete JSON ends its event, because not every server
+// sends an empty line.
 func (e *events) next() {
 	if !e.lines.Scan() {
 		e.end()
 		switch err := e.lines.Err(); {
 		case errors.Is(err, bufio.ErrTooLong):
-			e.err = tooMuch(e.who, fmt.Sprintf("a line may have %d bytes", maxLine))
+			e.err = e.tooLong
 		case err != nil:
 			e.err = err
 		case e.err == nil:
@@ -56,7 +60,11 @@ func (e *events) next() {
 		}
 		return
 	}
-	line := bytes.TrimPrefix(e.lines.Bytes(), []byte("\uFEFF"))
+	line := bytes.TrimPrefix(bytes.TrimRight(e.lines.Bytes(), "\r"), []byte("\uFEFF"))
+	if name, ok := bytes.CutPrefix(line, []byte("event:")); ok {
+		e.name = string(bytes.TrimSpace(name))
+		return
+	}
 	data, isData := bytes.CutPrefix(line, []byte("data:"))
 	switch data = bytes.TrimSpace(data); {
 	case isData:
@@ -71,69 +79,37 @@ func (e *events) next() {
 
 // end passes on the event that was read.
 func (e *events) end() {
-	data := e.pending
-	e.pending = nil
+	data, name := e.pending, e.name
+	e.pending, e.name = nil, ""
 	if len(data) == 0 {
 		return
 	}
-	if err := failureIn(data, e.who); err != nil {
-		e.err = err
+	if string(data) == "[DONE]" {
+		e.done()
+	} else if name == "error" || reportsError(data) {
+		e.err = e.failed(data)
 		return
 	}
 	e.out = append(append([]byte("data: "), data...), "\n\n"...)
 }
 
-// failureIn finds an error that a server reports in place of a reply, after it
-// has answered 200.
-func failureIn(data []byte, who string) error {
-	if !bytes.Contains(data, []byte(`"error"`)) {
-		return nil
+// reportsError reports whether an event, or a whole answer, is an error in
+// place of a reply or in the middle of one.
+func reportsError(data []byte) bool {
+	var f fields
+	if json.Unmarshal(data, &f) != nil {
+		return false
 	}
-	var frame struct {
-		Error   json.RawMessage `json:"error"`
-		Choices json.RawMessage `json:"choices"`
+	reply := f["choices"] != nil || f["output"] != nil || f["response"] != nil || f["usage"] != nil
+	if raw, present := f["error"]; present && !isNull(raw) {
+		switch string(bytes.TrimSpace(raw)) {
+		case "{}", `""`, "false":
+			return !reply
+		}
+		return true
 	}
-	if json.Unmarshal(data, &frame) != nil || frame.Choices != nil || len(frame.Error) == 0 || string(frame.Error) == "null" {
-		return nil
+	if reply {
+		return false
 	}
-	var said struct {
-		Code int `json:"code"`
-	}
-	if json.Unmarshal(frame.Error, &said) == nil && said.Code >= 400 && said.Code < 600 {
-		return answered(who, said.Code, "")
-	}
-	return &Error{Kind: KindServer, Message: who + " reported an error in place of a reply", Hint: "its log may say more"}
-}
-
-// streamOf makes a stream of one chunk from a whole completion, which some
-// servers send although they were asked to stream.
-func streamOf(r io.Reader, who string) (string, error) {
-	body, err := io.ReadAll(r)
-	if err != nil {
-		return "", err
-	}
-	if err := failureIn(body, who); err != nil {
-		return "", err
-	}
-	type choice struct {
-		Index        int             `json:"index"`
-		Message      json.RawMessage `json:"message,omitempty"`
-		Delta        json.RawMessage `json:"delta,omitempty"`
-		FinishReason json.RawMessage `json:"finish_reason,omitempty"`
-	}
-	var whole struct {
-		Choices []choice        `json:"choices"`
-		Usage   json.RawMessage `json:"usage,omitempty"`
-	}
-	if err := json.Unmarshal(body, &whole); err != nil {
-		return "", unreadable(who, "it is JSON, but no chat completion; check LLM_BASE_URL, which usually ends in /v1")
-	}
-	for i, c := range whole.Choices {
-		whole.Choices[i].Message, whole.Choices[i].Delta = nil, c.Message
-	}
-	chunk, err := json.Marshal(whole)
-	if err != nil {
-		return "", unreadable(who, "it is JSON, but no chat completion")
-	}
-	return fmt.Sprintf("data: %s\n\ndata: [DONE]\n\n", chunk), nil
+	return f.text("object") == "error" || f.text("type") == "error" || f["detail"] != nil || len(f.list("errors")) > 0
 }

@@ -8,25 +8,27 @@ import (
 	"github.com/devonartis/medassist-go/llm/planner"
 )
 
-// PlannerName is what the page shows for the offline planner.
+// PlannerName is the offline planner's name on the page.
 const PlannerName = "OFFLINE PLANNER"
 
-// NewPlanner makes the Model that needs no network: the planner's handler,
+// NewPlanner returns the Model that needs no network: the planner's handler,
 // reached through the same client and protocol as any other model.
-func NewPlanner() Model {
-	return newClient(offline, inProcess{PlannerHandler()}, PlannerName, ModeOffline, "the offline planner")
-}
+func NewPlanner() Model { return newInProcess(PlannerHandler(), PlannerName, "the offline planner") }
 
-// PlannerHandler serves the offline planner to others: over a network it is a
-// remote model like any.
+// PlannerHandler serves the offline planner over HTTP; over a network it is a
+// remote model like any other.
 func PlannerHandler() http.Handler { return planner.Handler(0) }
 
-// offline is a Config for handlers in this process. Its host can't exist (RFC
-// 2606).
-var offline = Config{BaseURL: "http://planner.invalid/v1", Model: planner.ModelID}
+// newInProcess returns a model whose server is a handler in this process. Its
+// host can't exist (RFC 2606).
+func newInProcess(h http.Handler, name, who string) *client {
+	cfg := Config{Model: planner.ModelID, Transport: inProcess{h}}
+	end := endpoint{host: "planner.invalid", bases: []string{"http://planner.invalid/v1"}, api: APIChat}
+	return newClient(cfg, end, VendorUnknown, name, ModeOffline, who)
+}
 
 // inProcess is a transport that calls a handler instead of a network. The
-// response streams: what the handler has written can be read while it writes.
+// response streams: what the handler has written can be read while it goes on.
 type inProcess struct{ handler http.Handler }
 
 // RoundTrip implements [http.RoundTripper]. The handler's goroutine ends when
@@ -74,17 +76,17 @@ func (w *pipeWriter) WriteHeader(status int) {
 	}
 }
 
-// Write implements [io.Writer]. It returns when the bytes were read.
+// Write implements [io.Writer]. It returns once the bytes were read.
 func (w *pipeWriter) Write(b []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
 	return w.pipe.Write(b)
 }
 
-// Flush implements [http.Flusher]: a pipe holds nothing back.
+// Flush implements [http.Flusher]; a pipe does not buffer.
 func (w *pipeWriter) Flush() {}
 
-// finish ends the response. As a server's would, a handler's panic breaks off
-// its own answer and nothing else.
+// finish ends the response. A handler's panic breaks off its own response and
+// nothing else, as in a server.
 func (w *pipeWriter) finish() {
 	err := io.EOF
 	if recover() != nil {

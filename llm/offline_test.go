@@ -28,7 +28,7 @@ func about(patient, request string) Request {
 	return req
 }
 
-// converse runs a conversation to its end. Answer plays the tools.
+// converse runs a conversation to its end; answer returns the tools' results.
 func converse(t testing.TB, m Model, req Request, answer func(ToolCall) string) (calls []string, final string) {
 	t.Helper()
 	for range 8 {
@@ -39,7 +39,7 @@ func converse(t testing.TB, m Model, req Request, answer func(ToolCall) string) 
 		if len(reply.ToolCalls) == 0 {
 			return calls, reply.Content
 		}
-		req.Messages = append(req.Messages, Message{Role: RoleAssistant, Content: reply.Content, ToolCalls: reply.ToolCalls})
+		req.Messages = append(req.Messages, reply.Message())
 		for _, c := range reply.ToolCalls {
 			calls = append(calls, c.Name)
 			req.Messages = append(req.Messages, Message{Role: RoleTool, ToolCallID: c.ID, Content: answer(c)})
@@ -95,7 +95,7 @@ func TestThePlannerOverTheNetwork(t *testing.T) {
 // What a handler in this process writes can be read while it writes.
 func TestInProcessStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newClient(offline, inProcess{planner.Handler(time.Second)}, "slow", ModeOffline, "the slow planner")
+		m := newInProcess(planner.Handler(time.Second), "slow", "the slow planner")
 		start := time.Now()
 		var at []time.Duration
 		r, err := m.Complete(t.Context(), about("P-1042", "hello"), func(string) { at = append(at, time.Since(start)) })
@@ -114,8 +114,8 @@ func TestInProcessEnds(t *testing.T) {
 		handler http.HandlerFunc
 		kind    Kind
 	}{
-		{"a handler that panics", func(http.ResponseWriter, *http.Request) { panic("oops") }, KindProtocol},
-		{"a handler that panics in the middle", func(w http.ResponseWriter, r *http.Request) { says(hello)(w, r); panic("oops") }, KindProtocol},
+		{"a handler that panics", func(http.ResponseWriter, *http.Request) { panic("oops") }, KindUnreachable},
+		{"a handler that panics in the middle", func(w http.ResponseWriter, r *http.Request) { says(hello)(w, r); panic("oops") }, KindInterrupted},
 		{"a handler that waits", hangs(""), KindTimeout},
 		{"a handler that waits in the middle", hangs(hello), KindTimeout},
 		{"a handler that never stops", func(w http.ResponseWriter, r *http.Request) {
@@ -130,8 +130,7 @@ func TestInProcessEnds(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				rt := &transport{next: inProcess{tt.handler}, who: "it"}
-				_, err := ask(t, newClient(offline, rt, "m", ModeOffline, "it"), hi)
+				_, err := ask(t, newInProcess(tt.handler, "m", "it"), hi)
 				if e, ok := err.(*Error); !ok || e.Kind != tt.kind {
 					t.Errorf("error %v, want kind %s", err, tt.kind)
 				}

@@ -1,32 +1,22 @@
 package llm
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"time"
-
-	"github.com/sashabaranov/go-openai"
 )
 
-// notRecorded is what a reply begins with, once in a conversation, when the
-// offline planner stands in for a recording that has no answer.
+// notRecorded begins a reply, once in a conversation, that the offline planner
+// gives because the recording has none.
 const notRecorded = "**Not in the recording.** This request differs from what was recorded; the offline planner answers.\n\n"
 
-// standInHeader tells [client], in a response of [player], that the planner
-// answers and not the recording.
-const standInHeader = "Medassist-Stand-In"
-
-// OpenRecording makes a Model of a file that a [Recorder] wrote. A request that
-// was recorded (see fingerprint) gets the recorded reply, piece by piece: at
-// speed 1 in its own time, at 2 in half of it, at 0 at once. Any other gets the
-// offline planner's, which says so first, and whose [Reply] names it. It fails on a file that can't be
-// read, is empty or holds anything but whole replies.
+// OpenRecording returns a Model that plays a file that a [Recorder] wrote. A
+// request that was recorded (see fingerprint) gets the recorded reply or error,
+// piece by piece: at speed 1 with its own timing, at 2 in half the time, at 0
+// at once. Any other request goes to the offline planner, whose reply says so
+// and names it in [Reply.StandIn]. OpenRecording fails on a file that can't be
+// read, is empty or holds anything but complete exchanges.
 func OpenRecording(path string, speed float64) (Model, error) {
 	if speed < 0 {
 		return nil, errors.New("the speed of a recording can't be negative")
@@ -35,109 +25,66 @@ func OpenRecording(path string, speed float64) (Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	rt := &player{exchanges: exchanges, speed: speed, fallback: inProcess{PlannerHandler()}}
-	return newClient(offline, rt, "RECORDED "+model, ModeRecorded, "the recorded model"), nil
+	return &player{exchanges: exchanges, speed: speed, name: "RECORDED " + model, fallback: NewPlanner()}, nil
 }
 
-// player is a transport that answers from a recording.
+// player is a Model that plays a recording.
 type player struct {
 	exchanges map[string]exchange
 	speed     float64
-	fallback  http.RoundTripper
+	name      string
+	fallback  Model
 }
 
-// RoundTrip implements [http.RoundTripper].
-func (p *player) RoundTrip(req *http.Request) (*http.Response, error) {
-	asked, err := readRequest(req)
-	if err != nil {
-		return nil, err
+var _ Model = (*player)(nil)
+
+// Name implements [Model].
+func (p *player) Name() string { return p.name }
+
+// Mode implements [Model].
+func (p *player) Mode() Mode { return ModeRecorded }
+
+// Complete implements [Model].
+func (p *player) Complete(ctx context.Context, req Request, onText func(string)) (Reply, error) {
+	x, ok := p.exchanges[fingerprint(req)]
+	if !ok {
+		return p.standIn(ctx, req, onText)
 	}
-	if x, ok := p.exchanges[fingerprint(asked)]; ok {
-		req.Body.Close()
-		return &http.Response{StatusCode: http.StatusOK, Status: "200 OK", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-			Header: http.Header{"Content-Type": {"text/event-stream"}}, ContentLength: -1, Request: req,
-			Body: newPlayback(req.Context(), x.Chunks, p.speed)}, nil
+	start := time.Now()
+	until := func(at int64) error {
+		if p.speed <= 0 {
+			return ctx.Err()
+		}
+		due := time.Duration(float64(at) / p.speed * float64(time.Millisecond))
+		return sleep(ctx, due-time.Since(start))
 	}
-	resp, err := p.fallback.RoundTrip(req)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		return resp, err
+	for _, piece := range x.Pieces {
+		if until(piece.At) != nil {
+			return Reply{}, explainEnd(ctx, "the recorded model")
+		}
+		onText(piece.Text)
 	}
-	resp.Header.Set(standInHeader, PlannerName)
-	if wasSaid(asked, notRecorded) {
-		return resp, nil
+	if until(x.Took) != nil {
+		return Reply{}, explainEnd(ctx, "the recorded model")
 	}
-	notice, err := json.Marshal(map[string]any{"choices": []any{map[string]any{"index": 0, "delta": map[string]string{"content": notRecorded}}}})
-	if err != nil {
-		return nil, fmt.Errorf("write the notice: %w", err)
+	if e := x.Error; e != nil {
+		return Reply{}, &Error{Kind: e.Kind, Status: e.Status, Message: e.Message, Hint: e.Hint}
 	}
-	resp.Body = readCloser{io.MultiReader(strings.NewReader("data: "+string(notice)+"\n\n"), resp.Body), resp.Body}
-	return resp, nil
+	return *x.Reply, nil
 }
 
-// wasSaid reports whether the model has begun a message like this before.
-func wasSaid(req openai.ChatCompletionRequest, text string) bool {
+// standIn has the offline planner reply.
+func (p *player) standIn(ctx context.Context, req Request, onText func(string)) (Reply, error) {
+	notice := notRecorded
 	for _, m := range req.Messages {
-		if m.Role == openai.ChatMessageRoleAssistant && strings.HasPrefix(m.Content, text) {
-			return true
+		if m.Role == RoleAssistant && strings.HasPrefix(m.Content, notRecorded) {
+			notice = ""
 		}
 	}
-	return false
-}
-
-// playback is the body of a recorded stream. A read waits for the time of the
-// next event.
-type playback struct {
-	ctx    context.Context
-	cancel context.CancelFunc
-	start  time.Time
-	chunks []chunk
-	speed  float64
-	out    bytes.Buffer
-	done   bool
-}
-
-func newPlayback(ctx context.Context, chunks []chunk, speed float64) *playback {
-	ctx, cancel := context.WithCancel(ctx)
-	return &playback{ctx: ctx, cancel: cancel, start: time.Now(), chunks: chunks, speed: speed}
-}
-
-// Read implements [io.Reader].
-func (p *playback) Read(b []byte) (int, error) {
-	if p.out.Len() == 0 {
-		if p.done {
-			return 0, io.EOF
-		}
-		if err := p.next(); err != nil {
-			return 0, err
-		}
+	if notice != "" {
+		onText(notice)
 	}
-	return p.out.Read(b)
-}
-
-func (p *playback) next() error {
-	if len(p.chunks) == 0 {
-		p.done = true
-		p.out.WriteString("data: [DONE]\n\n")
-		return nil
-	}
-	c := p.chunks[0]
-	p.chunks = p.chunks[1:]
-	if p.speed > 0 {
-		due := time.Duration(float64(c.At) / p.speed * float64(time.Millisecond))
-		timer := time.NewTimer(due - time.Since(p.start))
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-p.ctx.Done():
-			return p.ctx.Err()
-		}
-	}
-	fmt.Fprintf(&p.out, "data: %s\n\n", c.Data)
-	return nil
-}
-
-// Close implements [io.Closer]; a read that waits ends.
-func (p *playback) Close() error {
-	p.cancel()
-	return nil
+	reply, err := p.fallback.Complete(ctx, req, onText)
+	reply.Content, reply.StandIn = notice+reply.Content, PlannerName
+	return reply, err
 }

@@ -7,12 +7,10 @@ import (
 	"fmt"
 	"os"
 	"time"
-
-	"github.com/sashabaranov/go-openai"
 )
 
 // recordingVersion is the format of a recording: JSON lines, one exchange each.
-const recordingVersion = 1
+const recordingVersion = 2
 
 // Bounds of a recording.
 const (
@@ -20,47 +18,57 @@ const (
 	maxExchange  = 8 << 20  // bytes of a line
 )
 
-// exchange is one turn of a recorded model. It holds no headers and no key.
+// exchange is one turn of a recorded model: a reply or an error, with its pace.
+// It holds no headers and no key.
 type exchange struct {
 	Version     int       `json:"version"`
 	Fingerprint string    `json:"fingerprint"` // of the request
-	Request     string    `json:"request"`     // the user's words, for people who read the file
+	Request     string    `json:"request"`     // the user's text, for people who read the file
 	Model       string    `json:"model"`
 	Recorded    time.Time `json:"recorded"`
-	Chunks      []chunk   `json:"chunks"`
+
+	Pieces []textPiece    `json:"pieces,omitempty"` // the answer as it streamed
+	Took   int64          `json:"took_ms"`
+	Reply  *Reply         `json:"reply,omitempty"`
+	Error  *recordedError `json:"error,omitempty"`
 }
 
-// chunk is one event of a streamed reply.
-type chunk struct {
-	At   int64           `json:"at_ms"` // since the request
-	Data json.RawMessage `json:"data"`
+// textPiece is a piece of an answer and when it arrived.
+type textPiece struct {
+	At   int64  `json:"at_ms"` // since the request
+	Text string `json:"text"`
 }
 
-// check reports why an exchange is no whole reply.
+// recordedError is an [Error] of the recorded model.
+type recordedError struct {
+	Kind    Kind   `json:"kind"`
+	Status  int    `json:"status,omitempty"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// check reports why an exchange can't be played.
 func (x exchange) check() error {
-	a := assembly{who: "the recorded model"}
-	for _, c := range x.Chunks {
-		var parsed openai.ChatCompletionStreamResponse
-		if err := json.Unmarshal(c.Data, &parsed); err != nil {
-			return err
-		}
-		if _, err := a.add(parsed); err != nil {
-			return err
-		}
+	switch {
+	case x.Version != recordingVersion:
+		return fmt.Errorf("its version is %d and not %d: record again", x.Version, recordingVersion)
+	case (x.Reply == nil) == (x.Error == nil):
+		return errors.New("it holds neither a reply nor an error, or both")
+	case x.Reply != nil && x.Reply.Content == "" && len(x.Reply.ToolCalls) == 0:
+		return errors.New("its reply is empty")
 	}
-	_, err := a.reply()
-	return err
+	return nil
 }
 
 // readRecording reads a file of exchanges. Of several with one fingerprint the
-// last counts. It returns the name of the model that spoke last.
+// last counts. It returns the name of the last model in it.
 func readRecording(path string) (exchanges map[string]exchange, model string, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, "", fmt.Errorf("open the recording: %w", err)
 	}
 	defer func() { _ = f.Close() }() // it is only read
-	if info, err := f.Stat(); err != nil || info.Size() > maxRecording {
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() || info.Size() > maxRecording {
 		return nil, "", fmt.Errorf("the recording %s is larger than %d bytes, or not a file", path, maxRecording)
 	}
 	exchanges = map[string]exchange{}
@@ -69,9 +77,6 @@ func readRecording(path string) (exchanges map[string]exchange, model string, er
 	for n := 1; lines.Scan(); n++ {
 		var x exchange
 		err := json.Unmarshal(lines.Bytes(), &x)
-		if err == nil && x.Version != recordingVersion {
-			err = fmt.Errorf("its version is %d and not %d", x.Version, recordingVersion)
-		}
 		if err == nil {
 			err = x.check()
 		}

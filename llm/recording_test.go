@@ -1,6 +1,9 @@
 package llm
 
 import (
+	"errors"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -104,7 +107,7 @@ func TestAnotherRequestFallsBack(t *testing.T) {
 			if r.StandIn != PlannerName {
 				t.Errorf("a reply that the planner gave names %q", r.StandIn)
 			}
-			req.Messages = append(req.Messages, Message{Role: RoleAssistant, Content: r.Content, ToolCalls: r.ToolCalls})
+			req.Messages = append(req.Messages, r.Message())
 			for _, c := range r.ToolCalls {
 				req.Messages = append(req.Messages, Message{Role: RoleTool, ToolCallID: c.ID, Content: fine(c)})
 			}
@@ -122,7 +125,7 @@ func TestFingerprint(t *testing.T) {
 		req.Messages = append(req.Messages, Message{Role: RoleAssistant, Content: "Let me see.", ToolCalls: []ToolCall{{ID: "a", Name: "f", Arguments: `{"a":1,"b":2}`}}},
 			Message{Role: RoleTool, ToolCallID: "a", Content: result})
 		change(&req)
-		return fingerprint((&client{cfg: Config{Model: "m"}}).request(req))
+		return fingerprint(req)
 	}
 	inResult := func(from, to string) func(*Request) {
 		return func(r *Request) { r.Messages[3].Content = strings.Replace(result, from, to, 1) }
@@ -163,22 +166,70 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-func TestOnlyWholeRepliesAreRecorded(t *testing.T) {
+// A recorded model fails as the model did, after the same words and the same
+// time.
+func TestRecordedErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, tt := range map[string]struct {
+			server http.HandlerFunc
+			kind   Kind
+			says   string
+			spoken string
+			took   time.Duration
+		}{
+			"a refusal":     {answers(400, "application/json", `{"error":"context size exceeded"}`), KindContext, "context size exceeded", "", 0},
+			"half a stream": {says(hello), KindInterrupted, "broke off", "Hello", 0},
+			"a late error": {func(w http.ResponseWriter, r *http.Request) {
+				says(hello)(w, r)
+				time.Sleep(3 * time.Second)
+				io.WriteString(w, `data: {"error":{"message":"no disk"}}`+"\n\n")
+			}, KindServer, "no disk", "Hello", 3 * time.Second},
+		} {
+			path := filepath.Join(t.TempDir(), "model.jsonl")
+			r, err := NewRecorder(Config{BaseURL: "http://model.test/v1", Model: "m", APIKey: secret, Transport: inProcess{tt.server}}, path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, recorded := ask(t, r, hi)
+			if err := r.Close(); err != nil {
+				t.Fatal(err)
+			}
+			m, err := OpenRecording(path, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			start, spoken := time.Now(), ""
+			_, err = m.Complete(t.Context(), hi, func(s string) { spoken += s })
+			var e *Error
+			if !errors.As(err, &e) || e.Kind != tt.kind || !strings.Contains(e.Message, tt.says) || recorded == nil || e.Error() != recorded.Error() {
+				t.Errorf("%s: recorded %v, played %v", name, recorded, err)
+			}
+			if spoken != tt.spoken || time.Since(start) != tt.took {
+				t.Errorf("%s: said %q in %s", name, spoken, time.Since(start))
+			}
+		}
+	})
+}
+
+// Tool calls and reasoning are played as they were recorded.
+func TestRecordedCalls(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "model.jsonl")
-	for name, stream := range map[string]string{"half a stream": hello, "nothing": "", "an error": hello + "data: {\"error\":{}}\n\n"} {
-		r, err := NewRecorder(configOf(t, says(stream)), path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := ask(t, r, hi); err == nil {
-			t.Errorf("%s is no error", name)
-		}
-		if err := r.Close(); err != nil {
-			t.Error(err)
-		}
-		if b, err := os.ReadFile(path); err != nil || len(b) > 0 {
-			t.Errorf("%s was recorded: %s, %v", name, b, err)
-		}
+	r, err := NewRecorder(configOf(t, says(strings.Replace(hello, "content", "reasoning_content", 1)+
+		delta(`{"index":0,"id":"a","extra_content":{"s":1},"function":{"name":"f","arguments":"{\"x\":1}"}}`)+stop)), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := ask(t, r, hi)
+	if err != nil || r.Close() != nil {
+		t.Fatal(err)
+	}
+	m, err := OpenRecording(path, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ask(t, m, hi)
+	if diff := cmp.Diff(want, got); err != nil || diff != "" || got.Reasoning != "Hello" || len(got.ToolCalls) != 1 || got.ToolCalls[0].Extra == nil {
+		t.Errorf("%v; reply (-recorded +played):\n%s", err, diff)
 	}
 }
 
@@ -211,9 +262,9 @@ func TestRecordingsThatCantBeUsed(t *testing.T) {
 	for name, content := range map[string]string{
 		"empty":           "",
 		"not JSON":        "hello\n",
-		"another version": `{"version":2}` + "\n",
-		"half a reply":    `{"version":1,"fingerprint":"x","model":"m","chunks":[{"at_ms":1,"data":{"choices":[{"index":0,"delta":{"content":"Hello"}}]}}]}` + "\n",
-		"no reply":        `{"version":1,"fingerprint":"x","model":"m"}` + "\n",
+		"another version": `{"version":1,"reply":{"Content":"Hello"}}` + "\n",
+		"an empty reply":  `{"version":2,"fingerprint":"x","model":"m","reply":{}}` + "\n",
+		"no reply":        `{"version":2,"fingerprint":"x","model":"m"}` + "\n",
 		"a long line":     strings.Repeat("x", maxExchange+1),
 	} {
 		path := filepath.Join(dir, strings.ReplaceAll(name, " ", "-"))
@@ -235,7 +286,7 @@ func TestRecordingsThatCantBeUsed(t *testing.T) {
 	}
 }
 
-// A caller that goes away does not wait for the recorded model's next word.
+// A caller that leaves does not wait for the recorded model's next word.
 func TestPlaybackIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path, _, _ := record(t, about("P-1042", "hello"), fine)
@@ -244,8 +295,10 @@ func TestPlaybackIsLeft(t *testing.T) {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		_, err = m.Complete(t.Context(), about("P-1042", "hello"), func(string) {})
-		if e, ok := err.(*Error); !ok || e.Kind != KindTimeout || time.Since(start) != DefaultFirstWordTimeout {
+		ctx, cancel := withTimeout(t, time.Minute)
+		defer cancel()
+		_, err = m.Complete(ctx, about("P-1042", "hello"), func(string) {})
+		if e, ok := err.(*Error); !ok || e.Kind != KindTimeout || time.Since(start) != time.Minute {
 			t.Errorf("after %s: %v", time.Since(start), err)
 		}
 	})
