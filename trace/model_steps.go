@@ -14,6 +14,21 @@ type LLMStart struct {
 func (LLMStart) Type() Type { return TypeLLMStart }
 func (LLMStart) step()      {}
 
+// TypeLLMWait is the type of a [LLMWait] step.
+const TypeLLMWait Type = "llm_wait"
+
+// LLMWait records that a turn is put to the model once more, after a wait: the
+// server asked for it, or failed in a way that may pass.
+type LLMWait struct {
+	Turn    int    `json:"turn"`
+	Reason  string `json:"reason"`
+	WaitMS  int64  `json:"wait_ms"`
+	LimitMS int64  `json:"limit_ms,omitempty"` // of all waits of one turn
+}
+
+func (LLMWait) Type() Type { return TypeLLMWait }
+func (LLMWait) step()      {}
+
 // TypeLLMDelta is the type of a [LLMDelta] step.
 const TypeLLMDelta Type = "llm_delta"
 
@@ -42,6 +57,9 @@ type LLMResponse struct {
 	// StandIn names the model that replied in place of a recorded model
 	// without a recording of this request. It is usually empty.
 	StandIn string `json:"stand_in,omitempty"`
+	// Warning tells what is wrong with the reply, or with the server's setup. It
+	// is usually empty.
+	Warning string `json:"warning,omitempty"`
 }
 
 func (LLMResponse) Type() Type { return TypeLLMResponse }

@@ -22,7 +22,7 @@ type Step interface {
 // derive from it; a test reports a Step that is missing here.
 var registered = []Step{
 	Validation{}, PatientLookup{}, BrokerHealth{},
-	LLMStart{}, LLMDelta{}, LLMResponse{},
+	LLMStart{}, LLMWait{}, LLMDelta{}, LLMResponse{},
 	AgentCreated{}, AgentError{}, TokenValidated{}, Delegation{}, DelegationDenied{},
 	ToolCall{}, ToolError{}, ScopeDenied{}, TokenRejected{},
 	TokenRenewed{}, TokenReleased{}, ReleaseError{}, PostReleaseValidation{},

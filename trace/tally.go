@@ -45,7 +45,7 @@ func (t *Tally) Add(s Step) {
 		if _, ok := t.issued[s.Credential]; ok && s.Token == TokenOfRelease {
 			t.issued[s.Credential] = !s.Valid
 		}
-	case Validation, PatientLookup, BrokerHealth, LLMStart, LLMDelta, LLMResponse, TokenValidated, TokenRenewed,
+	case Validation, PatientLookup, BrokerHealth, LLMStart, LLMWait, LLMDelta, LLMResponse, TokenValidated, TokenRenewed,
 		Incident, TokenRevoked, StolenTokenUsed, Cancelled, RunError, Complete: // not counted
 	}
 }

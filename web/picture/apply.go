@@ -80,7 +80,7 @@ func (p *Picture) Apply(e trace.Event) (changed bool) {
 		p.Stopped = "stopped: " + s.Stage + " failed"
 	case trace.Complete:
 		p.Ended = &s
-	case trace.LLMStart, trace.LLMDelta, trace.LLMResponse, trace.ToolError, trace.Incident, trace.StolenTokenUsed:
+	case trace.LLMStart, trace.LLMWait, trace.LLMDelta, trace.LLMResponse, trace.ToolError, trace.Incident, trace.StolenTokenUsed:
 		return false
 	}
 	return true

@@ -55,6 +55,8 @@ func factsOf(step trace.Step) []Fact {
 		f.text("error", s.Error)
 	case trace.LLMStart:
 		f.mono("tools", strings.Join(s.Tools, " "))
+	case trace.LLMWait:
+		f.text("reason", s.Reason)
 	case trace.LLMResponse:
 		f.response(s)
 	case trace.AgentCreated:
@@ -152,6 +154,7 @@ func (f *facts) response(s trace.LLMResponse) {
 	}
 	f.text("finish reason", s.FinishReason)
 	f.text("answered by", s.StandIn)
+	f.text("warning", s.Warning)
 	if s.PromptTokens+s.CompletionTokens > 0 {
 		f.text("tokens", fmt.Sprintf("%d prompt, %d completion", s.PromptTokens, s.CompletionTokens))
 	}
