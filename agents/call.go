@@ -32,6 +32,9 @@ func (e *encounter) call(ctx context.Context, requested llm.ToolCall) (result st
 			Tool: name, CallID: requested.ID, Args: text.Clip(requested.Arguments, maxShownArgs), Reason: err.Error()})
 		return refusal{Error: "invalid_call", Message: err.Error()}.text(), nil
 	}
+	if result, ok := e.repeated(parsed); ok {
+		return result, nil
+	}
 	call := toolCall{parsed, requested.ID}
 	cred, refused, err := e.credentialFor(ctx, call)
 	if err != nil {
@@ -88,6 +91,7 @@ func (e *encounter) execute(ctx context.Context, cred *credential, call toolCall
 	case err != nil:
 		return e.callFailed(ctx, cred, call, e.callReason(ctx, limited, call, err), spans), nil
 	}
+	e.remember(call.Call)
 	status, label := trace.StatusSuccess, fmt.Sprintf("%s for %s: allowed", call.Tool.Name, call.Patient)
 	if result.NotFound {
 		status, label = trace.StatusWarning, fmt.Sprintf("%s: no patient %s", call.Tool.Name, call.Patient)

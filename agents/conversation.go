@@ -23,24 +23,28 @@ func (e *encounter) converse(ctx context.Context) error {
 		{Role: llm.RoleSystem, Content: prompt(e.req.Patient)},
 		{Role: llm.RoleUser, Content: e.req.Text},
 	}
-	for turn := range e.Limits.Turns {
-		reply, err := e.ask(ctx, turn+1)
-		if err != nil {
-			return err
-		}
-		if len(reply.ToolCalls) == 0 {
+	for turn := 1; ; turn++ { // the last turn answers or fails
+		next := len(e.messages)
+		reply, again, err := e.ask(ctx, turn)
+		switch {
+		case e.asksAgain(ctx, turn, err):
+			continue
+		case err != nil:
+			return modelFailure(err)
+		case again:
+			continue
+		case len(reply.ToolCalls) == 0:
 			return nil
 		}
-		for _, call := range reply.ToolCalls {
+		for i, call := range reply.ToolCalls {
 			result, err := e.call(ctx, call)
 			if err != nil {
 				return err
 			}
-			e.messages = append(e.messages, llm.Message{Role: llm.RoleTool, ToolCallID: call.ID, Content: result})
+			id := e.messages[next].ToolCalls[i].ID // the model's own
+			e.messages = append(e.messages, llm.Message{Role: llm.RoleTool, ToolCallID: id, Content: result})
 		}
 	}
-	return &failure{stage: "limit", hint: "Try a narrower request.",
-		message: fmt.Sprintf("The model still requested tools after %d turns.", e.Limits.Turns)}
 }
 
 func (e *encounter) lookUpPatient(ctx context.Context) error {

@@ -29,8 +29,11 @@ type encounter struct {
 	stop   func()        // stops the run's clocks
 	done   chan struct{} // closed when the run has ended
 
-	messages []llm.Message
-	calls    map[string]bool // IDs of the tool calls so far
+	messages   []llm.Message
+	calls      map[string]bool // IDs of the tool calls so far
+	answered   map[string]bool // calls that were made, by callKey; true for writes
+	nudged     bool            // the model was told to call tools
+	askedAgain bool            // a reply broke off, and the model was asked again
 
 	service      *Service // revokes for the incident
 	incidentDone bool
@@ -48,7 +51,7 @@ func (s *Service) newEncounter(run trace.Run, req Request, cancel context.Cancel
 		Config: s.cfg, id: run.ID, req: req, started: run.Started,
 		rec:    &recorder{log: s.cfg.Log, runID: run.ID, now: s.cfg.Clock, logger: s.cfg.Logger},
 		pace:   newPacer(req.Pace, working),
-		cancel: cancel, done: make(chan struct{}), calls: make(map[string]bool), service: s,
+		cancel: cancel, done: make(chan struct{}), calls: make(map[string]bool), answered: make(map[string]bool), service: s,
 	}
 	e.stop = func() {
 		working.stop()

@@ -118,10 +118,11 @@ func TestAPrescriptionIsWrittenWithDelegatedAuthority(t *testing.T) {
 
 // What was delegated once serves again, for what it covers.
 func TestADelegationIsMadeOnce(t *testing.T) {
-	prescribe := func(id string) turn {
-		return want("write_prescription", `{"patient_id":"`+id+`","drug":"Lisinopril","dose":"10 mg","frequency":"once daily"}`)
+	prescribe := func(id, drug string) turn {
+		return want("write_prescription", `{"patient_id":"`+id+`","drug":"`+drug+`","dose":"10 mg","frequency":"once daily"}`)
 	}
-	w := newWorld(t, worldConfig{}).withModel(t, scripted(t, prescribe("P-1042"), prescribe("P-1042"), prescribe("P-2187"), prescribe("P-1042"), say("Done.")))
+	w := newWorld(t, worldConfig{}).withModel(t, scripted(t, prescribe("P-1042", "Lisinopril"), prescribe("P-1042", "Metformin"),
+		prescribe("P-2187", "Lisinopril"), prescribe("P-1042", "Atorvastatin"), say("Done.")))
 	h := w.encounter(t, "P-1042", "Prescribe Lisinopril")
 	only[trace.Delegation](t, h)
 	if d := only[trace.DelegationDenied](t, h); d.PatientID != "P-2187" || !slices.Equal(d.MissingScope, []string{"write:prescriptions:P-2187"}) {

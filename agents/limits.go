@@ -14,13 +14,13 @@ type Limits struct {
 	CallsPerTurn int // 24: tool calls in one reply
 	Calls        int // 60: tool calls in one run
 
-	ModelCall  time.Duration // 60 s: one whole reply of the model
+	ModelCall  time.Duration // 10 minutes: one reply of the model, retries included; silence ends it sooner
 	ToolCall   time.Duration // 10 s: one call of the records API
 	BrokerCall time.Duration // 5 s: one call of the broker
 	Cleanup    time.Duration // 3 s: one call of the broker while tokens are released
 
-	// Run is 3 minutes: the time that a run may work. Time spent waiting for
-	// the presenter does not count.
+	// Run is 20 minutes: the time that a run may work, long enough for a model
+	// on a laptop. Time spent waiting for the presenter does not count.
 	Run time.Duration
 	// Stay is one hour: the time after which a run is ended, waiting included.
 	Stay time.Duration
@@ -32,11 +32,11 @@ func (l Limits) withDefaults() Limits {
 		Turns:        cmp.Or(l.Turns, 10),
 		CallsPerTurn: cmp.Or(l.CallsPerTurn, 24),
 		Calls:        cmp.Or(l.Calls, 60),
-		ModelCall:    cmp.Or(l.ModelCall, time.Minute),
+		ModelCall:    cmp.Or(l.ModelCall, 10*time.Minute),
 		ToolCall:     cmp.Or(l.ToolCall, 10*time.Second),
 		BrokerCall:   cmp.Or(l.BrokerCall, 5*time.Second),
 		Cleanup:      cmp.Or(l.Cleanup, 3*time.Second),
-		Run:          cmp.Or(l.Run, 3*time.Minute),
+		Run:          cmp.Or(l.Run, 20*time.Minute),
 		Stay:         cmp.Or(l.Stay, time.Hour),
 	}
 }
