@@ -63,7 +63,7 @@ func (f *textFilter) step() bool {
 	}
 	if f.calls && f.blank() {
 		switch rest := strings.TrimLeft(f.buf, " \t\r\n"); {
-		case rest == "":
+		case rest == "", len(rest) < 3 && strings.HasPrefix("```", rest):
 			return false
 		case strings.HasPrefix(rest, "{"), strings.HasPrefix(rest, "["), strings.HasPrefix(rest, "```"):
 			if !strings.HasPrefix(rest, "[") || partial(rest, "[THINK]") < len(rest) && !strings.HasPrefix(rest, "[THINK]") {
