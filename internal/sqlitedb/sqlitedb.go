@@ -1,9 +1,11 @@
-// Package sqlitedb opens the small databases of the app, the records' and the
-// runs', the one way that was found to hold: no cgo, a single connection, so
-// that writers never meet SQLITE_BUSY, and a schema that grows by numbered
-// steps. A file belongs to one process at a time: two that serve the same
-// runs or records would each believe the other's to be left over. The broker
-// has its own store, which must promise more.
+// Package sqlitedb opens the small databases of the app, those of the records and
+// of the runs: without cgo, with a single connection, so that writers never get
+// SQLITE_BUSY, and with a schema that grows by numbered steps.
+//
+// A database belongs to one process at a time, because two that served the same
+// runs or records would each take the other's for leftovers. Other programs can
+// still read the file, which is how backups are made. The broker has its own
+// store, which must promise more.
 package sqlitedb
 
 import (
@@ -12,12 +14,16 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/devonartis/medassist-go/internal/privatefile"
 )
+
+// lockSuffix is appended to a database's path for the path of its lock file.
+const lockSuffix = "-lock"
 
 // ErrInUse is what [Open] returns for a file that is open already.
 var ErrInUse = errors.New("another process is using the database")
@@ -29,26 +35,22 @@ var ErrInUse = errors.New("another process is using the database")
 func Open(ctx context.Context, path string, migrations []string) (*sql.DB, error) {
 	dsn := ":memory:"
 	if path != "" {
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return nil, fmt.Errorf("data folder: %w", err)
-		}
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-		if err != nil {
-			return nil, fmt.Errorf("open database: %w", err)
-		}
-		if err := f.Close(); err != nil {
-			return nil, fmt.Errorf("open database: %w", err)
+		for _, file := range []string{path, path + lockSuffix} {
+			if err := privatefile.Create(file); err != nil {
+				return nil, fmt.Errorf("open database: %w", err)
+			}
 		}
 		dsn = "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()
 	}
 	// NORMAL: a power cut may take the last moments of a demo's history with
 	// it, never the database.
 	params := url.Values{"_txlock": {"immediate"}, "_pragma": {
-		"busy_timeout(1000)", "locking_mode(EXCLUSIVE)", "journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)"}}
-	db, err := sql.Open("sqlite", dsn+"?"+params.Encode())
-	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+		"busy_timeout(1000)", "journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)"}}
+	c := connector{dsn: dsn + "?" + params.Encode()}
+	if path != "" {
+		c.lock = path + lockSuffix
 	}
+	db := sql.OpenDB(c)
 	db.SetMaxOpenConns(1)
 	if err := Migrate(ctx, db, migrations); err != nil {
 		_ = db.Close() // the first error counts
