@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
+
+	"github.com/devonartis/medassist-go/internal/dotenv"
+	"github.com/devonartis/medassist-go/internal/privatefile"
 )
 
 // ReadFile reads credentials from a JSON file. For a missing file it returns
@@ -33,51 +34,46 @@ func WriteFile(path string, c Credentials) error {
 	if err != nil {
 		return err
 	}
-	return writePrivate(path, append(b, '\n'))
+	return privatefile.Write(path, append(b, '\n'))
+}
+
+// CheckEnv reports whether WriteEnv could change a .env file, before there is
+// anything to write that must not be lost.
+func CheckEnv(path string) error {
+	content, err := readEnv(path)
+	if err != nil {
+		return err
+	}
+	_, err = dotenv.Set(content, nil, nil)
+	if err != nil || content == "" {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // WriteEnv sets variables in a .env file and keeps every other line. It appends
-// those that the file lacks in the given order.
+// those that the file lacks in the given order. It refuses values that would mean
+// something else in the file.
 func WriteEnv(path string, set map[string]string, order []string) error {
-	old, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	content, err := readEnv(path)
+	if err != nil {
 		return err
 	}
-	var lines []string
-	if len(old) > 0 {
-		lines = strings.Split(strings.TrimRight(string(old), "\n"), "\n")
+	if content, err = dotenv.Set(content, set, order); err != nil {
+		return err
 	}
-	written := map[string]bool{}
-	for i, line := range lines {
-		key, _, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "=")
-		key = strings.TrimSpace(key)
-		if value, ours := set[key]; ok && ours {
-			lines[i] = key + "=" + value
-			written[key] = true
-		}
-	}
-	for _, key := range order {
-		if !written[key] {
-			lines = append(lines, key+"="+set[key])
-		}
-	}
-	return writePrivate(path, []byte(strings.Join(lines, "\n")+"\n"))
+	return privatefile.Write(path, []byte(content))
 }
 
-// writePrivate replaces a file atomically: after a crash it holds either the old
-// or the new content.
-func writePrivate(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".medassist-*") // mode 0600
-	if err != nil {
-		return err
+// readEnv returns the content of a file, or "" if there is none.
+func readEnv(path string) (string, error) {
+	content, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
 	}
-	_, err = f.Write(content)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // the first error counts
-	}
-	return err
+	return string(content), err
 }

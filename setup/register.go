@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/internal/random"
@@ -78,7 +79,23 @@ func create(ctx context.Context, admin *agentwrit.Admin, ceiling []string) (Resu
 	if err != nil {
 		return Result{}, fmt.Errorf("register the app: %w", err)
 	}
+	for name, value := range map[string]string{"client ID": app.ClientID, "client secret": app.ClientSecret} {
+		if !printable(value) {
+			return Result{}, fmt.Errorf("register the app: the broker's response has a %s with unexpected characters; delete the app %q", name, app.AppID)
+		}
+	}
 	return Result{Found: FoundNothing, App: *app, Credentials: Credentials{app.ClientID, app.ClientSecret}}, nil
+}
+
+// maxCredential is the longest client ID or secret that is accepted from a broker.
+const maxCredential = 512
+
+// printable reports whether a credential consists of printable ASCII characters
+// without spaces and quotes, as it is stored, sent and printed.
+func printable(s string) bool {
+	return s != "" && len(s) <= maxCredential && !strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r > '~' || strings.ContainsRune("\"'`\\", r)
+	})
 }
 
 // nameTaken reports whether a registration failed because of its name. Some

@@ -1,8 +1,14 @@
 package setup
 
 import (
+	"cmp"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/devonartis/medassist-go/agentwrit"
@@ -107,7 +113,8 @@ func TestWriteEnv(t *testing.T) {
 	for _, tc := range []struct{ before, after string }{
 		{"", "A=1\nB=2\n"},
 		{"# mine\nX=9\n\n#A=old\n", "# mine\nX=9\n\n#A=old\nA=1\nB=2\n"},
-		{"B=old\nX=9\nexport A=old", "B=2\nX=9\nA=1\n"},
+		{"B=old\nX=9\nexport A=old", "B=2\nX=9\nexport A=1\n"},
+		{"X=\"\nA=inside\n\"\n", "X=\"\nA=inside\n\"\nA=1\nB=2\n"},
 	} {
 		if err := os.WriteFile(path, []byte(tc.before), 0o600); err != nil {
 			t.Fatal(err)
@@ -120,5 +127,70 @@ func TestWriteEnv(t *testing.T) {
 		if got, err := os.ReadFile(path); err != nil || string(got) != tc.after {
 			t.Errorf("%q became %q, %v, want %q", tc.before, got, err, tc.after)
 		}
+	}
+}
+
+// A value from elsewhere can't add a line to .env or refer to another variable,
+// and a file that can't be parsed is left alone.
+func TestWriteEnvRefuses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), ".env")
+	const before = "LLM_API_KEY=sk-mine\n"
+	for value, written := range map[string]string{
+		"x\nLLM_BASE_URL=http://evil.example": "",
+		"x'\n":                                "",
+		"${LLM_API_KEY}":                      before + "A='${LLM_API_KEY}'\n",
+	} {
+		if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := WriteEnv(path, map[string]string{"A": value}, []string{"A"})
+		got, readErr := os.ReadFile(path)
+		if readErr != nil || (err == nil) != (written != "") || string(got) != cmp.Or(written, before) {
+			t.Errorf("%q: %v, %q, %v", value, err, got, readErr)
+		}
+	}
+	const broken = "A=1\nnot a variable\n"
+	if err := os.WriteFile(path, []byte(broken), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckEnv(path); err == nil {
+		t.Error("CheckEnv accepts a file that can't be parsed")
+	}
+	if err := WriteEnv(path, map[string]string{"A": "2"}, []string{"A"}); err == nil {
+		t.Error("WriteEnv edits a file that can't be parsed")
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != broken {
+		t.Errorf("the file became %q, %v", got, err)
+	}
+}
+
+// Credentials with characters that could act on a terminal or a file are refused.
+func TestRegisterRefusesCredentials(t *testing.T) {
+	for _, secret := range []string{"", "a\nLLM_BASE_URL=http://evil.example", "a\x1b[2J", "a b", "a'b", "sécret", strings.Repeat("a", maxCredential+1)} {
+		body, err := json.Marshal(map[string]any{"app_id": "app-1", "client_id": "id", "client_secret": secret, "scopes": []string{"read:data:*"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			switch r.Method + r.URL.Path {
+			case "POST/v1/admin/auth":
+				io.WriteString(w, `{"access_token":"t","expires_in":300,"token_type":"Bearer"}`)
+			case "GET/v1/admin/apps":
+				io.WriteString(w, `{"apps":[],"total":0}`)
+			default:
+				w.WriteHeader(http.StatusCreated)
+				w.Write(body)
+			}
+		}))
+		admin, err := agentwrit.NewAdmin(evil.URL, "an admin secret")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := Register(t.Context(), admin, []string{"read:data:*"}, Credentials{}, false)
+		if err == nil || !strings.Contains(err.Error(), "app-1") {
+			t.Errorf("secret %q: %+v, %v", secret, r.Credentials, err)
+		}
+		evil.Close()
 	}
 }
