@@ -93,6 +93,7 @@ func Run(ctx context.Context, cfg Config, report func(Result)) {
 		cfg.Clock = time.Now
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.Proxy = nil // the page is on this machine
 	defer transport.CloseIdleConnections()
 	x := &examination{Config: cfg, http: &http.Client{Transport: transport}}
 	for _, c := range checks {

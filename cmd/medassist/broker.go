@@ -69,11 +69,11 @@ func (c *brokerCmd) Run(ctx context.Context, std stdio) (err error) {
 	if cfg.TLS != nil {
 		url = "https" + strings.TrimPrefix(url, "http")
 	}
-	fmt.Fprintf(std.out, "broker  %s%s\n", url, note)
-	fmt.Fprintf(std.out, "data    %s\n", location(cfg.Dir))
-	fmt.Fprintf(std.out, "admin   %s\n", c.adminSecret(cfg.Dir, b.AdminSecret()))
+	printf(std.out, "broker  %s%s\n", url, note)
+	printf(std.out, "data    %s\n", location(cfg.Dir))
+	printf(std.out, "admin   %s\n", c.adminSecret(cfg.Dir, b.AdminSecret()))
 	if cfg.TLS == nil && !isLoopback(ln.Addr()) {
-		fmt.Fprintln(std.out, "warning tokens and secrets are sent unencrypted beyond this machine: use --tls-cert and --tls-key, or a TLS proxy")
+		printf(std.out, "warning tokens and secrets are sent unencrypted beyond this machine: use --tls-cert and --tls-key, or a TLS proxy\n")
 	}
 	if c.ready != nil {
 		c.ready(url)

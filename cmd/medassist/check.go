@@ -32,17 +32,13 @@ func (c *checkCmd) Run(ctx context.Context, std stdio) error {
 }
 
 // withDemo starts the demo in memory, calls f with its URL, and stops it. The demo
-// listens on free ports unless the configuration names some.
+// listens on free loopback ports, so that it can run beside the one that uses the
+// configured addresses.
 func withDemo(ctx context.Context, cfg Config, std stdio, f func(ctx context.Context, page string) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	cfg.Ephemeral = true
-	if cfg.Addr == "" {
-		cfg.Addr = "127.0.0.1:0"
-	}
-	if cfg.BrokerAddr == "" {
-		cfg.BrokerAddr = "127.0.0.1:0"
-	}
+	cfg.Ephemeral, cfg.PresenterKey = true, ""
+	cfg.Addr, cfg.BrokerAddr = "127.0.0.1:0", "127.0.0.1:0"
 	ready, ended := make(chan Addresses, 1), make(chan error, 1)
 	cfg.ready = func(a Addresses) { ready <- a }
 	go func() { ended <- Run(ctx, cfg, stdio{std.err, std.err}) }()
@@ -81,14 +77,14 @@ func runAll(ctx context.Context, page string, chosen []scenario.Scenario, out io
 		verdict, err := runScenario(ctx, page, s)
 		switch {
 		case errors.Is(err, errNeedsAdmin):
-			fmt.Fprintf(out, "· %-14s skipped: %v\n", s.ID, err)
+			printf(out, "· %-14s skipped: %v\n", s.ID, err)
 		case err != nil:
 			return fmt.Errorf("%s: %w", s.ID, err)
 		case verdict.AsExpected():
-			fmt.Fprintf(out, "✓ %-14s passed\n", s.ID)
+			printf(out, "✓ %-14s passed\n", s.ID)
 		default:
 			failures++
-			fmt.Fprintf(out, "✕ %-14s %s\n", s.ID, strings.Join(verdict.Surprises, "; "))
+			printf(out, "✕ %-14s %s\n", s.ID, strings.Join(verdict.Surprises, "; "))
 		}
 	}
 	if failures > 0 {
@@ -96,6 +92,9 @@ func runAll(ctx context.Context, page string, chosen []scenario.Scenario, out io
 	}
 	return nil
 }
+
+// localClient calls the demo that withDemo started.
+var localClient = &http.Client{Transport: directTransport()}
 
 // errNeedsAdmin is returned for a scenario that revokes, if the demo has no admin
 // secret.
@@ -112,7 +111,7 @@ func runScenario(ctx context.Context, page string, s scenario.Scenario) (scenari
 		return scenario.Verdict{}, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := localClient.Do(req)
 	if err != nil {
 		return scenario.Verdict{}, err
 	}

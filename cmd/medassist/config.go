@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -31,7 +30,8 @@ type Config struct {
 	LLMRecording      string  `help:"Play back a recording instead of calling a model." env:"LLM_RECORDING" placeholder:"FILE" type:"path"`
 	LLMRecordingSpeed float64 `help:"Playback speed: 1 as recorded, 2 twice as fast, 0 without delays." env:"LLM_RECORDING_SPEED" default:"1"`
 
-	PresenterKey string `help:"Key that the presenter needs to change anything when the page listens beyond loopback; generated if empty." env:"MEDASSIST_PRESENTER_KEY" placeholder:"KEY"`
+	PublicURL    string `help:"URL at which viewers reach the page, for the link and QR code that phones use; a guess by default." env:"MEDASSIST_PUBLIC_URL" placeholder:"URL"`
+	PresenterKey string `help:"Key that the presenter needs to change anything. If it is empty, one is generated when the page listens beyond loopback." env:"MEDASSIST_PRESENTER_KEY" placeholder:"KEY"`
 	LogLevel     string `help:"Log level: debug, info, warn or error." env:"MEDASSIST_LOG_LEVEL" default:"warn" enum:"debug,info,warn,error"`
 
 	clock func() time.Time // nil means time.Now
@@ -100,56 +100,4 @@ func (c *Config) logger(std stdio) *slog.Logger {
 		level = slog.LevelWarn
 	}
 	return slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: level}))
-}
-
-// portsToTry is the number of ports tried, from the default port upwards.
-const portsToTry = 20
-
-// listen listens on the requested address, which must be free. If none is
-// requested it listens on the default address or the next free port, and note
-// says that the default port is taken. Errors name flag.
-func listen(requested, usual, flag string) (ln net.Listener, note string, err error) {
-	if requested != "" {
-		ln, err = net.Listen("tcp", requested)
-		if err != nil {
-			return nil, "", fmt.Errorf("can't listen on %s: %w; choose another address with %s", requested, err, flag)
-		}
-		return ln, "", nil
-	}
-	host, port, err := net.SplitHostPort(usual)
-	if err != nil {
-		return nil, "", err
-	}
-	first, err := net.LookupPort("tcp", port)
-	if err != nil {
-		return nil, "", err
-	}
-	for p := first; p < first+portsToTry; p++ {
-		ln, err = net.Listen("tcp", fmt.Sprintf("%s:%d", host, p))
-		if err == nil {
-			if p != first {
-				note = fmt.Sprintf(" (port %d is taken)", first)
-			}
-			return ln, note, nil
-		}
-	}
-	return nil, "", fmt.Errorf("no free port from %d to %d: %w; choose an address with %s", first, first+portsToTry-1, err, flag)
-}
-
-// localURL returns the URL at which this machine reaches a listener.
-func localURL(addr net.Addr) string {
-	host, port, err := net.SplitHostPort(addr.String())
-	if err != nil {
-		return "http://" + addr.String()
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return "http://" + net.JoinHostPort(host, port)
-}
-
-// isLoopback reports whether a listener accepts connections from this machine only.
-func isLoopback(addr net.Addr) bool {
-	tcp, ok := addr.(*net.TCPAddr)
-	return ok && tcp.IP.IsLoopback()
 }

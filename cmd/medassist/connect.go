@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit"
@@ -48,18 +49,22 @@ func connect(ctx context.Context, cfg Config, log *slog.Logger, closing *closers
 			return c, err
 		}
 	}
+	options := []agentwrit.Option{agentwrit.WithClock(cfg.clock)}
+	if c.embedded {
+		options = append(options, agentwrit.WithHTTPClient(&http.Client{Transport: directTransport()}))
+	}
 	known := setup.Credentials{ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret}
 	if secret != "" {
-		if c.admin, err = agentwrit.NewAdmin(c.url, secret, agentwrit.WithClock(cfg.clock)); err != nil {
+		if c.admin, err = agentwrit.NewAdmin(c.url, secret, options...); err != nil {
 			return c, err
 		}
 	}
 	if c.admin != nil && (c.embedded || known.ClientID == "") {
-		if known, err = register(ctx, c.admin, cfg); err != nil {
+		if known, err = register(ctx, c, cfg, log, closing); err != nil {
 			return c, err
 		}
 	}
-	if c.app, err = agentwrit.NewApp(c.url, known.ClientID, known.ClientSecret, agentwrit.WithClock(cfg.clock)); err != nil {
+	if c.app, err = agentwrit.NewApp(c.url, known.ClientID, known.ClientSecret, options...); err != nil {
 		return c, err
 	}
 	// Log in now so that the first run does not have to.
@@ -97,8 +102,9 @@ func embed(ctx context.Context, cfg Config, log *slog.Logger, closing *closers) 
 }
 
 // register returns the app's credentials from the data folder. If the broker does
-// not know them it registers the app and stores the new ones.
-func register(ctx context.Context, admin *agentwrit.Admin, cfg Config) (setup.Credentials, error) {
+// not know them it registers the app and stores the new ones. An app that a demo
+// in memory registers at a remote broker is deleted when the demo stops.
+func register(ctx context.Context, c connection, cfg Config, log *slog.Logger, closing *closers) (setup.Credentials, error) {
 	path := cfg.file("app.json")
 	var known setup.Credentials
 	if path != "" {
@@ -107,14 +113,24 @@ func register(ctx context.Context, admin *agentwrit.Admin, cfg Config) (setup.Cr
 			return known, err
 		}
 	}
-	r, err := setup.Register(ctx, admin, tools.Ceiling(), known, true)
-	if err != nil {
-		return known, err
+	r, err := setup.Register(ctx, c.admin, tools.Ceiling(), known, true)
+	if err != nil || r.Found != setup.FoundNothing {
+		return r.Credentials, err
 	}
-	if path != "" && r.Found == setup.FoundNothing {
+	switch {
+	case path != "":
 		if err := setup.WriteFile(path, r.Credentials); err != nil {
-			return known, fmt.Errorf("store the app's credentials: %w", err)
+			log.WarnContext(ctx, "can't store the app's credentials, so the next start registers another app", "file", path, "app", r.App.AppID, "error", err)
 		}
+	case !c.embedded:
+		closing.add(func() error {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+			defer cancel()
+			if _, err := c.admin.DeleteApp(ctx, r.App.AppID); err != nil {
+				log.WarnContext(ctx, "can't delete the app that this demo registered", "app", r.App.AppID, "error", err)
+			}
+			return nil
+		})
 	}
 	return r.Credentials, nil
 }

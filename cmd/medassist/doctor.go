@@ -19,6 +19,7 @@ type doctorCmd struct {
 // Run starts the demo in memory, with the configured broker and model, and runs
 // the preflight checks.
 func (c *doctorCmd) Run(ctx context.Context, std stdio) error {
+	c.LLMRecord = "" // the running demo may be recording to this file
 	return withDemo(ctx, c.Config, std, func(ctx context.Context, page string) error {
 		return runPreflight(ctx, page, std.out)
 	})
@@ -34,7 +35,7 @@ func runPreflight(ctx context.Context, page string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := localClient.Do(req)
 	if err != nil {
 		return err
 	}
@@ -53,9 +54,9 @@ func runPreflight(ctx context.Context, page string, out io.Writer) error {
 		case err != nil:
 			return err
 		}
-		fmt.Fprintf(out, "%s %-32s %s\n", stateMarks[r.State], r.Name, r.Found)
+		printf(out, "%s %-32s %s\n", stateMarks[r.State], r.Name, r.Found)
 		if r.Do != "" {
-			fmt.Fprintf(out, "  %-32s → %s\n", "", r.Do)
+			printf(out, "  %-32s → %s\n", "", r.Do)
 		}
 		failed = failed || r.State == preflight.Failed
 	}

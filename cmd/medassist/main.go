@@ -2,20 +2,21 @@
 // API and, unless another one is named, an embedded AgentWrit broker.
 //
 // Exit codes: 0 success, 1 error, 2 wrong usage, 3 a check failed (check, doctor
-// and verify).
+// and verify). A process that SIGINT, SIGTERM, SIGHUP or a closed output pipe ends
+// first releases the tokens of its runs and exits with 0, or with 1 if it could
+// not.
 package main
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
-	"github.com/joho/godotenv"
 )
 
 // Exit codes.
@@ -37,6 +38,7 @@ type cli struct {
 	Check       checkCmd       `cmd:"" help:"Run every scenario and report pass or fail."`
 	Doctor      doctorCmd      `cmd:"" help:"Diagnose the setup (broker, credentials, model, streaming, audit log) and suggest fixes."`
 	Setup       setupCmd       `cmd:"" help:"Register MedAssist with a broker and print its credentials."`
+	Backup      backupCmd      `cmd:"" help:"Copy the databases, also while MedAssist is running."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Check whether a running MedAssist is ready."`
 	Completion  completionCmd  `cmd:"" help:"Print a shell completion script."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
@@ -46,17 +48,21 @@ type cli struct {
 type stdio struct{ out, err io.Writer }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(execute(ctx, os.Args[1:], stdio{os.Stdout, os.Stderr}))
+	ctx, cancel := context.WithCancel(ctx)
+	signal.Ignore(syscall.SIGPIPE) // see pipe
+	code := execute(ctx, os.Args[1:], stdio{pipe{os.Stdout, cancel}, pipe{os.Stderr, cancel}})
+	cancel()
+	os.Exit(code)
 }
 
 // execute runs a command line and returns its exit code.
 func execute(ctx context.Context, args []string, std stdio) int {
-	if err := godotenv.Load(); err != nil && !errors.Is(err, os.ErrNotExist) {
-		fmt.Fprintf(std.err, "medassist: can't read .env: %v\n", err)
-		return exitUsage
-	}
 	exit := -1
 	parser, err := kong.New(&cli{}, kong.Name("medassist"),
 		kong.Description("MedAssist AI: a live demo of ephemeral, task-scoped credentials for AI agents.\n\n"+
@@ -65,22 +71,27 @@ func execute(ctx context.Context, args []string, std stdio) int {
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(std),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
-		fmt.Fprintf(std.err, "medassist: %v\n", err)
+		printf(std.err, "medassist: %v\n", err)
 		return exitError
 	}
+	command := commandIn(parser.Model, args)
+	envErr := loadEnv(parser.Model, command)
 	cmd, err := parser.Parse(args)
-	if exit >= 0 { // --help
+	switch {
+	case exit >= 0: // --help
 		return exit
-	}
-	if err != nil {
-		fmt.Fprintf(std.err, "medassist: %v\nSee medassist --help.\n", err)
+	case envErr != nil && !slices.Contains(withoutEnv, command.Name):
+		printf(std.err, "medassist: %v\n", envErr)
+		return exitUsage
+	case err != nil:
+		printf(std.err, "medassist: %v\nSee medassist --help.\n", err)
 		return exitUsage
 	}
 	switch err := cmd.Run(); {
 	case errors.Is(err, errCheckFailed):
 		return exitCheckFailed
 	case err != nil:
-		fmt.Fprintf(std.err, "medassist: %v\n", err)
+		printf(std.err, "medassist: %v\n", err)
 		return exitError
 	}
 	return 0

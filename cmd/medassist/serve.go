@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agents"
-	"github.com/devonartis/medassist-go/internal/random"
 	"github.com/devonartis/medassist-go/llm"
 	"github.com/devonartis/medassist-go/patient"
 	"github.com/devonartis/medassist-go/preflight"
@@ -53,6 +52,10 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 	}
 	closing.add(func() error { return ignoreClosed(page.Close()) })
 
+	key, err := presenterKey(cfg, page.Addr())
+	if err != nil {
+		return err
+	}
 	broker, err := connect(ctx, cfg, log, &closing)
 	if err != nil {
 		return err
@@ -74,13 +77,9 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 
 	service, err := agents.New(agents.Config{
 		Broker: broker.app, Operator: broker.operator(), BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
-		Model: model, Tools: tools.NewClient(localURL(page.Addr()), nil), Log: runs,
+		Model: model, Tools: tools.NewClient(localURL(page.Addr()), directTransport()), Log: runs,
 		Directory: directory(store), Clock: cfg.clock, Logger: log,
 	})
-	if err != nil {
-		return err
-	}
-	key, err := presenterKey(cfg, page.Addr())
 	if err != nil {
 		return err
 	}
@@ -99,9 +98,9 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 	mux.Handle("/records/", records.NewHandler(store, broker.app, log))
 	mux.Handle("/", site.Handler())
 
-	fmt.Fprintf(std.out, "page    %s%s%s\n", localURL(page.Addr()), keyQuery(key), note)
-	fmt.Fprintf(std.out, "broker  %s %s%s\n", broker.url, broker.kind(), broker.note)
-	fmt.Fprintf(std.out, "model   %s (%s)\n", model.Name(), model.Mode())
+	printf(std.out, "page    %s%s%s\n", localURL(page.Addr()), keyQuery(key), note)
+	printf(std.out, "broker  %s %s%s\n", broker.url, broker.kind(), broker.note)
+	printf(std.out, "model   %s (%s)\n", model.Name(), model.Mode())
 	if cfg.ready != nil {
 		cfg.ready(Addresses{Page: localURL(page.Addr()), Broker: broker.url})
 	}
@@ -164,29 +163,6 @@ func chooseModel(cfg Config, closing *closers) (llm.Model, error) {
 		return llm.NewOpenAI(server)
 	}
 	return llm.NewPlanner(), nil
-}
-
-// presenterKey returns the presenter's key, generated if none is configured, or ""
-// on loopback, where none is needed.
-func presenterKey(cfg Config, addr net.Addr) (string, error) {
-	if isLoopback(addr) {
-		return "", nil
-	}
-	if cfg.PresenterKey != "" {
-		if len(cfg.PresenterKey) < 12 {
-			return "", errors.New("the presenter's key must have at least 12 characters")
-		}
-		return cfg.PresenterKey, nil
-	}
-	return random.Hex(12), nil
-}
-
-// keyQuery returns the path and query that log the presenter in.
-func keyQuery(key string) string {
-	if key == "" {
-		return ""
-	}
-	return "/?key=" + key
 }
 
 // closers is a list of functions to call on shutdown, the last added first.

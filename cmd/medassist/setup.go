@@ -34,12 +34,17 @@ func (c *setupCmd) Run(ctx context.Context, std stdio) error {
 	if err != nil {
 		return fmt.Errorf("%w; check that the broker is running and that AGENTWRIT_BROKER_URL is correct", err)
 	}
-	fmt.Fprintf(std.out, "broker   %s, status %s, version %s\n", c.BrokerURL, health.Status, health.Version)
+	printf(std.out, "broker   %s, status %s, version %s\n", c.BrokerURL, health.Status, health.Version)
 	if err := admin.Login(ctx); err != nil {
 		if errors.Is(err, agentwrit.ErrAuthentication) {
 			return fmt.Errorf("%w; check AGENTWRIT_ADMIN_SECRET", err)
 		}
 		return err
+	}
+	if c.Write { // before there is a secret that must not be lost
+		if err := setup.CheckEnv(envFile); err != nil {
+			return fmt.Errorf("can't write %s: %w; nothing was registered", envFile, err)
+		}
 	}
 	existing, err := c.existing(ctx, admin)
 	if err != nil {
@@ -54,17 +59,24 @@ func (c *setupCmd) Run(ctx context.Context, std stdio) error {
 		return nil
 	}
 	if !c.Write {
-		fmt.Fprintln(std.out, "\nAdd these to .env or the environment. The secret is shown only once:")
-		for _, key := range envOrder {
-			fmt.Fprintf(std.out, "%s=%s\n", key, c.env(r)[key])
-		}
+		printf(std.out, "\nAdd these to %s or the environment. The secret is shown only once:\n", envFile)
+		c.printEnv(std, r)
 		return nil
 	}
-	if err := setup.WriteEnv(".env", c.env(r), envOrder); err != nil {
-		return fmt.Errorf("write .env: %w", err)
+	if err := setup.WriteEnv(envFile, c.env(r), envOrder); err != nil {
+		printf(std.out, "\nThe app is registered, but %s was not written. Add these lines yourself; the secret is shown only once:\n", envFile)
+		c.printEnv(std, r)
+		return fmt.Errorf("can't write %s: %w", envFile, err)
 	}
-	fmt.Fprintln(std.out, "written  .env")
+	printf(std.out, "written  %s\n", envFile)
 	return nil
+}
+
+// printEnv prints the variables for a .env file.
+func (c *setupCmd) printEnv(std stdio, r setup.Result) {
+	for _, key := range envOrder {
+		printf(std.out, "%s=%s\n", key, c.env(r)[key])
+	}
 }
 
 // existing returns the client ID of the app to look for: the configured one, or
@@ -102,18 +114,18 @@ func (c *setupCmd) env(r setup.Result) map[string]string {
 func (c *setupCmd) report(std stdio, r setup.Result) {
 	switch {
 	case r.Found == setup.FoundNothing:
-		fmt.Fprintf(std.out, "app      %s registered as %s\n", r.App.Name, r.App.AppID)
+		printf(std.out, "app      %s registered as %s\n", r.App.Name, r.App.AppID)
 	case r.Changed:
-		fmt.Fprintf(std.out, "app      %s: ceiling updated\n", r.App.Name)
+		printf(std.out, "app      %s: ceiling updated\n", r.App.Name)
 	case r.Found == setup.FoundOther:
-		fmt.Fprintf(std.out, "app      %s is registered with a different ceiling; use --update to change it\n", r.App.Name)
-		fmt.Fprintf(std.out, "current  %s\nrequired %s\n", strings.Join(r.App.Scopes, " "), strings.Join(tools.Ceiling(), " "))
+		printf(std.out, "app      %s is registered with a different ceiling; use --update to change it\n", r.App.Name)
+		printf(std.out, "current  %s\nrequired %s\n", strings.Join(r.App.Scopes, " "), strings.Join(tools.Ceiling(), " "))
 		return
 	default:
-		fmt.Fprintf(std.out, "app      %s is already registered; nothing to do\n", r.App.Name)
+		printf(std.out, "app      %s is already registered; nothing to do\n", r.App.Name)
 	}
-	fmt.Fprintf(std.out, "ceiling  %s\n", strings.Join(r.App.Scopes, " "))
+	printf(std.out, "ceiling  %s\n", strings.Join(r.App.Scopes, " "))
 	if r.Found != setup.FoundNothing && c.ClientID == "" {
-		fmt.Fprintf(std.out, "client   %s; its secret was shown at registration. If it is lost, register another app with --new\n", r.App.ClientID)
+		printf(std.out, "client   %s; its secret was shown at registration. If it is lost, register another app with --new\n", r.App.ClientID)
 	}
 }

@@ -1,6 +1,10 @@
 package main
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -62,5 +66,48 @@ func TestSetupRefused(t *testing.T) {
 	}
 	if apps, err := admin.Apps(t.Context()); err != nil || len(apps) != 0 {
 		t.Errorf("refused, but %d apps exist, %v", len(apps), err)
+	}
+}
+
+// If .env can't be written after the registration, the credentials are printed. A
+// file that can't be parsed stops setup before it.
+func TestSetupKeepsTheSecret(t *testing.T) {
+	t.Chdir(t.TempDir())
+	b := brokertest.Start(t)
+	run := func(url string) (string, error) {
+		var out strings.Builder
+		err := (&setupCmd{BrokerURL: url, AdminSecret: b.AdminSecret, Write: true}).Run(t.Context(), stdio{&out, &out})
+		return out.String(), err
+	}
+	if err := os.WriteFile(envFile, []byte("not a variable\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := run(b.URL)
+	if apps, listErr := b.Admin(t).Apps(t.Context()); err == nil || listErr != nil || len(apps) != 0 {
+		t.Errorf("a broken .env: %v, %d apps, %v\n%s", err, len(apps), listErr, out)
+	}
+
+	// The folder vanishes, or is full, after the check: the file becomes a folder
+	// when the app is registered.
+	if err := os.Remove(envFile); err != nil {
+		t.Fatal(err)
+	}
+	target, err := url.Parse(b.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.ModifyResponse = func(r *http.Response) error {
+		if r.StatusCode == http.StatusCreated {
+			return os.Mkdir(envFile, 0o700)
+		}
+		return nil
+	}
+	server := httptest.NewServer(proxy)
+	defer server.Close()
+	out, err = run(server.URL)
+	_, secret, _ := strings.Cut(out, "AGENTWRIT_CLIENT_SECRET=")
+	if err == nil || len(strings.TrimSpace(secret)) < 32 || !strings.Contains(out, "AGENTWRIT_CLIENT_ID=") {
+		t.Errorf("the secret is lost: %v\n%s", err, out)
 	}
 }

@@ -50,12 +50,12 @@ func (c *verifyCmd) Run(ctx context.Context, std stdio) error {
 	if err != nil {
 		return c.report(std, err, size)
 	}
-	fmt.Fprintf(std.out, "OK      %d events, hash chain intact\n", size)
+	printf(std.out, "OK      %d events, hash chain intact\n", size)
 	for _, k := range kept {
-		fmt.Fprintf(std.out, "agrees  with %s: %d events, signed %s\n", k.name, k.Size, k.Time.Format(time.RFC3339))
+		printf(std.out, "agrees  with %s: %d events, signed %s\n", k.name, k.Size, k.Time.Format(time.RFC3339))
 	}
 	if len(kept) == 0 {
-		fmt.Fprintln(std.out, "note    without a checkpoint, a truncated or completely rewritten log can't be detected")
+		printf(std.out, "note    without a checkpoint, a truncated or completely rewritten log can't be detected\n")
 	}
 	return nil
 }
@@ -67,9 +67,9 @@ func (c *verifyCmd) report(std stdio, err error, good int64) error {
 	if !errors.As(err, &broken) && !errors.Is(err, wire.ErrCheckpoint) {
 		return err
 	}
-	fmt.Fprintf(std.out, "FAILED  %v\n", err)
+	printf(std.out, "FAILED  %v\n", err)
 	if broken != nil && good > 0 {
-		fmt.Fprintf(std.out, "        the %d events before it are intact\n", good)
+		printf(std.out, "        the %d events before it are intact\n", good)
 	}
 	return errCheckFailed
 }

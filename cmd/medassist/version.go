@@ -1,9 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"runtime/debug"
-)
+import "runtime/debug"
 
 // release is set by the release build: -ldflags "-X main.release=v1.2.3".
 var release string
@@ -13,8 +10,8 @@ type versionCmd struct{}
 
 // Run prints the version.
 func (versionCmd) Run(std stdio) error {
-	_, err := fmt.Fprintln(std.out, "medassist", version())
-	return err
+	printf(std.out, "medassist %s\n", version())
+	return nil
 }
 
 // version returns the release, or else the module version recorded in the binary.

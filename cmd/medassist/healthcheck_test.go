@@ -1,0 +1,46 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+func TestHealthcheckTarget(t *testing.T) {
+	for _, tc := range []struct{ url, addr, want string }{
+		{"", "", "http://127.0.0.1:5000"},
+		{"", "127.0.0.1:7001", "http://127.0.0.1:7001"},
+		{"", "0.0.0.0:7001", "http://127.0.0.1:7001"},
+		{"", ":7001", "http://127.0.0.1:7001"},
+		{"", "[::]:7001", "http://127.0.0.1:7001"},
+		{"", "192.0.2.7:80", "http://192.0.2.7:80"},
+		{"http://demo.example/", "0.0.0.0:7001", "http://demo.example"},
+		{"", "127.0.0.1:0", ""}, // any free port
+		{"", "nonsense", ""},
+	} {
+		c := healthcheckCmd{URL: tc.url, Addr: tc.addr}
+		if got, err := c.target(); got != tc.want || (err == nil) != (tc.want != "") {
+			t.Errorf("URL %q, address %q: %q, %v, want %q", tc.url, tc.addr, got, err, tc.want)
+		}
+	}
+}
+
+func TestHealthcheck(t *testing.T) {
+	ready := http.StatusOK
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/healthz" {
+			t.Errorf("asked for %s", r.URL.Path)
+		}
+		w.WriteHeader(ready)
+	}))
+	defer server.Close()
+	c := healthcheckCmd{Addr: strings.TrimPrefix(server.URL, "http://")}
+	if err := c.Run(t.Context()); err != nil {
+		t.Error(err)
+	}
+	ready = http.StatusServiceUnavailable
+	if err := c.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "not ready") {
+		t.Errorf("not ready: %v", err)
+	}
+}
