@@ -184,7 +184,7 @@ func TestBadInput(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if page, _ := io.ReadAll(resp.Body); !strings.Contains(string(page), "No run yet") {
+	if page, _ := io.ReadAll(resp.Body); !strings.Contains(string(page), "No runs yet") {
 		t.Error("bad input started a run")
 	}
 }
