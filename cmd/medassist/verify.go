@@ -4,20 +4,16 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"net/http"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit"
-	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
 // verifyCmd verifies an audit log: that its hash chain is intact and that it
@@ -34,16 +30,12 @@ type verifyCmd struct {
 // Run verifies the log and prints the result. It returns errCheckFailed if the log
 // was tampered with.
 func (c *verifyCmd) Run(ctx context.Context, std stdio) error {
-	key, err := c.key(ctx)
-	if err != nil {
-		return err
-	}
-	kept, err := c.checkpoints(ctx, key)
+	checkpoints, note, err := c.checkpoints(ctx)
 	if err != nil {
 		return c.report(std, err, 0)
 	}
-	var points []wire.Checkpoint
-	for _, k := range kept {
+	var points []agentwrit.Checkpoint
+	for _, k := range checkpoints {
 		points = append(points, k.Checkpoint)
 	}
 	size, _, err := agentwrit.VerifyChain(c.events(ctx), points...)
@@ -51,10 +43,13 @@ func (c *verifyCmd) Run(ctx context.Context, std stdio) error {
 		return c.report(std, err, size)
 	}
 	printf(std.out, "OK      %d events, hash chain intact\n", size)
-	for _, k := range kept {
+	for _, k := range checkpoints {
 		printf(std.out, "agrees  with %s: %d events, signed %s\n", k.name, k.Size, k.Time.Format(time.RFC3339))
 	}
-	if len(kept) == 0 {
+	if note != "" {
+		printf(std.out, "note    %s\n", note)
+	}
+	if len(checkpoints) == 0 {
 		printf(std.out, "note    without a checkpoint, a truncated or completely rewritten log can't be detected\n")
 	}
 	return nil
@@ -63,8 +58,8 @@ func (c *verifyCmd) Run(ctx context.Context, std stdio) error {
 // report prints why the verification failed and returns errCheckFailed. It returns
 // err if the log could not be verified at all.
 func (c *verifyCmd) report(std stdio, err error, good int64) error {
-	var broken *wire.ChainError
-	if !errors.As(err, &broken) && !errors.Is(err, wire.ErrCheckpoint) {
+	var broken *agentwrit.ChainError
+	if !errors.As(err, &broken) && !errors.Is(err, agentwrit.ErrCheckpoint) {
 		return err
 	}
 	printf(std.out, "FAILED  %v\n", err)
@@ -77,81 +72,104 @@ func (c *verifyCmd) report(std stdio, err error, good int64) error {
 // namedCheckpoint is a checkpoint that the log must agree with.
 type namedCheckpoint struct {
 	name string
-	wire.Checkpoint
-}
-
-// key returns the public key to trust, from a file or from the broker.
-func (c *verifyCmd) key(ctx context.Context) (ed25519.PublicKey, error) {
-	text, err := c.read(ctx, c.Keys, "/v1/keys")
-	if err != nil {
-		return nil, fmt.Errorf("broker key: %w", err)
-	}
-	var set wire.JWKSet
-	if err := json.Unmarshal(text, &set); err != nil || len(set.Keys) != 1 {
-		return nil, fmt.Errorf("broker key: want a JWK set with one key")
-	}
-	key, err := set.Keys[0].PublicKey()
-	if err != nil {
-		return nil, fmt.Errorf("broker key: %w", err)
-	}
-	return key, nil
+	agentwrit.Checkpoint
 }
 
 // checkpoints returns the saved checkpoints and, if the log is read from the
 // broker, its current one, oldest first. The current one is read before the log,
-// which only grows.
-func (c *verifyCmd) checkpoints(ctx context.Context, key ed25519.PublicKey) ([]namedCheckpoint, error) {
-	var kept []namedCheckpoint
+// which only grows. The note says what a broker lacks.
+func (c *verifyCmd) checkpoints(ctx context.Context) (points []namedCheckpoint, note string, err error) {
+	if c.Events != "" && len(c.Checkpoint) == 0 {
+		return nil, "", nil
+	}
+	keys, err := c.keys(ctx)
+	if errors.Is(err, agentwrit.ErrNotFound) && len(c.Checkpoint) == 0 && c.Save == "" {
+		return nil, "this broker serves neither its key nor a checkpoint", nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
 	for _, name := range c.Checkpoint {
-		note, err := os.ReadFile(name)
+		text, err := os.ReadFile(name)
 		if err != nil {
-			return nil, fmt.Errorf("checkpoint: %w", err)
+			return nil, "", fmt.Errorf("checkpoint: %w", err)
 		}
-		point, err := wire.OpenCheckpoint(note, key)
+		point, err := keys.OpenCheckpoint(text)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, "", fmt.Errorf("%s: %w", name, err)
 		}
-		kept = append(kept, namedCheckpoint{name, point})
+		points = append(points, namedCheckpoint{name, point})
 	}
-	bySize := func(a, b namedCheckpoint) int { return cmp.Compare(a.Size, b.Size) }
-	if c.Events != "" {
-		slices.SortFunc(kept, bySize)
-		return kept, nil
+	if c.Events == "" {
+		current, err := c.current(ctx, keys)
+		switch {
+		case errors.Is(err, agentwrit.ErrNotFound) && c.Save == "":
+			note = "this broker serves no checkpoint"
+		case err != nil:
+			return nil, "", err
+		default:
+			points = append(points, current)
+		}
 	}
-	note, err := c.read(ctx, "", "/v1/audit/checkpoint")
+	slices.SortFunc(points, func(a, b namedCheckpoint) int { return cmp.Compare(a.Size, b.Size) })
+	return points, note, nil
+}
+
+// keys returns the keys to trust, from a file or from the broker.
+func (c *verifyCmd) keys(ctx context.Context) (agentwrit.Keys, error) {
+	if c.Keys == "" {
+		broker, err := agentwrit.NewValidator(c.BrokerURL)
+		if err != nil {
+			return nil, err
+		}
+		return broker.Keys(ctx)
+	}
+	jwks, err := os.ReadFile(c.Keys)
 	if err != nil {
-		return nil, fmt.Errorf("checkpoint: %w", err)
+		return nil, fmt.Errorf("broker keys: %w", err)
 	}
-	point, err := wire.OpenCheckpoint(note, key)
+	keys, err := agentwrit.ParseKeys(jwks)
 	if err != nil {
-		return nil, fmt.Errorf("current checkpoint: %w", err)
+		return nil, fmt.Errorf("%s: %w", c.Keys, err)
+	}
+	return keys, nil
+}
+
+// current fetches the broker's current checkpoint, and saves it if that was asked
+// for.
+func (c *verifyCmd) current(ctx context.Context, keys agentwrit.Keys) (namedCheckpoint, error) {
+	broker, err := agentwrit.NewValidator(c.BrokerURL, agentwrit.WithKeys(keys))
+	if err != nil {
+		return namedCheckpoint{}, err
+	}
+	text, point, err := broker.Checkpoint(ctx)
+	if err != nil {
+		return namedCheckpoint{}, err
 	}
 	if c.Save != "" {
-		if err := os.WriteFile(c.Save, note, 0o644); err != nil {
-			return nil, fmt.Errorf("save the checkpoint: %w", err)
+		if err := os.WriteFile(c.Save, text, 0o644); err != nil {
+			return namedCheckpoint{}, fmt.Errorf("save the checkpoint: %w", err)
 		}
 	}
-	kept = append(kept, namedCheckpoint{"the current checkpoint", point})
-	slices.SortFunc(kept, bySize)
-	return kept, nil
+	return namedCheckpoint{"the current checkpoint", point}, nil
 }
 
 // events returns the events of the file or of the broker.
-func (c *verifyCmd) events(ctx context.Context) iter.Seq2[wire.AuditEvent, error] {
+func (c *verifyCmd) events(ctx context.Context) iter.Seq2[agentwrit.AuditEvent, error] {
 	if c.Events != "" {
 		return c.exported()
 	}
-	return func(yield func(wire.AuditEvent, error) bool) {
+	return func(yield func(agentwrit.AuditEvent, error) bool) {
 		if c.AdminSecret == "" {
-			yield(wire.AuditEvent{}, errors.New("reading the broker's audit log needs its admin secret: set AGENTWRIT_ADMIN_SECRET, or verify an export with --events"))
+			yield(agentwrit.AuditEvent{}, errors.New("reading the broker's audit log needs its admin secret: set AGENTWRIT_ADMIN_SECRET, or verify an export with --events"))
 			return
 		}
 		admin, err := agentwrit.NewAdmin(c.BrokerURL, c.AdminSecret)
 		if err != nil {
-			yield(wire.AuditEvent{}, err)
+			yield(agentwrit.AuditEvent{}, err)
 			return
 		}
-		for e, err := range admin.AuditEvents(ctx, agentwrit.AuditFilter{Limit: wire.MaxAuditPage}) {
+		for e, err := range admin.AuditEvents(ctx, agentwrit.AuditFilter{Limit: agentwrit.MaxAuditPage}) {
 			if !yield(e, err) || err != nil {
 				return
 			}
@@ -161,13 +179,13 @@ func (c *verifyCmd) events(ctx context.Context) iter.Seq2[wire.AuditEvent, error
 
 // exported reads a sequence of JSON values from the file. Each is an event, an
 // array of events, or a page as returned by the broker.
-func (c *verifyCmd) exported() iter.Seq2[wire.AuditEvent, error] {
-	return func(yield func(wire.AuditEvent, error) bool) {
+func (c *verifyCmd) exported() iter.Seq2[agentwrit.AuditEvent, error] {
+	return func(yield func(agentwrit.AuditEvent, error) bool) {
 		in := io.Reader(os.Stdin)
 		if c.Events != "-" {
 			f, err := os.Open(c.Events)
 			if err != nil {
-				yield(wire.AuditEvent{}, fmt.Errorf("audit log: %w", err))
+				yield(agentwrit.AuditEvent{}, fmt.Errorf("audit log: %w", err))
 				return
 			}
 			defer func() { _ = f.Close() }() // it is only read
@@ -180,12 +198,12 @@ func (c *verifyCmd) exported() iter.Seq2[wire.AuditEvent, error] {
 			if errors.Is(err, io.EOF) {
 				return
 			}
-			var events []wire.AuditEvent
+			var events []agentwrit.AuditEvent
 			if err == nil {
 				events, err = eventsIn(value)
 			}
 			if err != nil {
-				yield(wire.AuditEvent{}, fmt.Errorf("audit log: %w", err))
+				yield(agentwrit.AuditEvent{}, fmt.Errorf("audit log: %w", err))
 				return
 			}
 			for _, e := range events {
@@ -198,13 +216,13 @@ func (c *verifyCmd) exported() iter.Seq2[wire.AuditEvent, error] {
 }
 
 // eventsIn returns the events of one JSON value.
-func eventsIn(value json.RawMessage) (events []wire.AuditEvent, err error) {
+func eventsIn(value json.RawMessage) (events []agentwrit.AuditEvent, err error) {
 	if bytes.HasPrefix(value, []byte("[")) {
 		err = json.Unmarshal(value, &events)
 		return events, err
 	}
 	var page struct {
-		Events []wire.AuditEvent `json:"events"`
+		Events []agentwrit.AuditEvent `json:"events"`
 	}
 	if err := json.Unmarshal(value, &page); err != nil {
 		return nil, err
@@ -212,34 +230,9 @@ func eventsIn(value json.RawMessage) (events []wire.AuditEvent, err error) {
 	if page.Events != nil {
 		return page.Events, nil
 	}
-	var one wire.AuditEvent
+	var one agentwrit.AuditEvent
 	if err := json.Unmarshal(value, &one); err != nil {
 		return nil, err
 	}
-	return []wire.AuditEvent{one}, nil
-}
-
-// maxDocument limits a key set or a checkpoint, in bytes.
-const maxDocument = 64 << 10
-
-// read returns the content of the file, or the broker's response if file is "".
-func (c *verifyCmd) read(ctx context.Context, file, path string) ([]byte, error) {
-	if file != "" {
-		return os.ReadFile(file)
-	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(c.BrokerURL, "/")+path, nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s: %s; use a saved copy", req.URL, resp.Status)
-	}
-	return io.ReadAll(io.LimitReader(resp.Body, maxDocument))
+	return []agentwrit.AuditEvent{one}, nil
 }

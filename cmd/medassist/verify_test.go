@@ -5,6 +5,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -151,5 +154,46 @@ func TestVerifyExport(t *testing.T) {
 	}
 	if _, err := verify(t, verifyCmd{Keys: keys, Events: write(t, filepath.Join(dir, "events"), []byte("nope"))}); err == nil || errors.Is(err, errCheckFailed) {
 		t.Errorf("an export that is not JSON: %v", err)
+	}
+}
+
+// Text of an event can't overwrite the verdict on the terminal.
+func TestVerifyEscapes(t *testing.T) {
+	const evil = "evt-1\r\x1b[2K\x1b[1AOK      99 events, hash chain intact\nOK"
+	events, err := json.Marshal([]wire.AuditEvent{{ID: evil, PrevHash: wire.GenesisHash, Hash: "x", Detail: "d"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := verify(t, verifyCmd{Events: write(t, filepath.Join(t.TempDir(), "events"), events)})
+	if !errors.Is(err, errCheckFailed) || !strings.HasPrefix(out, "FAILED") || strings.ContainsAny(out, "\r\x1b") || strings.Contains(out, "\nOK") {
+		t.Errorf("%v\n%q", err, out)
+	}
+}
+
+// A broker without keys and checkpoints, as AgentWrit 2.0.0 is, is verified by its
+// chain alone, and the output says so.
+func TestVerifyWithoutCheckpoints(t *testing.T) {
+	broker, _ := runBroker(t, brokerCmd{Ephemeral: true, AdminSecret: testSecret})
+	target, err := url.Parse(broker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	for _, tc := range []struct{ missing, want string }{
+		{"/v1/keys", "neither its key nor a checkpoint"},
+		{"/v1/audit/checkpoint", "serves no checkpoint"},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == tc.missing {
+				http.NotFound(w, r)
+				return
+			}
+			proxy.ServeHTTP(w, r)
+		}))
+		out, err := verify(t, verifyCmd{BrokerURL: server.URL, AdminSecret: testSecret})
+		if err != nil || !strings.Contains(out, tc.want) || !strings.Contains(out, "hash chain intact") {
+			t.Errorf("without %s: %v\n%s", tc.missing, err, out)
+		}
+		server.Close()
 	}
 }
