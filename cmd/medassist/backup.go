@@ -85,7 +85,7 @@ func copyDatabase(ctx context.Context, from, to string) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }() // read only
 	_, err = db.ExecContext(ctx, "VACUUM INTO ?", to)
 	return err
 }

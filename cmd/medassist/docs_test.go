@@ -74,3 +74,35 @@ func TestLinks(t *testing.T) {
 		}
 	}
 }
+
+// The index of decisions lists every decision, and each has the sections of the
+// template.
+func TestDecisions(t *testing.T) {
+	folder := filepath.Join("..", "..", "docs", "decisions")
+	index, err := os.ReadFile(filepath.Join(folder, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := filepath.Glob(filepath.Join(folder, "*.md"))
+	if err != nil || len(pages) < 2 {
+		t.Fatalf("%v, %v", pages, err)
+	}
+	for _, page := range pages {
+		name := filepath.Base(page)
+		if name == "README.md" {
+			continue
+		}
+		if !strings.Contains(string(index), "]("+name+")") {
+			t.Errorf("the index does not list %s", name)
+		}
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, section := range []string{"## Context\n", "## Decision\n", "## Consequences\n"} {
+			if !strings.Contains(string(text), section) {
+				t.Errorf("%s lacks the section %q", name, strings.TrimSpace(section))
+			}
+		}
+	}
+}

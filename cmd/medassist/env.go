@@ -40,7 +40,9 @@ func loadEnv(app *kong.Application, command *kong.Node) error {
 	used := variables(command)
 	for _, name := range variables(app.Node) {
 		if os.Getenv(name) == "" || !slices.Contains(used, name) {
-			os.Unsetenv(name)
+			if err := os.Unsetenv(name); err != nil {
+				return err
+			}
 		}
 	}
 	content, err := os.ReadFile(envFile)

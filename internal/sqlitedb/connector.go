@@ -34,7 +34,7 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 		{"PRAGMA held.user_version = 1", nil}, // a write takes the lock, and the mode keeps it
 	} {
 		if _, err := exec.ExecContext(ctx, step.query, step.args); err != nil {
-			conn.Close()
+			_ = conn.Close() // the first error counts
 			return nil, err
 		}
 	}
