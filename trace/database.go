@@ -9,8 +9,8 @@ import (
 	"github.com/devonartis/medassist-go/internal/sqlitedb"
 )
 
-// migrations are never edited once released, only appended to. Times are Unix
-// nanoseconds; open is 1 while the run is live.
+// migrations build the schema. Released ones are never edited, only appended to.
+// Times are Unix nanoseconds; open is 1 while the run is live.
 var migrations = []string{`
 	CREATE TABLE run (
 		id      TEXT PRIMARY KEY,
@@ -29,7 +29,7 @@ var migrations = []string{`
 	) STRICT, WITHOUT ROWID`,
 }
 
-// database is the SQL beneath a [Store].
+// A database holds the SQL of a [Store].
 type database struct {
 	sql       *sql.DB
 	saveRun   *sql.Stmt
@@ -54,7 +54,7 @@ func openDatabase(ctx context.Context, path string) (_ *database, err error) {
 
 func (db *database) Close() error { return db.sql.Close() }
 
-// save stores rows in one commit, all or none.
+// save stores rows in one transaction.
 func (db *database) save(rows []row) error {
 	if len(rows) == 0 {
 		return nil
@@ -82,7 +82,7 @@ func (db *database) save(rows []row) error {
 	return tx.Commit()
 }
 
-// run finds a run; false when there is none.
+// run returns a run, and false if there is none.
 func (db *database) run(ctx context.Context, id string) (Run, bool, error) {
 	runs, err := collect(ctx, db, decodeRun, `SELECT json FROM run WHERE id = ?`, id)
 	if err != nil || len(runs) == 0 {
@@ -91,7 +91,7 @@ func (db *database) run(ctx context.Context, id string) (Run, bool, error) {
 	return runs[0], true, nil
 }
 
-// runs lists what started before a moment, newest first.
+// runs returns the runs that started before a time, newest first.
 func (db *database) runs(ctx context.Context, before time.Time, limit int) ([]Run, error) {
 	if before.IsZero() {
 		return collect(ctx, db, decodeRun, `SELECT json FROM run ORDER BY started DESC, id DESC LIMIT ?`, limit)
@@ -100,7 +100,7 @@ func (db *database) runs(ctx context.Context, before time.Time, limit int) ([]Ru
 		`SELECT json FROM run WHERE started < ? ORDER BY started DESC, id DESC LIMIT ?`, before.UnixNano(), limit)
 }
 
-// openRuns lists the runs without an end.
+// openRuns returns the runs that have not ended.
 func (db *database) openRuns(ctx context.Context) ([]Run, error) {
 	return collect(ctx, db, decodeRun, `SELECT json FROM run WHERE open = 1 ORDER BY started`)
 }
@@ -110,7 +110,7 @@ func (db *database) events(ctx context.Context, runID string) ([]Event, error) {
 	return collect(ctx, db, decodeEvent, `SELECT json FROM event WHERE run_id = ? ORDER BY seq`, runID)
 }
 
-// collect reads a query's one column.
+// collect decodes the only column of a query.
 func collect[T any](ctx context.Context, db *database, decode func([]byte) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := db.sql.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -137,7 +137,7 @@ func decodeRun(b []byte) (r Run, err error) {
 	return r, err
 }
 
-// decodeEvent keeps the stored form, so that a replay need not make it again.
+// decodeEvent keeps the stored form, so that a replay need not encode it again.
 func decodeEvent(b []byte) (e Event, err error) {
 	err = json.Unmarshal(b, &e)
 	e.encoded = b

@@ -1,20 +1,19 @@
-// Package trace is the record of what happened in a run: typed events in an
-// order that never changes, kept for good and followed live.
+// Package trace records what happens in a run: typed events in a fixed order,
+// stored permanently and followed live.
 //
-// Whoever runs something appends to a [Log]; whoever shows it reads with a
-// cursor that replays first and then follows, so that a page, a phone and a
-// script see the same events once each, however late they come and however
-// slowly they read. An append never waits for a reader.
+// A run appends events to a [Log]. A reader follows it with a cursor that first
+// replays the past events and then delivers new ones, so that every page, phone
+// and script sees each event once and in order, however late it joins and
+// however slowly it reads. An append never waits for a reader.
 //
-// [Store] is the Log over SQLite. It answers an append from memory and writes
-// behind it, many events in one commit, except for the event that ends a run:
-// a run is not over before all of it is on disk. A crash of the process loses
-// at most the last moments of runs that were still going, and these are closed
-// as "interrupted" at the next start. Commits are not synced one by one
-// (SQLite's synchronous NORMAL): after a power failure the newest runs may be
-// missing, the file is whole. What must survive that, the audit trail, is the
-// broker's.
+// [Store] implements Log over SQLite. It confirms an append once the event is in
+// memory and writes it in the background, many events per commit. The event that
+// ends a run is the exception: a run ends only when all of it is on disk. A crash
+// of the process loses at most the last milliseconds of live runs; the next start
+// closes these as "interrupted". Commits are not synced individually (SQLite's
+// synchronous NORMAL), so a power failure may lose the newest runs but does not
+// damage the file. Durable evidence is the broker's audit log, not the trace.
 //
-// The package knows nothing of brokers, models or pages. It never holds a
-// token: a step has fields for previews and claims only.
+// The package does not depend on brokers, models or pages. It never holds a
+// token: steps have fields for previews and claims only.
 package trace

@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// Event is one thing that happened in a run. Its JSON is the public form:
-// step_type, label, detail, status and timestamp are the Python demo's keys.
+// An Event records one step of a run. Its JSON is the public form: step_type,
+// label, detail, status and timestamp are the Python demo's keys.
 type Event struct {
 	RunID  string
 	Seq    int64     // 1, 2, 3 … within the run; the SSE event ID
-	Time   time.Time // when the step was finished
+	Time   time.Time // when the step finished
 	Status Status
-	Label  string // one line for people
-	Spans  []Span // where the time went, for the waterfall
-	Step   Step   // what happened, one Go type per step
+	Label  string // one line of text
+	Spans  []Span // how the step's time was spent, for the waterfall
+	Step   Step   // the payload
 
-	encoded []byte // the public form, made once, when the event is logged
+	encoded []byte // the public form, encoded once, when the event is appended
 }
 
-// JSON is the public form on one line. For an event that came out of a [Log]
-// it was made once and is shared by all readers: it must not be changed.
+// JSON returns the public form on one line. All readers of an event from a [Log]
+// share the returned slice, which must not be modified.
 func (e Event) JSON() ([]byte, error) {
 	if e.encoded != nil {
 		return e.encoded, nil
@@ -29,18 +29,18 @@ func (e Event) JSON() ([]byte, error) {
 	return e.encode()
 }
 
-// Span is a stretch of time that a step spent in one place.
+// A Span is an interval of a step's time, spent in one lane.
 type Span struct {
 	Lane  Lane          `json:"lane"`
 	Start time.Time     `json:"start"`
 	Took  time.Duration `json:"took_ns"` // nanoseconds
-	Name  string        `json:"name"`    // what was done, such as "validate"
+	Name  string        `json:"name"`    // the operation, such as "validate"
 }
 
-// Lane is a row of the waterfall.
+// A Lane is a row of the waterfall.
 type Lane string
 
-// The lanes, in the order in which a call passes them.
+// The lanes, in the order in which a call passes through them.
 const (
 	LaneModel   Lane = "model"
 	LaneBroker  Lane = "broker"
@@ -48,7 +48,7 @@ const (
 	LaneRecords Lane = "records"
 )
 
-// Status is how a step came out.
+// A Status is the outcome of a step.
 type Status string
 
 // The statuses of a step.
@@ -60,7 +60,7 @@ const (
 	StatusError   Status = "error"
 )
 
-// eventJSON is the form of an [Event] on the wire and in the store.
+// eventJSON is the public form of an [Event], on the wire and in the store.
 type eventJSON struct {
 	RunID     string          `json:"run_id"`
 	Seq       int64           `json:"seq"`
@@ -72,11 +72,11 @@ type eventJSON struct {
 	Spans     []Span          `json:"spans,omitempty"`
 }
 
-// MarshalJSON writes the public form.
+// MarshalJSON implements json.Marshaler.
 func (e Event) MarshalJSON() ([]byte, error) { return e.JSON() }
 
-// encode keeps "<" as it is, so that a tool's output reads the same live and
-// replayed. Whoever puts it into a page escapes it there.
+// encode returns the public form. It leaves "<" unescaped, so that a tool's
+// output is the same live and replayed; pages escape what they embed.
 func (e Event) encode() ([]byte, error) {
 	detail, err := marshal(e.Step)
 	if err != nil {
@@ -98,8 +98,7 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// UnmarshalJSON reads the public form back into the Go type of its step. An
-// unknown step type is an error.
+// UnmarshalJSON implements json.Unmarshaler. An unknown step type is an error.
 func (e *Event) UnmarshalJSON(b []byte) error {
 	var j eventJSON
 	if err := json.Unmarshal(b, &j); err != nil {

@@ -7,20 +7,21 @@ import (
 	"sync"
 )
 
-// Feed is an append-only list that any number of readers follow, each at its
-// own speed. A reader is an index into the list: it costs nothing while it
-// waits, holds nobody up and misses nothing. Safe for concurrent use.
+// A Feed is an append-only list that any number of readers follow, each at its
+// own speed. A reader is an index into the list: it uses no resources while it
+// waits, never blocks a writer or another reader, and receives every item. A
+// Feed is safe for concurrent use.
 type Feed[T any] struct {
 	mu     sync.Mutex
 	items  []T
 	closed bool
-	more   chan struct{} // closed at the next change; nil while nobody waits
+	more   chan struct{} // closed at the next change; nil while no reader waits
 }
 
-// NewFeed makes an empty feed.
+// NewFeed returns an empty feed.
 func NewFeed[T any]() *Feed[T] { return &Feed[T]{} }
 
-// Append adds an item and wakes who waits for it. It does nothing to a closed
+// Append adds an item and wakes the waiting readers. It has no effect on a closed
 // feed.
 func (f *Feed[T]) Append(item T) {
 	f.mu.Lock()
@@ -32,7 +33,7 @@ func (f *Feed[T]) Append(item T) {
 	f.wake()
 }
 
-// Close marks the end: readers get what is left, then io.EOF.
+// Close ends the feed: readers receive the remaining items, then io.EOF.
 func (f *Feed[T]) Close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -47,19 +48,19 @@ func (f *Feed[T]) wake() {
 	}
 }
 
-// Len is the number of items so far.
+// Len returns the number of items so far.
 func (f *Feed[T]) Len() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.items)
 }
 
-// From makes a cursor whose first item is the one at index i, which may still
-// have to come.
+// From returns a cursor whose first item is the one at index i, which may not have
+// been appended yet.
 func (f *Feed[T]) From(i int) *Cursor[T] { return &Cursor[T]{feed: f, next: max(i, 0)} }
 
-// after returns the items from index i on, or a channel that is closed when
-// there may be more, or io.EOF. The items are shared with all readers.
+// after returns the items from index i on, or a channel that is closed when there
+// may be more, or io.EOF. All readers share the returned slice.
 func (f *Feed[T]) after(i int) ([]T, <-chan struct{}, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -75,16 +76,16 @@ func (f *Feed[T]) after(i int) ([]T, <-chan struct{}, error) {
 	return nil, f.more, nil
 }
 
-// Cursor is one reader's place in a [Feed]. It needs no closing. Not for
-// concurrent use.
+// A Cursor is a reader's position in a [Feed]. It need not be closed. It is not
+// safe for concurrent use.
 type Cursor[T any] struct {
 	feed *Feed[T]
 	next int
 }
 
-// Next returns all items that are there and were not yet read, waiting for one
-// if there is none. The slice must not be changed. It fails with io.EOF after
-// the last item of a closed feed, and with ctx's error.
+// Next returns all unread items and waits for one if there is none. The slice
+// must not be modified. It fails with io.EOF after the last item of a closed
+// feed, and with ctx's error.
 func (c *Cursor[T]) Next(ctx context.Context) ([]T, error) {
 	for {
 		items, more, err := c.feed.after(c.next)

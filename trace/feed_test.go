@@ -69,7 +69,7 @@ func TestAReaderWaitsForTheNextItem(t *testing.T) {
 	})
 }
 
-func TestAReaderThatGivesUpGetsItsContextsError(t *testing.T) {
+func TestACanceledReaderGetsItsContextsError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -79,7 +79,7 @@ func TestAReaderThatGivesUpGetsItsContextsError(t *testing.T) {
 	})
 }
 
-func TestAClosedFeedTakesNothingMore(t *testing.T) {
+func TestAClosedFeedRefusesItems(t *testing.T) {
 	feed := trace.NewFeed[int]()
 	feed.Append(1)
 	feed.Close()
@@ -91,7 +91,7 @@ func TestAClosedFeedTakesNothingMore(t *testing.T) {
 	}
 }
 
-// BenchmarkWatchers is a lecture hall: 2,000 phones follow a run of 300 events.
+// BenchmarkWatchers measures 2,000 readers that follow a run of 300 events.
 func BenchmarkWatchers(b *testing.B) {
 	for b.Loop() {
 		feed := trace.NewFeed[int]()
@@ -99,7 +99,7 @@ func BenchmarkWatchers(b *testing.B) {
 		for range 2000 {
 			wg.Go(func() {
 				if got, _ := drain(context.Background(), feed.From(0)); len(got) != 300 {
-					b.Errorf("a watcher saw %d events", len(got))
+					b.Errorf("a reader saw %d events", len(got))
 				}
 			})
 		}

@@ -160,7 +160,7 @@ func TestEveryStepIsRegistered(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotAnEventIsRefused(t *testing.T) {
+func TestMalformedEventsAreRefused(t *testing.T) {
 	for _, s := range []string{
 		``, `null`, `[]`, `{}`,
 		`{"step_type":"telepathy","detail":{}}`,
@@ -171,7 +171,7 @@ func TestWhatIsNotAnEventIsRefused(t *testing.T) {
 	} {
 		var e trace.Event
 		if err := e.UnmarshalJSON([]byte(s)); err == nil {
-			t.Errorf("%s was taken for %+v", s, e)
+			t.Errorf("%s was decoded as %+v", s, e)
 		}
 	}
 }

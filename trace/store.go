@@ -11,28 +11,29 @@ import (
 	"time"
 )
 
-// keepEnded is how many finished runs stay in memory, for the many that look
-// at one just after its end.
+// keepEnded is the number of finished runs that stay in memory, because many
+// readers look at a run just after its end.
 const keepEnded = 32
 
-// Store is the [Log] of one process: live runs in memory, all runs in SQLite.
+// A Store is a [Log] for one process: it holds live runs in memory and all runs
+// in SQLite.
 type Store struct {
 	db     *database
 	writer *writer
 
 	mu     sync.Mutex
 	loaded map[string]*entry
-	ended  []string // of loaded, the finished ones, oldest first
+	ended  []string // the finished runs in loaded, oldest first
 	closed bool
 }
 
 var _ Log = (*Store)(nil)
 
-// entry is a run in memory.
+// An entry is a run in memory.
 type entry struct {
 	feed *Feed[Event]
 
-	appending sync.Mutex // orders the run's appends
+	appending sync.Mutex // serializes the run's appends
 	mu        sync.Mutex // guards run
 	run       Run
 }
@@ -45,9 +46,9 @@ func (e *entry) info() Run {
 
 // OpenStore opens or creates the database file at path, or one in memory when
 // path is empty. Runs that a crash left open are closed as
-// [OutcomeInterrupted], which is why a file belongs to one process at a time:
-// it fails with sqlitedb.ErrInUse. A nil logger discards; it hears of storage
-// that fails.
+// [OutcomeInterrupted]; therefore only one process may have a file open, and
+// OpenStore fails with sqlitedb.ErrInUse if another one has. The logger reports
+// storage failures; nil discards them.
 func OpenStore(ctx context.Context, path string, logger *slog.Logger) (*Store, error) {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
@@ -64,8 +65,8 @@ func OpenStore(ctx context.Context, path string, logger *slog.Logger) (*Store, e
 	return s, nil
 }
 
-// Close writes what is left and closes the file. Runs that are still live stay
-// open in it, as after a crash.
+// Close writes the pending rows and closes the file. Live runs stay open in it,
+// as after a crash.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	closed := s.closed
@@ -87,7 +88,7 @@ func (s *Store) isClosed() bool {
 	return s.closed
 }
 
-// Create opens a run.
+// Create implements [Log].
 func (s *Store) Create(ctx context.Context, run Run) error {
 	run.Started = plain(run.Started)
 	_, found, err := s.db.run(ctx, run.ID)
@@ -107,7 +108,7 @@ func (s *Store) Create(ctx context.Context, run Run) error {
 	return nil
 }
 
-// Append logs an event.
+// Append implements [Log].
 func (s *Store) Append(ctx context.Context, runID string, e Event) (Event, error) {
 	en := s.entry(runID)
 	if en == nil {
@@ -141,8 +142,8 @@ func (s *Store) Append(ctx context.Context, runID string, e Event) (Event, error
 	return e, nil
 }
 
-// end stores the rest of a run, and then shows its end. When it can't be
-// stored the end is shown all the same, and the writer goes on trying.
+// end stores the rest of a run and then makes its end visible. If storing fails,
+// the end becomes visible anyway and the writer keeps retrying.
 func (s *Store) end(en *entry, e Event, summary Complete) error {
 	run := en.info()
 	run.Ended, run.Outcome, run.Summary = e.Time, summary.Outcome, &summary
@@ -161,12 +162,12 @@ func (s *Store) end(en *entry, e Event, summary Complete) error {
 		s.ended = s.ended[1:]
 	}
 	if err != nil {
-		return fmt.Errorf("trace: run %s is not stored: %w", run.ID, err)
+		return fmt.Errorf("trace: store run %s: %w", run.ID, err)
 	}
 	return nil
 }
 
-// Run finds a run.
+// Run implements [Log].
 func (s *Store) Run(ctx context.Context, runID string) (Run, error) {
 	if en := s.entry(runID); en != nil {
 		return en.info(), nil
@@ -181,7 +182,7 @@ func (s *Store) Run(ctx context.Context, runID string) (Run, error) {
 	return run, nil
 }
 
-// Runs lists runs, newest first.
+// Runs implements [Log].
 func (s *Store) Runs(ctx context.Context, before time.Time, limit int) ([]Run, error) {
 	limit = max(limit, 0)
 	stored, err := s.db.runs(ctx, before, limit)
@@ -192,7 +193,7 @@ func (s *Store) Runs(ctx context.Context, before time.Time, limit int) ([]Run, e
 	for _, r := range stored {
 		byID[r.ID] = r
 	}
-	for _, en := range s.entries() { // newer than what is stored
+	for _, en := range s.entries() { // newer than the stored ones
 		if run := en.info(); before.IsZero() || run.Started.Before(before) {
 			byID[run.ID] = run
 		}
@@ -207,20 +208,20 @@ func (s *Store) Runs(ctx context.Context, before time.Time, limit int) ([]Run, e
 	return out[:min(limit, len(out))], nil
 }
 
-// Events returns what has been logged so far.
+// Events implements [Log].
 func (s *Store) Events(ctx context.Context, runID string, after int64) ([]Event, error) {
 	feed, err := s.feed(ctx, runID)
 	if err != nil {
 		return nil, err
 	}
 	items, _, err := feed.after(index(after))
-	if err != nil { // io.EOF: there is nothing above after
+	if err != nil { // io.EOF: no event is above after
 		return nil, nil
 	}
 	return slices.Clone(items), nil
 }
 
-// Follow replays a run and goes on with it live.
+// Follow implements [Log].
 func (s *Store) Follow(ctx context.Context, runID string, after int64) (*Cursor[Event], error) {
 	feed, err := s.feed(ctx, runID)
 	if err != nil {
@@ -229,16 +230,16 @@ func (s *Store) Follow(ctx context.Context, runID string, after int64) (*Cursor[
 	return feed.From(index(after)), nil
 }
 
-// plain is a time as it comes back from storage.
+// plain returns t as it is decoded from storage.
 func plain(t time.Time) time.Time { return t.UTC().Round(0) }
 
-// index is where the events whose Seq is above after begin in a feed.
+// index returns the index in a feed of the first event whose Seq is above after.
 func index(after int64) int {
 	const far = 1 << 30 // beyond any run
 	return int(min(max(after, 0), far))
 }
 
-// feed is the run's live feed, or a closed one read from the database.
+// feed returns the run's live feed, or a closed one with its stored events.
 func (s *Store) feed(ctx context.Context, runID string) (*Feed[Event], error) {
 	if en := s.entry(runID); en != nil {
 		return en.feed, nil
@@ -269,8 +270,8 @@ func (s *Store) entries() []*entry {
 	return out
 }
 
-// closeInterrupted ends the runs that a crash left open, with an event that
-// says so. Their end is the last thing known of them.
+// closeInterrupted ends the runs that a crash left open with an event that says
+// so, at the time of their last event.
 func (s *Store) closeInterrupted(ctx context.Context) error {
 	open, err := s.db.openRuns(ctx)
 	if err != nil {
@@ -292,7 +293,7 @@ func (s *Store) closeInterrupted(ctx context.Context) error {
 	return nil
 }
 
-// interrupted makes the rows that end a run whose process died.
+// interrupted returns the rows that end a run whose process ended.
 func interrupted(run Run, events []Event) ([]row, error) {
 	var tally Tally
 	last := Event{Time: run.Started}
@@ -300,8 +301,8 @@ func interrupted(run Run, events []Event) ([]row, error) {
 		tally.Add(e.Step)
 		last = e
 	}
-	lost := RunError{Stage: "internal", Message: "The process ended in the middle of this run: what came after is not known.",
-		Hint: "Tokens that were not released die by themselves when they expire."}
+	lost := RunError{Stage: "internal", Message: "The process ended during this run; later steps are unknown.",
+		Hint: "Tokens that were not released expire on their own."}
 	summary := tally.Complete(run.PatientID, OutcomeInterrupted, last.Time.Sub(run.Started))
 	rows := make([]row, 0, 3)
 	for i, e := range []Event{

@@ -20,8 +20,8 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 )
 
-// crashEnv makes the test binary a process that dies in the middle of a run,
-// see TestACrashIsToldAtTheNextStart.
+// crashEnv makes the test binary a process that crashes during a run, see
+// TestACrashedRunIsInterrupted.
 const crashEnv = "TRACE_TEST_CRASH"
 
 func TestMain(m *testing.M) {
@@ -66,7 +66,7 @@ func end(t testing.TB, s *trace.Store, runID string) {
 	add(t, s, runID, trace.Complete{PatientID: "P-1042", Agents: []string{}, Outcome: trace.OutcomeAnswered})
 }
 
-// TestStores runs the contract of a Log in memory and on disk.
+// TestStores checks the contract of a Log in memory and on disk.
 func TestStores(t *testing.T) {
 	for name, path := range map[string]string{"memory": "", "disk": filepath.Join(t.TempDir(), "runs.db")} {
 		t.Run(name, func(t *testing.T) { testLog(t, open(t, path)) })
@@ -152,7 +152,7 @@ func TestRunsAreListedNewestFirstAndInPages(t *testing.T) {
 	}
 }
 
-func TestAWatcherWhoComesAtAnyTimeMissesNothing(t *testing.T) {
+func TestAReaderThatJoinsAtAnyTimeSeesEveryEvent(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "runs.db"))
 	create(t, s, "run-1", noon)
 	const events = 200
@@ -172,12 +172,12 @@ func TestAWatcherWhoComesAtAnyTimeMissesNothing(t *testing.T) {
 			}
 			for j, e := range got {
 				if e.Seq != after+int64(j)+1 {
-					t.Errorf("event %d of a watcher from %d is number %d", j, after, e.Seq)
+					t.Errorf("event %d of a reader from %d is number %d", j, after, e.Seq)
 					return
 				}
 			}
 			if len(got) != events+1-int(after) {
-				t.Errorf("a watcher from %d saw %d events", after, len(got))
+				t.Errorf("a reader from %d saw %d events", after, len(got))
 			}
 		})
 	}
@@ -188,7 +188,7 @@ func TestAWatcherWhoComesAtAnyTimeMissesNothing(t *testing.T) {
 	wg.Wait()
 }
 
-func TestAReplayAfterARestartIsTheSame(t *testing.T) {
+func TestAReplayAfterARestartIsIdentical(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data", "runs.db")
 	s := open(t, path)
 	create(t, s, "run-1", time.Now())
@@ -225,7 +225,7 @@ func TestAReplayAfterARestartIsTheSame(t *testing.T) {
 	}
 }
 
-func TestOneProcessHasTheFile(t *testing.T) {
+func TestAFileBelongsToOneProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "runs.db")
 	open(t, path)
 	if s, err := trace.OpenStore(t.Context(), path, nil); !errors.Is(err, sqlitedb.ErrInUse) {
@@ -233,7 +233,7 @@ func TestOneProcessHasTheFile(t *testing.T) {
 	}
 }
 
-func TestAFileThatIsNoDatabaseIsRefused(t *testing.T) {
+func TestAFileThatIsNotADatabaseIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "runs.db")
 	if err := os.WriteFile(path, []byte("this is no database, and longer than a header: "+string(make([]byte, 200))), 0o600); err != nil {
 		t.Fatal(err)
@@ -243,7 +243,7 @@ func TestAFileThatIsNoDatabaseIsRefused(t *testing.T) {
 	}
 }
 
-func TestAfterCloseNothingIsTaken(t *testing.T) {
+func TestAClosedStoreRefusesEvents(t *testing.T) {
 	s := open(t, "")
 	create(t, s, "run-1", noon)
 	if err := s.Close(); err != nil {
@@ -260,7 +260,7 @@ func TestAfterCloseNothingIsTaken(t *testing.T) {
 	}
 }
 
-// crash is a process that has one finished and one live run, and dies.
+// crash is a process that has one finished and one live run and then crashes.
 func crash(path string) {
 	s, err := trace.OpenStore(context.Background(), path, nil)
 	if err != nil {
@@ -277,7 +277,7 @@ func crash(path string) {
 			panic(err)
 		}
 	}
-	// Waits for the disk, and everything before it has gone there too.
+	// Append returns when this event and all earlier ones are stored.
 	if _, err := s.Append(ctx, "run-done", trace.Event{Time: noon, Step: trace.Complete{Outcome: trace.OutcomeAnswered}}); err != nil {
 		panic(err)
 	}
@@ -286,12 +286,12 @@ func crash(path string) {
 	select {}
 }
 
-func TestACrashIsToldAtTheNextStart(t *testing.T) {
+func TestACrashedRunIsInterrupted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "runs.db")
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), crashEnv+"="+path)
 	if out, err := cmd.CombinedOutput(); err == nil || len(out) > 0 {
-		t.Fatalf("the process did not die as it should: %v\n%s", err, out)
+		t.Fatalf("the process did not crash: %v\n%s", err, out)
 	}
 	for range 2 { // the second start finds nothing left to close
 		s := open(t, path)
@@ -319,7 +319,7 @@ func TestACrashIsToldAtTheNextStart(t *testing.T) {
 	}
 }
 
-// BenchmarkRun is a run of 100 events, on disk, with what a caller waits for.
+// BenchmarkRun measures a run of 100 events on disk, as its caller sees it.
 func BenchmarkRun(b *testing.B) {
 	s := open(b, filepath.Join(b.TempDir(), "runs.db"))
 	for i := 0; b.Loop(); i++ {

@@ -2,11 +2,11 @@ package trace
 
 import "time"
 
-// Tally counts what a run's steps show, so that its summary says nothing that
-// was not on the screen. The zero Tally is that of a run without steps.
+// A Tally counts a run's steps, so that its summary is derived from what was
+// shown and from nothing else. The zero Tally is that of a run without steps.
 type Tally struct {
 	agents      []string
-	issued      map[Credential]bool // true once the broker called it dead
+	issued      map[Credential]bool // true once the broker confirmed it as revoked
 	allowed     int
 	denied      int
 	errors      int
@@ -57,9 +57,9 @@ func (t *Tally) issue(c Credential) {
 	t.issued[c] = false
 }
 
-// Complete is the summary so far. All tokens are dead only if there was one,
-// the broker called each of them dead, and no answer was lost that may have
-// held another.
+// Complete returns the summary so far. It reports all tokens as revoked only if
+// there was one, the broker confirmed each as revoked, and no lost response may
+// have carried another.
 func (t *Tally) Complete(patientID string, outcome Outcome, took time.Duration) Complete {
 	c := Complete{
 		PatientID: patientID, Agents: t.agents, AgentsCount: len(t.agents),
@@ -70,8 +70,8 @@ func (t *Tally) Complete(patientID string, outcome Outcome, took time.Duration) 
 	if c.Agents == nil {
 		c.Agents = []string{}
 	}
-	for _, dead := range t.issued {
-		if dead {
+	for _, revoked := range t.issued {
+		if revoked {
 			c.ConfirmedRevoked++
 		}
 	}

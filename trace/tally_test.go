@@ -9,33 +9,33 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 )
 
-func dead(c trace.Credential) trace.Step {
+func confirmed(c trace.Credential) trace.Step {
 	return trace.PostReleaseValidation{Credential: c, Token: trace.TokenOfRelease}
 }
 
-func TestAllTokensAreDeadOnlyIfTheBrokerSaidSoOfEach(t *testing.T) {
+func TestAllTokensAreRevokedOnlyIfTheBrokerConfirmedEach(t *testing.T) {
 	spawned := trace.AgentCreated{Credential: clinical}
-	handedOn := trace.Delegation{Credential: delegated}
+	delegation := trace.Delegation{Credential: delegated}
 	tests := []struct {
-		name  string
-		steps []trace.Step
-		dead  int
-		all   bool
+		name      string
+		steps     []trace.Step
+		confirmed int
+		all       bool
 	}{
-		{"one, released and proven", []trace.Step{spawned, trace.TokenReleased{Credential: clinical}, dead(clinical)}, 1, true},
-		{"two, both proven", []trace.Step{spawned, handedOn, dead(delegated), dead(clinical)}, 2, true},
-		{"one revoked, so never released, but proven", []trace.Step{spawned, trace.ReleaseError{Credential: clinical, Stage: "renew"}, dead(clinical)}, 1, true},
+		{"one, released and confirmed", []trace.Step{spawned, trace.TokenReleased{Credential: clinical}, confirmed(clinical)}, 1, true},
+		{"two, both confirmed", []trace.Step{spawned, delegation, confirmed(delegated), confirmed(clinical)}, 2, true},
+		{"one revoked, so never released, but confirmed", []trace.Step{spawned, trace.ReleaseError{Credential: clinical, Stage: "renew"}, confirmed(clinical)}, 1, true},
 		{"none issued", nil, 0, false},
-		{"released but not proven", []trace.Step{spawned, trace.TokenReleased{Credential: clinical}}, 0, false},
-		{"two, one proven", []trace.Step{spawned, handedOn, dead(delegated)}, 1, false},
+		{"released but not confirmed", []trace.Step{spawned, trace.TokenReleased{Credential: clinical}}, 0, false},
+		{"two, one confirmed", []trace.Step{spawned, delegation, confirmed(delegated)}, 1, false},
 		{"still valid after its release", []trace.Step{spawned,
 			trace.PostReleaseValidation{Credential: clinical, Token: trace.TokenOfRelease, Valid: true}}, 0, false},
-		{"only the renewed one's predecessor is proven", []trace.Step{spawned,
+		{"only the replaced token is confirmed", []trace.Step{spawned,
 			trace.PostReleaseValidation{Credential: clinical, Token: trace.TokenOfRenewal}}, 0, false},
-		{"proof of a token that was never issued", []trace.Step{spawned, dead(delegated)}, 0, false},
-		{"a registration's answer was lost", []trace.Step{spawned, trace.AgentError{AnswerLost: true}, dead(clinical)}, 1, false},
-		{"a renewal's answer was lost", []trace.Step{spawned,
-			trace.ReleaseError{Credential: clinical, Stage: "renew", AnswerLost: true}, dead(clinical)}, 1, false},
+		{"confirmation for a token that was never issued", []trace.Step{spawned, confirmed(delegated)}, 0, false},
+		{"the response to a registration was lost", []trace.Step{spawned, trace.AgentError{AnswerLost: true}, confirmed(clinical)}, 1, false},
+		{"the response to a renewal was lost", []trace.Step{spawned,
+			trace.ReleaseError{Credential: clinical, Stage: "renew", AnswerLost: true}, confirmed(clinical)}, 1, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -44,8 +44,8 @@ func TestAllTokensAreDeadOnlyIfTheBrokerSaidSoOfEach(t *testing.T) {
 				tally.Add(s)
 			}
 			c := tally.Complete("P-1042", trace.OutcomeAnswered, 0)
-			if c.AllRevoked != tt.all || c.ConfirmedRevoked != tt.dead {
-				t.Errorf("all dead = %v with %d of %d proven, want %v with %d", c.AllRevoked, c.ConfirmedRevoked, c.Tokens, tt.all, tt.dead)
+			if c.AllRevoked != tt.all || c.ConfirmedRevoked != tt.confirmed {
+				t.Errorf("all revoked = %v with %d of %d confirmed, want %v with %d", c.AllRevoked, c.ConfirmedRevoked, c.Tokens, tt.all, tt.confirmed)
 			}
 		})
 	}
@@ -58,7 +58,7 @@ func TestTallyCounts(t *testing.T) {
 		trace.AgentCreated{Credential: clinical}, trace.ToolCall{}, trace.ToolCall{},
 		trace.ScopeDenied{}, trace.TokenRejected{}, trace.DelegationDenied{},
 		trace.ToolError{}, trace.AgentError{}, trace.Delegation{Credential: delegated},
-		trace.TokenReleased{}, trace.TokenReleased{}, dead(delegated), dead(clinical),
+		trace.TokenReleased{}, trace.TokenReleased{}, confirmed(delegated), confirmed(clinical),
 	} {
 		tally.Add(s)
 	}

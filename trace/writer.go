@@ -7,37 +7,36 @@ import (
 )
 
 const (
-	// gatherFor is how long rows wait for company before they are committed:
-	// what a crash can cost.
+	// gatherFor is how long rows are collected before they are committed, and
+	// thus how much a crash can lose.
 	gatherFor = 5 * time.Millisecond
-	// retryAfter is the pause after a commit that failed.
+	// retryAfter is the pause after a failed commit.
 	retryAfter = time.Second
-	// maxUnsaved bounds what is kept for a database that fails.
+	// maxUnsaved is the largest number of rows kept while the database fails.
 	maxUnsaved = 20_000
 )
 
-// row is one thing to store: an event, or a run as it is now.
+// A row is to be stored: an event, or the current state of a run.
 type row struct {
 	event *Event
 	run   *Run
 }
 
-// writer stores rows behind the callers' backs, in order and many in one
-// commit.
+// A writer stores rows in the background, in order and many per commit.
 type writer struct {
 	db  *database
 	log *slog.Logger
 
 	mu      sync.Mutex
 	rows    []row
-	waiting []chan error // of callers that wait for the rows so far
-	saving  bool         // rows have been taken and are not yet stored
+	waiting []chan error // of callers waiting for the rows so far
+	saving  bool         // rows are being stored
 
-	wake   chan struct{} // holds one when there are rows
-	hurry  chan struct{} // holds one when somebody waits
+	wake   chan struct{} // holds a value if there are rows
+	hurry  chan struct{} // holds a value if a caller waits
 	stop   chan struct{}
 	ended  chan struct{}
-	failed error // of the last commit; the writer's own
+	failed error // error of the last commit; used by work only
 }
 
 func newWriter(db *database, log *slog.Logger) *writer {
@@ -50,7 +49,7 @@ func newWriter(db *database, log *slog.Logger) *writer {
 	return w
 }
 
-// put takes a row; it never waits.
+// put queues a row. It never blocks.
 func (w *writer) put(r row) {
 	w.mu.Lock()
 	w.rows = append(w.rows, r)
@@ -58,8 +57,8 @@ func (w *writer) put(r row) {
 	signal(w.wake)
 }
 
-// putAndWait takes rows and returns when they, and all before them, are
-// stored, or could not be at the first try.
+// putAndWait queues rows and returns when they and all earlier ones are stored, or
+// when the first attempt has failed.
 func (w *writer) putAndWait(rows ...row) error {
 	done := make(chan error, 1)
 	w.mu.Lock()
@@ -81,14 +80,14 @@ func (w *writer) putAndWait(rows ...row) error {
 	}
 }
 
-// idle reports whether everything is stored.
+// idle reports whether all rows are stored.
 func (w *writer) idle() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.rows) == 0 && !w.saving
 }
 
-// close stores what is left and ends the writer.
+// close stores the remaining rows and stops the writer.
 func (w *writer) close() error {
 	close(w.stop)
 	<-w.ended
@@ -127,8 +126,8 @@ func (w *writer) work() {
 	}
 }
 
-// save commits the rows that have come and tells who waits for them. Rows that
-// can't be stored are kept for the next try.
+// save commits the queued rows and notifies the waiting callers. Rows that can't
+// be stored are kept for the next attempt.
 func (w *writer) save() {
 	w.mu.Lock()
 	rows, waiting := w.rows, w.waiting
@@ -142,7 +141,7 @@ func (w *writer) save() {
 	if err != nil {
 		w.rows = append(rows, w.rows...)
 		if over := len(w.rows) - maxUnsaved; over > 0 {
-			w.log.Error("trace: rows dropped for good", slog.Int("rows", over))
+			w.log.Error("trace: rows dropped", slog.Int("rows", over))
 			w.rows = w.rows[over:]
 		}
 	}
@@ -150,11 +149,11 @@ func (w *writer) save() {
 	switch {
 	case err != nil:
 		if w.failed == nil {
-			w.log.Error("trace: storage fails, runs are kept in memory", slog.Any("error", err))
+			w.log.Error("trace: storage failed, keeping runs in memory", slog.Any("error", err))
 		}
 		signal(w.wake)
 	case w.failed != nil:
-		w.log.Info("trace: storage has recovered")
+		w.log.Info("trace: storage recovered")
 	}
 	w.failed = err
 	for _, done := range waiting {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A database that fails must neither stop a run nor lose it once it recovers.
-func TestAFailingDatabaseStopsNobody(t *testing.T) {
+// A failing database must neither stop a run nor lose it once it recovers.
+func TestAFailingDatabaseStopsNoRun(t *testing.T) {
 	s, err := OpenStore(t.Context(), "", slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if err != nil {
 		t.Fatal(err)
@@ -26,13 +26,13 @@ func TestAFailingDatabaseStopsNobody(t *testing.T) {
 	exec(`CREATE TRIGGER fault BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END`)
 	for range 3 {
 		if _, err := s.Append(t.Context(), "run-1", Event{Step: LLMDelta{Text: "a"}}); err != nil {
-			t.Errorf("a live run hears of it: %v", err)
+			t.Errorf("a live run fails: %v", err)
 		}
 	}
 	if _, err := s.Append(t.Context(), "run-1", Event{Time: time.Now(), Step: Complete{Outcome: OutcomeAnswered}}); err == nil {
-		t.Error("the run is declared stored, and is not")
+		t.Error("the run is reported as stored, and is not")
 	}
-	// Its readers see it whole all the same.
+	// Its readers see all of it anyway.
 	if events, err := s.Events(t.Context(), "run-1", 0); err != nil || len(events) != 4 {
 		t.Errorf("%d events, %v", len(events), err)
 	}
