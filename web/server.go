@@ -16,6 +16,7 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 	"github.com/devonartis/medassist-go/web/api"
 	"github.com/devonartis/medassist-go/web/audit"
+	"github.com/devonartis/medassist-go/web/auditlog"
 	"github.com/devonartis/medassist-go/web/internal/guard"
 	"github.com/devonartis/medassist-go/web/internal/respond"
 	"github.com/devonartis/medassist-go/web/internal/sse"
@@ -23,7 +24,6 @@ import (
 	"github.com/devonartis/medassist-go/web/run"
 	"github.com/devonartis/medassist-go/web/stage"
 	"github.com/devonartis/medassist-go/web/static"
-	"github.com/devonartis/medassist-go/web/trail"
 	"github.com/devonartis/medassist-go/web/ui"
 )
 
@@ -101,7 +101,7 @@ func (s *Server) mount(cfg Config) {
 	})
 	metrics := newMetrics(cfg.Runs)
 	runs := countedRuns{cfg.Runs, metrics.started}
-	var auditLog trail.Source // nil without the admin secret, unlike a nil *agentwrit.Admin
+	var auditLog auditlog.Source // nil without the admin secret, unlike a nil *agentwrit.Admin
 	if cfg.Admin != nil {
 		auditLog = cfg.Admin
 	}

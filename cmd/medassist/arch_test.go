@@ -31,7 +31,7 @@ var allowedImports = map[string][]string{
 	"web/picture":          {"agentwrit", "tools", "trace"},
 	"web/static":           nil,
 	"web/hero":             {"agentwrit", "tools", "trace"},
-	"web/trail":            {"agentwrit"},
+	"web/auditlog":         {"agentwrit"},
 	"web/ui":               {"web/static"},
 	"web/internal/respond": webFloor,
 	"web/internal/sse":     webFloor,
@@ -39,11 +39,11 @@ var allowedImports = map[string][]string{
 	"web/internal/newrun":  webFloor,
 	// Pages import the floor and never each other.
 	"web/run":      slices.Concat(webFloor, []string{"records", "web/picture"}),
-	"web/audit":    slices.Concat(webFloor, []string{"web/trail"}),
+	"web/audit":    slices.Concat(webFloor, []string{"web/auditlog"}),
 	"web/operator": slices.Concat(webFloor, []string{"preflight"}),
 	"web/stage":    slices.Concat(webFloor, []string{"talk"}),
 	"web/api":      slices.Concat(webFloor, []string{"preflight", "records"}),
-	"web": slices.Concat(webFloor, []string{"talk", "preflight", "records", "web/picture", "web/trail",
+	"web": slices.Concat(webFloor, []string{"talk", "preflight", "records", "web/picture", "web/auditlog",
 		"web/run", "web/audit", "web/operator", "web/stage", "web/api"}),
 }
 

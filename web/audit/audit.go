@@ -11,11 +11,11 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/web/auditlog"
 	"github.com/devonartis/medassist-go/web/internal/guard"
 	"github.com/devonartis/medassist-go/web/internal/respond"
 	"github.com/devonartis/medassist-go/web/internal/sse"
 	"github.com/devonartis/medassist-go/web/static"
-	"github.com/devonartis/medassist-go/web/trail"
 )
 
 //go:embed *.css
@@ -32,8 +32,8 @@ const (
 
 // Config is what the pages need. All fields but Log are required.
 type Config struct {
-	Log    trail.Source // nil without the broker's admin secret
-	Broker string       // its address
+	Log    auditlog.Source // nil without the broker's admin secret
+	Broker string          // its address
 	Clock  func() time.Time
 
 	Respond *respond.Responder
@@ -42,13 +42,13 @@ type Config struct {
 
 // Pages serves the audit log. Safe for concurrent use.
 type Pages struct {
-	cfg   Config
-	trail *trail.Trail
+	cfg      Config
+	follower *auditlog.Follower
 }
 
 // New returns the pages.
 func New(cfg Config) *Pages {
-	return &Pages{cfg, trail.New(cfg.Log, cfg.Clock)}
+	return &Pages{cfg, auditlog.New(cfg.Log, cfg.Clock)}
 }
 
 // Mount registers the routes.
@@ -63,7 +63,7 @@ func (p *Pages) Mount(r *guard.Router) {
 }
 
 // Wait ends the reading of the log.
-func (p *Pages) Wait() { p.trail.Close() }
+func (p *Pages) Wait() { p.follower.Close() }
 
 // needsLog returns a handler that answers for a page whose log can't be read.
 func (p *Pages) needsLog(h respond.HandlerFunc) respond.HandlerFunc {
@@ -75,7 +75,7 @@ func (p *Pages) needsLog(h respond.HandlerFunc) respond.HandlerFunc {
 
 // page is GET /audit: the newest events that the query selects, newest first.
 func (p *Pages) page(w http.ResponseWriter, r *http.Request) error {
-	state := p.trail.Refresh(r.Context())
+	state := p.follower.Refresh(r.Context())
 	v := Page{Page: p.cfg.Respond.Page(r, "Audit", "audit", "/audit"), Filter: readFilter(r.URL.Query()), Log: p.logView(state)}
 	var err error
 	if v.Rows, err = p.rows(r.Context(), state, v.Filter); err != nil {
@@ -85,8 +85,8 @@ func (p *Pages) page(w http.ResponseWriter, r *http.Request) error {
 	return respond.Render(w, http.StatusOK, AuditPage(v))
 }
 
-func (p *Pages) logView(state trail.State) Log {
-	v := Log{Verified: state.Verified, Total: state.Total, Head: state.Head, Away: state.Away != nil, Since: state.Since, Broker: p.cfg.Broker}
+func (p *Pages) logView(state auditlog.State) Log {
+	v := Log{Verified: state.Verified, Total: state.Total, Head: state.Head, Away: state.Unreachable != nil, Since: state.Since, Broker: p.cfg.Broker}
 	if state.Broken != nil {
 		v.Broken = state.Broken.Error()
 	}
@@ -109,7 +109,7 @@ func readFilter(q url.Values) Filter {
 
 // rows returns the newest matching events, newest first. If some are no longer
 // in memory it asks the broker.
-func (p *Pages) rows(ctx context.Context, state trail.State, f Filter) ([]Row, error) {
+func (p *Pages) rows(ctx context.Context, state auditlog.State, f Filter) ([]Row, error) {
 	events := state.Newest
 	if !f.Empty() && state.First() > 1 {
 		var err error
@@ -152,12 +152,12 @@ func (p *Pages) frames(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	f := readFilter(r.URL.Query())
-	leave := p.trail.Watch()
+	leave := p.follower.Watch()
 	defer leave()
 	return p.cfg.Streams.Serve(w, r, func(stream *sse.Stream) {
-		var known trail.State
+		var known auditlog.State
 		stream.Send(func(ctx context.Context) ([]byte, error) {
-			state, err := p.trail.Next(ctx, known)
+			state, err := p.follower.Next(ctx, known)
 			if err != nil {
 				return nil, err
 			}
@@ -170,7 +170,7 @@ func (p *Pages) frames(w http.ResponseWriter, r *http.Request) error {
 
 // frame renders the state of the log and the events after a position, newest
 // first.
-func (p *Pages) frame(state trail.State, f Filter, after int64) []byte {
+func (p *Pages) frame(state auditlog.State, f Filter, after int64) []byte {
 	var b, rows bytes.Buffer
 	respond.Partial(&b, "#trail", "innerMorph", LogState(p.logView(state)))
 	if i := after + 1 - state.First(); state.Verified > after {
@@ -189,7 +189,7 @@ func (p *Pages) frame(state trail.State, f Filter, after int64) []byte {
 // startOver is POST /audit/anew: the log that was read is forgotten, and the
 // broker's log is read again from its first event.
 func (p *Pages) startOver(w http.ResponseWriter, r *http.Request) error {
-	p.trail.Anew()
+	p.follower.Restart()
 	http.Redirect(w, r, "/audit", http.StatusSeeOther)
 	return nil
 }

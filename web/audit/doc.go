@@ -2,7 +2,7 @@
 // every hash recomputed, the state of the hash chain, and the tamper lab, in
 // which a copy of the log's end is changed and the change is detected.
 //
-// The page follows the log through web/trail, which reads and verifies it once
+// The page follows the log through web/auditlog, which reads and verifies it once
 // for all who watch. It never changes the broker's log. Without the broker's
 // admin secret no log can be read, and the page says so.
 package audit

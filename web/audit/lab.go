@@ -6,8 +6,8 @@ import (
 	"slices"
 
 	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/web/auditlog"
 	"github.com/devonartis/medassist-go/web/internal/respond"
-	"github.com/devonartis/medassist-go/web/trail"
 )
 
 const labEvents = 10 // that the tamper lab copies
@@ -31,17 +31,17 @@ func (p *Pages) lab(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, "/audit?"+r.URL.RawQuery+"#lab", http.StatusSeeOther)
 		return nil
 	}
-	state := p.trail.State()
+	state := p.follower.State()
 	if state.Verified == 0 {
-		state = p.trail.Refresh(r.Context())
+		state = p.follower.Refresh(r.Context())
 	}
 	return respond.Render(w, http.StatusOK, TamperLab(newLab(state, r.URL.Query())))
 }
 
 // newLab changes a copy of the log's end as the query says.
-func newLab(state trail.State, q url.Values) Lab {
+func newLab(state auditlog.State, q url.Values) Lab {
 	lab := Lab{Change: q.Get("change"), Event: q.Get("event")}
-	for _, c := range trail.Changes {
+	for _, c := range auditlog.Changes {
 		lab.Changes = append(lab.Changes, Choice{Value: string(c.Change), Words: c.Words})
 	}
 	original := state.Newest[max(0, len(state.Newest)-labEvents):]
@@ -51,7 +51,7 @@ func newLab(state trail.State, q url.Values) Lab {
 	if lab.Change == "" {
 		return lab
 	}
-	t, err := trail.Tamper(state, labEvents, trail.Change(lab.Change), lab.Event)
+	t, err := auditlog.Tamper(state, labEvents, auditlog.Change(lab.Change), lab.Event)
 	if err != nil {
 		lab.Problem = "This event is no longer among the newest, or can't be changed this way. Choose another."
 		return lab

@@ -1,4 +1,4 @@
-package trail_test
+package auditlog_test
 
 import (
 	"context"
@@ -13,13 +13,13 @@ import (
 
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/agentwrit/brokertest"
-	"github.com/devonartis/medassist-go/web/trail"
+	"github.com/devonartis/medassist-go/web/auditlog"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// way is the way to a real broker, on which someone may sit.
-type way struct {
+// connection is the connection to a real broker, which a test can tamper with.
+type connection struct {
 	*agentwrit.Admin
 	mu      sync.Mutex
 	pages   []agentwrit.AuditFilter // that were asked for
@@ -27,13 +27,13 @@ type way struct {
 	blocked bool
 }
 
-func (w *way) AuditPage(ctx context.Context, f agentwrit.AuditFilter) (*agentwrit.AuditPage, error) {
+func (w *connection) AuditPage(ctx context.Context, f agentwrit.AuditFilter) (*agentwrit.AuditPage, error) {
 	w.mu.Lock()
 	w.pages = append(w.pages, f)
 	tamper, blocked := w.tamper, w.blocked
 	w.mu.Unlock()
 	if blocked {
-		return nil, errors.New("the way is blocked")
+		return nil, errors.New("connection refused")
 	}
 	page, err := w.Admin.AuditPage(ctx, f)
 	if err == nil && tamper != nil {
@@ -42,18 +42,18 @@ func (w *way) AuditPage(ctx context.Context, f agentwrit.AuditFilter) (*agentwri
 	return page, err
 }
 
-func (w *way) set(f func()) {
+func (w *connection) set(f func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	f()
 }
 
-func newWay(t *testing.T) *way {
+func newConnection(t *testing.T) *connection {
 	t.Helper()
-	return &way{Admin: brokertest.Start(t).Admin(t)}
+	return &connection{Admin: brokertest.Start(t).Admin(t)}
 }
 
-// grow makes n events.
+// grow appends n events to the log.
 func grow(t *testing.T, a *agentwrit.Admin, n int) {
 	t.Helper()
 	for range n {
@@ -63,12 +63,12 @@ func grow(t *testing.T, a *agentwrit.Admin, n int) {
 	}
 }
 
-// Every event is verified, also beyond the broker's pages of a thousand, and
-// none is asked for twice.
+// Every event is verified, also beyond the broker's pages of a thousand, and none
+// is fetched twice.
 func TestFollowsBeyondAPage(t *testing.T) {
-	w := newWay(t)
+	w := newConnection(t)
 	grow(t, w.Admin, 1100)
-	tr := trail.New(w, time.Now)
+	tr := auditlog.New(w, time.Now)
 	s := tr.Refresh(t.Context())
 	if s.Broken != nil || s.Verified < 1100 || s.Verified != s.Total || s.Head != s.Newest[len(s.Newest)-1].Hash || s.First() != 1 {
 		t.Fatalf("verified %d of %d: %v", s.Verified, s.Total, s.Broken)
@@ -86,9 +86,8 @@ func TestFollowsBeyondAPage(t *testing.T) {
 	}
 }
 
-// Whatever is done to the trail on its way is found, and nothing behind it is
-// believed.
-func TestFindsWhatWasChanged(t *testing.T) {
+// A change in transit is detected, and no event after it is accepted.
+func TestDetectsChanges(t *testing.T) {
 	for name, tc := range map[string]struct {
 		tamper func(*agentwrit.AuditPage)
 		says   string
@@ -98,32 +97,32 @@ func TestFindsWhatWasChanged(t *testing.T) {
 		"a swap":     {func(p *agentwrit.AuditPage) { p.Events[3], p.Events[4] = p.Events[4], p.Events[3] }, "removed, inserted or moved"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWay(t)
+			w := newConnection(t)
 			grow(t, w.Admin, 8)
 			w.set(func() { w.tamper = tc.tamper })
-			tr := trail.New(w, time.Now)
+			tr := auditlog.New(w, time.Now)
 			s := tr.Refresh(t.Context())
 			if s.Broken == nil || !strings.Contains(s.Broken.Error(), tc.says) || s.Verified != 3 {
 				t.Fatalf("%d verified, %v", s.Verified, s.Broken)
 			}
 			w.set(func() { w.tamper = nil })
 			if s = tr.Refresh(t.Context()); s.Broken == nil {
-				t.Error("what was found is forgotten by itself")
+				t.Error("a broken chain recovered without a restart")
 			}
-			tr.Anew()
+			tr.Restart()
 			if s = tr.Refresh(t.Context()); s.Broken != nil || s.Verified < 8 {
-				t.Errorf("followed anew: %d, %v", s.Verified, s.Broken)
+				t.Errorf("restarted: %d, %v", s.Verified, s.Broken)
 			}
 		})
 	}
 }
 
-// An end that is cut leaves a chain that fits: it is found because more was
-// seen before.
-func TestFindsACutEnd(t *testing.T) {
-	w := newWay(t)
+// A truncated log is a valid chain: it is detected because more events were seen
+// before.
+func TestDetectsATruncatedLog(t *testing.T) {
+	w := newConnection(t)
 	grow(t, w.Admin, 8)
-	tr := trail.New(w, time.Now)
+	tr := auditlog.New(w, time.Now)
 	before := tr.Refresh(t.Context()).Verified
 	w.set(func() {
 		w.tamper = func(p *agentwrit.AuditPage) { p.Total, p.Events = int(before)-2, nil }
@@ -133,30 +132,30 @@ func TestFindsACutEnd(t *testing.T) {
 	}
 }
 
-// A broker that is away is no tampering, and what was read stays.
-func TestABrokerThatIsAway(t *testing.T) {
-	w := newWay(t)
+// An unreachable broker is not tampering, and the fetched events stay.
+func TestAnUnreachableBroker(t *testing.T) {
+	w := newConnection(t)
 	grow(t, w.Admin, 3)
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	tr := trail.New(w, func() time.Time { return at })
+	tr := auditlog.New(w, func() time.Time { return at })
 	n := tr.Refresh(t.Context()).Verified
 	w.set(func() { w.blocked = true })
 	tr.Refresh(t.Context())
 	at = at.Add(time.Minute)
 	s := tr.Refresh(t.Context())
-	if s.Away == nil || s.Broken != nil || s.Verified != n || !s.Since.Equal(at.Add(-time.Minute)) {
+	if s.Unreachable == nil || s.Broken != nil || s.Verified != n || !s.Since.Equal(at.Add(-time.Minute)) {
 		t.Errorf("%+v", s)
 	}
 	w.set(func() { w.blocked = false })
-	if s = tr.Refresh(t.Context()); s.Away != nil {
-		t.Errorf("it answers, and is away: %v", s.Away)
+	if s = tr.Refresh(t.Context()); s.Unreachable != nil {
+		t.Errorf("it responds and is reported unreachable: %v", s.Unreachable)
 	}
 }
 
-// All watchers share one poll, which ends with the last of them.
+// All viewers share one poll, which ends with the last of them.
 func TestWatch(t *testing.T) {
-	w := newWay(t)
-	tr := trail.New(w, time.Now)
+	w := newConnection(t)
+	tr := auditlog.New(w, time.Now)
 	defer tr.Close()
 	known := tr.Refresh(t.Context())
 	leave := []func(){tr.Watch(), tr.Watch()}
@@ -186,37 +185,37 @@ func canceled() context.Context {
 	return ctx
 }
 
-// Each change to a copy is found, and the trail is as it was.
+// Each change to a copy is detected, and the log is not modified.
 func TestTamper(t *testing.T) {
-	w := newWay(t)
+	w := newConnection(t)
 	grow(t, w.Admin, 20)
-	s := trail.New(w, time.Now).Refresh(t.Context())
+	s := auditlog.New(w, time.Now).Refresh(t.Context())
 	last := s.Newest[len(s.Newest)-6:]
 	for _, tc := range []struct {
-		change trail.Change
+		change auditlog.Change
 		at     int // in the last six
 		good   int
 		says   string
 		head   bool
 	}{
-		{trail.Edit, 2, 2, "event modified", false},
-		{trail.Rewrite, 2, 3, "prev_hash", false},
-		{trail.Rewrite, 5, 6, "the last event was rewritten", true},
-		{trail.Delete, 2, 2, "prev_hash", false},
-		{trail.Delete, 5, 5, "the end was cut", true},
-		{trail.Swap, 2, 1, "prev_hash", false},
-		{trail.Cut, 3, 3, "the end was cut", true},
+		{auditlog.Edit, 2, 2, "event modified", false},
+		{auditlog.Rewrite, 2, 3, "prev_hash", false},
+		{auditlog.Rewrite, 5, 6, "the last event was rewritten", true},
+		{auditlog.Delete, 2, 2, "prev_hash", false},
+		{auditlog.Delete, 5, 5, "the log was truncated", true},
+		{auditlog.Swap, 2, 1, "prev_hash", false},
+		{auditlog.Cut, 3, 3, "the log was truncated", true},
 	} {
-		got, err := trail.Tamper(s, 6, tc.change, last[tc.at].ID)
+		got, err := auditlog.Tamper(s, 6, tc.change, last[tc.at].ID)
 		if err != nil || got.Good != tc.good || !strings.Contains(got.Found, tc.says) || got.ByCheckpoint != tc.head {
 			t.Errorf("%s at %d: %d good, %q by a head: %v, %v", tc.change, tc.at, got.Good, got.Found, got.ByCheckpoint, err)
 		}
 	}
 	for _, tc := range []struct {
-		change trail.Change
+		change auditlog.Change
 		id     string
-	}{{trail.Edit, "evt-none"}, {trail.Swap, last[0].ID}, {"burn", last[1].ID}, {trail.Edit, s.Newest[0].ID}} {
-		if _, err := trail.Tamper(s, 6, tc.change, tc.id); !errors.Is(err, trail.ErrNoEvent) {
+	}{{auditlog.Edit, "evt-none"}, {auditlog.Swap, last[0].ID}, {"burn", last[1].ID}, {auditlog.Edit, s.Newest[0].ID}} {
+		if _, err := auditlog.Tamper(s, 6, tc.change, tc.id); !errors.Is(err, auditlog.ErrNoEvent) {
 			t.Errorf("%s %s: %v", tc.change, tc.id, err)
 		}
 	}
@@ -227,6 +226,6 @@ func TestTamper(t *testing.T) {
 			}
 		}
 	}); err != nil || again != s.Verified {
-		t.Errorf("the trail itself was touched: %v", err)
+		t.Errorf("the log itself was modified: %v", err)
 	}
 }

@@ -1,0 +1,270 @@
+// Package auditlog follows a broker's audit log on behalf of the pages that show
+// it. It fetches new events only, recomputes every hash, keeps the newest events
+// and the head of the hash chain, and reports where the chain breaks if it does.
+//
+// One Follower serves all viewers. It polls the broker while there are any, and
+// fetches on demand; it never writes to the log.
+package auditlog
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/agentwrit/wire"
+)
+
+// Limits.
+const (
+	keep        = 5000 // events in memory; the chain covers all of them
+	pagesAtOnce = 20   // pages of a thousand events per refresh
+	pollEvery   = time.Second
+	pollTimeout = 10 * time.Second
+	checkEvery  = 5 * time.Second // between fetches of the checkpoint
+)
+
+// A Source provides an audit log. The broker's admin client implements it.
+type Source interface {
+	AuditPage(ctx context.Context, f agentwrit.AuditFilter) (*agentwrit.AuditPage, error)
+	Checkpoint(ctx context.Context) (note []byte, c agentwrit.Checkpoint, err error)
+}
+
+var _ Source = (*agentwrit.Admin)(nil)
+
+// A State is what is known about the log.
+type State struct {
+	Verified    int64                  // number of verified events, from the first one on
+	Total       int64                  // number of events that the broker last reported
+	Head        string                 // hash of the last verified event
+	Newest      []agentwrit.AuditEvent // verified, oldest first, at most 5,000
+	Broken      error                  // why no further event is accepted: a chain error or a truncated log
+	Signed      *agentwrit.Checkpoint  // the latest checkpoint that matches the log; nil if there is none
+	Unreachable error                  // error of the last request to the broker; nil if it succeeded
+	Since       time.Time              // since when the broker has been unreachable
+	version     int64
+}
+
+// First returns the position of the oldest event in Newest. The first event of the
+// log has position 1.
+func (s State) First() int64 { return s.Verified - int64(len(s.Newest)) + 1 }
+
+// A Follower follows the audit log of one broker. It is safe for concurrent use.
+type Follower struct {
+	source Source
+	now    func() time.Time
+
+	refreshing singleflight.Group // one refresh at a time, shared by all callers
+	signedAt   time.Time          // used by refresh only
+
+	mu      sync.Mutex
+	state   State
+	chain   wire.Chain
+	changed chan struct{} // closed when the state changes
+	viewers int
+	stop    context.CancelFunc // ends the polling
+	polling sync.WaitGroup
+}
+
+// New returns a Follower that has fetched nothing yet.
+func New(source Source, now func() time.Time) *Follower {
+	return &Follower{source: source, now: now, changed: make(chan struct{}), state: State{Head: wire.GenesisHash}}
+}
+
+// Close stops polling.
+func (f *Follower) Close() {
+	f.mu.Lock()
+	if f.stop != nil {
+		f.stop()
+		f.stop = nil
+	}
+	f.mu.Unlock()
+	f.polling.Wait()
+}
+
+// State returns the current state without a request.
+func (f *Follower) State() State {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state
+}
+
+// Refresh fetches and verifies new events and returns the new state. Concurrent
+// callers share one refresh. An unreachable broker is reported in the state.
+func (f *Follower) Refresh(ctx context.Context) State {
+	_, _, _ = f.refreshing.Do("", func() (any, error) {
+		// Shared by all callers, so it must not end when the first one leaves.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pollTimeout)
+		defer cancel()
+		f.refresh(ctx)
+		return nil, nil
+	})
+	return f.State()
+}
+
+func (f *Follower) refresh(ctx context.Context) {
+	for range pagesAtOnce {
+		more, err := f.readPage(ctx)
+		if err != nil {
+			f.unreachable(err)
+			return
+		}
+		if !more {
+			f.checkSigned(ctx)
+			return
+		}
+	}
+}
+
+// readPage fetches and verifies the next page and reports whether there is more.
+func (f *Follower) readPage(ctx context.Context) (more bool, err error) {
+	at := f.State()
+	page, err := f.source.AuditPage(ctx, agentwrit.AuditFilter{Offset: int(at.Verified), Limit: wire.MaxAuditPage})
+	if err != nil {
+		return false, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.state.Verified != at.Verified {
+		return true, nil // restarted in the meantime
+	}
+	before := f.state
+	s := &f.state
+	s.Unreachable, s.Total = nil, int64(page.Total)
+	switch {
+	case s.Broken != nil:
+	case s.Total < s.Verified:
+		s.Broken = fmt.Errorf("the broker reports %d events and reported %d before: the log was truncated or replaced", s.Total, s.Verified)
+	default:
+		f.verify(page.Events)
+	}
+	if s.Total != before.Total || s.Verified != before.Verified || (s.Broken == nil) != (before.Broken == nil) || before.Unreachable != nil {
+		f.announce()
+	}
+	return s.Broken == nil && len(page.Events) > 0 && s.Verified < s.Total, nil
+}
+
+// verify verifies events up to the first that does not continue the chain. The
+// caller holds the lock.
+func (f *Follower) verify(events []agentwrit.AuditEvent) {
+	s := &f.state
+	good := 0
+	for _, e := range events {
+		if s.Broken = f.chain.Add(e); s.Broken != nil {
+			break
+		}
+		good++
+	}
+	if good > 0 {
+		s.Verified, s.Head = f.chain.Size, f.chain.Head
+		// A returned slice is never modified.
+		all := slices.Concat(s.Newest, events[:good])
+		s.Newest = all[max(0, len(all)-keep):]
+	}
+}
+
+// unreachable records that the broker did not respond.
+func (f *Follower) unreachable(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.state.Unreachable == nil {
+		f.state.Since = f.now()
+		f.state.Unreachable = err
+		f.announce()
+	}
+}
+
+// checkSigned compares the log with the broker's checkpoint, if it publishes one.
+// A checkpoint beyond the fetched events is compared the next time.
+func (f *Follower) checkSigned(ctx context.Context) {
+	if f.now().Sub(f.signedAt) < checkEvery {
+		return
+	}
+	f.signedAt = f.now()
+	_, c, err := f.source.Checkpoint(ctx)
+	if err != nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := &f.state
+	if i := c.Size - s.First(); s.Broken == nil && i >= 0 && i < int64(len(s.Newest)) {
+		if s.Newest[i].Hash != c.Hash {
+			s.Broken = fmt.Errorf("the first %d events are not those that the broker signed: the log was rewritten", c.Size)
+		} else {
+			s.Signed = &c
+		}
+		f.announce()
+	}
+}
+
+// Restart discards the state, so that the log is fetched and verified again.
+func (f *Follower) Restart() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.chain = wire.Chain{}
+	f.state = State{Head: wire.GenesisHash, version: f.state.version}
+	f.announce()
+}
+
+// announce wakes the callers of Next. The caller holds the lock.
+func (f *Follower) announce() {
+	f.state.version++
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+// Watch keeps the broker polled every second until the returned function is
+// called.
+func (f *Follower) Watch() (leave func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.viewers++; f.viewers == 1 {
+		ctx, cancel := context.WithCancel(context.Background())
+		f.stop = cancel
+		f.polling.Go(func() { f.poll(ctx) })
+	}
+	return sync.OnceFunc(func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.viewers--; f.viewers == 0 && f.stop != nil {
+			f.stop()
+			f.stop = nil
+		}
+	})
+}
+
+func (f *Follower) poll(ctx context.Context) {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			f.Refresh(ctx)
+		}
+	}
+}
+
+// Next waits until the state differs from the given one and returns it. It fails
+// with ctx's error.
+func (f *Follower) Next(ctx context.Context, known State) (State, error) {
+	for {
+		f.mu.Lock()
+		state, changed := f.state, f.changed
+		f.mu.Unlock()
+		if state.version != known.version {
+			return state, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return known, ctx.Err()
+		}
+	}
+}
