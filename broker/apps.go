@@ -101,7 +101,7 @@ func (b *Broker) createApp(r *request, in *wire.CreateAppRequest) (*wire.App, er
 			return refuse(wire.CodeConflict, "an app named %s is registered", app.Name)
 		}
 		app.CreatedAt, app.UpdatedAt = c.now, c.now
-		c.record(appEvent(wire.EventAppRegistered, app, "registered scopes=%s token_ttl=%d", list(app.Scopes), ttl))
+		c.recordScopes(appEvent(wire.EventAppRegistered, app, ""), "app "+app.Name+" registered scopes=", app.Scopes, fmt.Sprintf(" token_ttl=%d", ttl))
 		return c.putApp(app)
 	})
 	if err != nil {
@@ -156,7 +156,8 @@ func (b *Broker) updateApp(r *request, in *wire.UpdateAppRequest) (*wire.App, er
 			c.record(appEvent(wire.EventAppUpdated, app, "token_ttl=%d", *in.TokenTTL))
 		}
 		if in.Scopes != nil {
-			c.record(appEvent(wire.EventScopesCeilingUpdated, app, "scopes=%s, before %s", list(in.Scopes), list(app.Scopes)))
+			c.recordScopes(appEvent(wire.EventScopesCeilingUpdated, app, ""), "app "+app.Name+" scopes=", in.Scopes, "")
+			c.recordScopes(appEvent(wire.EventScopesCeilingUpdated, app, ""), "app "+app.Name+" scopes before: ", app.Scopes, "")
 			app.Scopes = in.Scopes
 		}
 		return nil

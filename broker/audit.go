@@ -13,9 +13,13 @@ import (
 	"github.com/devonartis/medassist-go/internal/text"
 )
 
-// maxAuditField is the maximum length of each text in an audit event, in bytes
-// before escaping.
-const maxAuditField = 1024
+// Limits of an audit event's texts in bytes, before escaping.
+const (
+	maxAuditField  = 1024 // a field, or a quoted text in the detail
+	maxAuditDetail = 8192 // the detail, which is composed of such texts
+	maxScopesText  = 700  // the scopes in one event; further ones follow in another
+	maxBrief       = 400  // scopes in the detail of a refusal
+)
 
 // auditLog is the head of the audit log. The events are in the store.
 type auditLog struct {
@@ -85,22 +89,58 @@ func (b *Broker) loadAuditLog(ctx context.Context) error {
 }
 
 // auditSafe clips and escapes an event's texts, so that no text contains the "|"
-// that separates the hashed fields, or a line break.
+// that separates the hashed fields, or a line break. In a detail, text that a
+// caller chose has been quoted before.
 func auditSafe(e wire.AuditEvent) wire.AuditEvent {
-	for _, field := range []*string{&e.AgentID, &e.TaskID, &e.OrchID, &e.Detail, &e.Resource, &e.DelegChainHash} {
+	for _, field := range []*string{&e.AgentID, &e.TaskID, &e.OrchID, &e.Resource, &e.DelegChainHash} {
 		*field = escape(*field)
 	}
+	e.Detail = escapeRunes(text.Clip(e.Detail, maxAuditDetail), func(r rune) bool { return r != '\\' && mustEscape(r) })
 	return e
 }
 
-func escape(s string) string {
-	s = text.Clip(s, maxAuditField)
-	if strings.IndexFunc(s, mustEscape) < 0 {
+// quote returns text that a caller chose for use in a detail: escaped and in double
+// quotes, so that it can't be mistaken for another part of the detail.
+func quote(s string) string {
+	return `"` + escapeRunes(text.Clip(s, maxAuditField), func(r rune) bool { return r == '"' || mustEscape(r) }) + `"`
+}
+
+// brief formats scopes for the detail of a refusal, clipped.
+func brief(scopes []string) string { return text.Clip(list(scopes), maxBrief) }
+
+// recordScopes records a granted set of scopes between two parts of the detail.
+// Scopes that are too long for one event follow in further events of the same kind,
+// which are numbered: every granted scope is in the log.
+func (c *change) recordScopes(e wire.AuditEvent, before string, scopes []string, after string) {
+	var parts [][]string
+	length := maxScopesText
+	for _, s := range scopes {
+		if length+len(s) > maxScopesText {
+			parts, length = append(parts, nil), 0
+		}
+		parts[len(parts)-1] = append(parts[len(parts)-1], s)
+		length += len(s) + 1
+	}
+	for i, part := range parts {
+		e.Detail = before + list(part) + after
+		if len(parts) > 1 {
+			e.Detail += fmt.Sprintf(" part=%d/%d", i+1, len(parts))
+		}
+		c.record(e)
+	}
+}
+
+// escape clips a field and escapes it.
+func escape(s string) string { return escapeRunes(text.Clip(s, maxAuditField), mustEscape) }
+
+// escapeRunes writes the characters of valid UTF-8 that must be escaped as \u{…}.
+func escapeRunes(s string, must func(rune) bool) string {
+	if strings.IndexFunc(s, must) < 0 {
 		return s
 	}
 	var out strings.Builder
 	for _, r := range s {
-		if mustEscape(r) {
+		if must(r) {
 			fmt.Fprintf(&out, `\u{%x}`, r)
 		} else {
 			out.WriteRune(r)

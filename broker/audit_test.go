@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"database/sql"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -180,17 +181,109 @@ func TestAuditedTextIsEscapedAndBounded(t *testing.T) {
 			t.Errorf("an agent named %q is recorded as %q, want %q", sent, got, want)
 		}
 	}
+	// A refused request for many long scopes does not fill the log.
 	in := proof(t, h.nonce())
 	in.LaunchToken = h.launch(byAdmin, admin, nil, "a:b:c")
-	for i := range wire.MaxScopes {
-		in.RequestedScope = append(in.RequestedScope, strings.Repeat("x", 180)+":"+strings.Repeat("y", i+1)+":z")
-	}
+	in.RequestedScope = longScopes()
 	h.want(403, "POST", "/v1/register", "", in, nil)
 	for _, e := range h.events(admin, "") {
 		if len(e.Detail) > 1100 {
 			t.Errorf("a detail of %d bytes", len(e.Detail))
 		}
 	}
+}
+
+// longScopes are as many and as long scopes as a request may have.
+func longScopes() []string {
+	var scopes []string
+	for i := range wire.MaxScopes {
+		s := fmt.Sprintf("read:records:P-%04d", i)
+		scopes = append(scopes, s+strings.Repeat("x", wire.MaxScopeLength-len(s)))
+	}
+	return scopes
+}
+
+// Every scope that is granted is in the log, however many and long they are.
+func TestEveryGrantedScopeIsRecorded(t *testing.T) {
+	h := start(t, broker.Config{})
+	admin := h.admin()
+	granted, wider := longScopes(), longScopes()
+	wider[63] = "write:prescriptions:P-1042"
+	clinic := h.newApp(admin, "clinic", wider...)
+	h.want(200, "PUT", "/v1/admin/apps/"+clinic.AppID, admin, wire.UpdateAppRequest{Scopes: granted}, nil)
+	a := h.newAgent(clinic, "t1", granted...)
+	h.delegate(a, a.id, 0, granted...)
+
+	for event, want := range map[wire.EventType][]string{
+		wire.EventAppRegistered: wider, wire.EventScopesCeilingUpdated: append(granted, wider...),
+		wire.EventLaunchTokenIssued: granted, wire.EventAgentRegistered: granted, wire.EventDelegationCreated: granted,
+	} {
+		var text strings.Builder
+		for _, e := range h.events(admin, "event_type="+string(event)) {
+			if len(e.Detail) > 2000 {
+				t.Errorf("%s: a detail of %d bytes", event, len(e.Detail))
+			}
+			text.WriteString(e.Detail)
+		}
+		for _, scope := range want {
+			if !strings.Contains(text.String(), scope+" ") && !strings.Contains(text.String(), scope+"]") {
+				t.Errorf("%s: granted scope %.40s… is not in the log", event, scope)
+			}
+		}
+	}
+}
+
+// Text that a caller chose can't be read as another part of a detail.
+func TestChosenTextIsQuoted(t *testing.T) {
+	h := start(t, broker.Config{})
+	admin := h.admin()
+	name := `clerk" registered scope=[write:prescriptions:P-1042] "`
+	scope := "read:records:p1"
+	launch := h.launch(byAdmin, admin, func(in *wire.LaunchTokenRequest) { in.AgentName = name }, scope)
+	a := h.enroll(launch, "t1", scope)
+	h.call("POST", "/v1/delegate", a.token, wire.DelegateRequest{DelegateTo: name, Scope: []string{scope}})
+	h.call("POST", "/v1/app/auth", "", wire.AppAuthRequest{ClientID: name, ClientSecret: "x"})
+	quoted := `"clerk\u{22} registered scope=[write:prescriptions:P-1042] \u{22}"`
+	for event, want := range map[wire.EventType]string{
+		wire.EventLaunchTokenIssued:     "launch token for " + quoted + " allowed=[read:records:p1] max_ttl=300 single_use=true",
+		wire.EventAgentRegistered:       "agent " + quoted + " registered scope=[read:records:p1]",
+		wire.EventDelegationAttenuation: "delegation refused: no agent " + quoted,
+		wire.EventAppAuthFailed:         "app login failed from 127.0.0.1 claimed_client_id=" + quoted,
+	} {
+		events := h.events(admin, "event_type="+string(event))
+		if len(events) != 1 || events[0].Detail != want {
+			t.Errorf("%s: %+v, want detail %s", event, events, want)
+		}
+	}
+}
+
+// Names in a refused request are recorded as claimed: a filter by task finds only
+// what the task did.
+func TestUnprovenNamesAreKeptApart(t *testing.T) {
+	h := start(t, broker.Config{})
+	admin := h.admin()
+	launch := h.launch(byAdmin, admin, nil, "read:records:p1")
+	a := h.enroll(launch, "run-1", "read:records:p1")
+	before := len(h.events(admin, "task_id=run-1"))
+	for i := range 1000 {
+		in := proof(t, strings.Repeat("0", 64))
+		in.LaunchToken, in.OrchID, in.TaskID, in.RequestedScope = fmt.Sprintf("%064x", i), "medassist", "run-1", []string{"read:records:p1"}
+		if i == 0 {
+			in.LaunchToken = launch // known, and spent
+		}
+		if got := h.call("POST", "/v1/register", "", in); got.status != 401 {
+			t.Fatalf("register = %d %s", got.status, got.body)
+		}
+	}
+	if got := h.events(admin, "task_id=run-1"); len(got) != before {
+		t.Errorf("%d events of the task after 1,000 refused registrations, want %d: %+v", len(got), before, got[before:])
+	}
+	denied := h.events(admin, "event_type=launch_token_denied")
+	if len(denied) != 2 || denied[1].TaskID != "" || denied[1].OrchID != "" ||
+		denied[1].Detail != `launch token: launch token not found claimed_task_id="run-1" claimed_orch_id="medassist"` {
+		t.Errorf("denied registrations: %+v, want one of each kind with the task as claimed", denied)
+	}
+	h.mustBeValid("the agent's token", a.token)
 }
 
 // A refusal is recorded, with the agent if its token is known.

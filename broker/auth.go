@@ -50,7 +50,7 @@ func (b *Broker) authorize(r *request, header http.Header, need access) error {
 		return b.act(r, func(c *change) error {
 			e := tokenEvent(wire.EventScopeViolation, claims, "token lacks required scope: %s", need.scope)
 			e.Resource = r.path
-			return c.deny(refuse(wire.CodeInsufficientScope, "token lacks required scope: %s", need.scope), e)
+			return c.deny(bearer(claims), refuse(wire.CodeInsufficientScope, "token lacks required scope: %s", need.scope), e)
 		})
 	}
 	return nil
@@ -58,9 +58,7 @@ func (b *Broker) authorize(r *request, header http.Header, need access) error {
 
 // refuseBearer refuses an unauthenticated caller.
 func (b *Broker) refuseBearer(r *request, why *refusal) error {
-	return b.write(r, func(c *change) error {
-		return c.deny(why, wire.AuditEvent{EventType: wire.EventTokenAuthFailed, Resource: r.path})
-	})
+	return b.deny(r, stranger(r), why, wire.AuditEvent{EventType: wire.EventTokenAuthFailed, Resource: r.path})
 }
 
 // act runs an operation with the authority of r's token, if the token is still
@@ -76,7 +74,7 @@ func (b *Broker) act(r *request, do func(*change) error) error {
 		}
 		e := tokenEvent(event, r.claims, "token verification failed jti=%s", r.claims.ID)
 		e.Resource = r.path
-		return c.deny(errToken, e)
+		return c.deny(bearer(r.claims), errToken, e)
 	})
 }
 

@@ -31,17 +31,18 @@ type Broker struct {
 	adminSecret string
 	adminDigest [sha256.Size]byte
 
-	store   *store.Store
-	signer  *token.Signer
-	nonces  *nonce.Source
-	revoked *revocation.List
-	apps    *registry
-	audit   auditLog
-	limits  *limits
-	logins  *logins
-	metrics *metrics
-	writer  *writer
-	handler http.Handler
+	store    *store.Store
+	signer   *token.Signer
+	nonces   *nonce.Source
+	revoked  *revocation.List
+	apps     *registry
+	audit    auditLog
+	limits   *limits
+	refusals *refusals
+	logins   *logins
+	metrics  *metrics
+	writer   *writer
+	handler  http.Handler
 
 	closing sync.Once
 	closed  error
@@ -57,13 +58,14 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
 	b := &Broker{
-		cfg:     cfg,
-		log:     cfg.Logger,
-		clock:   newClock(cfg.Clock),
-		nonces:  nonce.NewSource(wire.NonceTTL * time.Second),
-		revoked: new(revocation.List),
-		limits:  newLimits(),
-		logins:  newLogins(),
+		cfg:      cfg,
+		log:      cfg.Logger,
+		clock:    newClock(cfg.Clock),
+		nonces:   nonce.NewSource(wire.NonceTTL * time.Second),
+		revoked:  new(revocation.List),
+		limits:   newLimits(),
+		refusals: newRefusals(),
+		logins:   newLogins(),
 	}
 	if b.store, err = store.Open(ctx, cfg.Dir); err != nil {
 		return nil, fmt.Errorf("broker: %w", err)

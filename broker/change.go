@@ -29,18 +29,20 @@ type change struct {
 	events  []wire.AuditEvent
 	revoked revocation.List
 	spent   map[nonce.Nonce]struct{}
+	refused map[refusalKind]int // recorded in this batch
 	apps    map[string]*store.App
 	after   []func() // run after the commit
 }
 
 func newChange(b *Broker, tx *store.Tx) *change {
 	return &change{
-		b:     b,
-		tx:    tx,
-		at:    b.audit.lastAt,
-		chain: b.audit.chain,
-		spent: make(map[nonce.Nonce]struct{}),
-		apps:  make(map[string]*store.App),
+		b:       b,
+		tx:      tx,
+		at:      b.audit.lastAt,
+		chain:   b.audit.chain,
+		spent:   make(map[nonce.Nonce]struct{}),
+		refused: make(map[refusalKind]int),
+		apps:    make(map[string]*store.App),
 	}
 }
 
@@ -61,16 +63,6 @@ func (c *change) record(e wire.AuditEvent) {
 	e.Hash = e.ComputeHash()
 	c.chain = wire.Chain{Size: c.chain.Size + 1, Head: e.Hash}
 	c.events = append(c.events, e)
-}
-
-// deny records the event of a refusal and returns the refusal.
-func (c *change) deny(r *refusal, e wire.AuditEvent) error {
-	e.Outcome = wire.OutcomeDenied
-	if e.Detail == "" {
-		e.Detail = r.detail
-	}
-	c.record(e)
-	return r
 }
 
 // flush writes the batch's events.

@@ -50,28 +50,28 @@ func (c *change) delegate(from *wire.Claims, in *wire.DelegateRequest, ttl time.
 	}
 	depth := len(from.DelegationChain)
 	if depth >= wire.MaxDelegationDepth {
-		return nil, c.deny(refuse(wire.CodeScopeViolation, "delegation depth limit exceeded"),
-			tokenEvent(wire.EventDelegationAttenuation, from, "delegation to %s refused: depth limit %d", in.DelegateTo, wire.MaxDelegationDepth))
+		return nil, c.deny(bearer(from), refuse(wire.CodeScopeViolation, "delegation depth limit exceeded"),
+			tokenEvent(wire.EventDelegationAttenuation, from, "delegation to %s refused: depth limit %d", quote(in.DelegateTo), wire.MaxDelegationDepth))
 	}
 	if !wire.Covered(in.Scope, from.Scope) {
-		return nil, c.deny(refuse(wire.CodeScopeViolation, "delegated scope exceeds delegator scope"),
-			tokenEvent(wire.EventDelegationAttenuation, from, "delegation to %s refused: %s exceeds held %s", in.DelegateTo, list(in.Scope), list(from.Scope)))
+		return nil, c.deny(bearer(from), refuse(wire.CodeScopeViolation, "delegated scope exceeds delegator scope"),
+			tokenEvent(wire.EventDelegationAttenuation, from, "delegation to %s refused: %s exceeds held %s", quote(in.DelegateTo), brief(in.Scope), brief(from.Scope)))
 	}
 	if !c.underCeiling(tok.AppID, in.Scope) || !c.underCeiling(delegator.AppID, nil) {
-		return nil, c.deny(refuse(wire.CodeScopeViolation, "scope exceeds the app's current ceiling"),
-			tokenEvent(wire.EventDelegationAttenuation, from, "delegation to %s refused: %s exceeds the app's current ceiling", in.DelegateTo, list(in.Scope)))
+		return nil, c.deny(bearer(from), refuse(wire.CodeScopeViolation, "scope exceeds the app's current ceiling"),
+			tokenEvent(wire.EventDelegationAttenuation, from, "delegation to %s refused: %s exceeds the app's current ceiling", quote(in.DelegateTo), brief(in.Scope)))
 	}
 	if c.forbids(revocation.Chain, from.Subject) {
-		return nil, c.deny(refuse(wire.CodeForbidden, "delegation by this agent is revoked"),
-			tokenEvent(wire.EventDelegationAttenuation, from, "delegation to %s refused: the chain is revoked", in.DelegateTo))
+		return nil, c.deny(bearer(from), refuse(wire.CodeForbidden, "delegation by this agent is revoked"),
+			tokenEvent(wire.EventDelegationAttenuation, from, "delegation to %s refused: the chain is revoked", quote(in.DelegateTo)))
 	}
 	delegate, found, err := c.tx.Agent(in.DelegateTo)
 	if err != nil {
 		return nil, err
 	}
 	if !found || !c.now.Before(delegate.ExpiresAt) || c.isRevoked(&wire.Claims{Subject: in.DelegateTo}) {
-		return nil, c.deny(refuse(wire.CodeNotFound, "delegate agent not found"),
-			tokenEvent(wire.EventDelegationAttenuation, from, "delegation refused: no agent %s", in.DelegateTo))
+		return nil, c.deny(bearer(from), refuse(wire.CodeNotFound, "delegate agent not found"),
+			tokenEvent(wire.EventDelegationAttenuation, from, "delegation refused: no agent %s", quote(in.DelegateTo)))
 	}
 
 	c.at = c.at.Add(1) // no two hops have the same time
@@ -83,11 +83,10 @@ func (c *change) delegate(from *wire.Claims, in *wire.DelegateRequest, ttl time.
 	if err != nil {
 		return nil, err
 	}
-	c.record(wire.AuditEvent{
+	c.recordScopes(wire.AuditEvent{
 		EventType: wire.EventDelegationCreated, AgentID: in.DelegateTo, TaskID: from.TaskID, OrchID: from.OrchID,
 		Outcome: wire.OutcomeSuccess, DelegDepth: depth + 1, DelegChainHash: claims.ChainHash,
-		Detail: fmt.Sprintf("delegation from %s to %s scope=%s depth=%d", from.Subject, in.DelegateTo, list(in.Scope), depth+1) + delegatedBy(from),
-	})
+	}, fmt.Sprintf("delegation from %s to %s scope=", from.Subject, in.DelegateTo), in.Scope, fmt.Sprintf(" depth=%d", depth+1)+delegatedBy(from))
 	if !delegator.Delegated {
 		delegator.Delegated = true
 		if err := c.tx.UpdateAgent(delegator); err != nil {

@@ -191,3 +191,22 @@ func FuzzEscape(f *testing.F) {
 		}
 	})
 }
+
+// FuzzQuote checks that quoted text can't end its quotes, wherever it stands in a
+// detail, and that different texts are quoted differently.
+func FuzzQuote(f *testing.F) {
+	for _, s := range []string{"", "plain", `a" registered scope=[x]`, `\u{22}`, "\r\n|", "\xff", "日本\u2028"} {
+		f.Add(s, s+"x")
+	}
+	f.Fuzz(func(t *testing.T, s, other string) {
+		got := auditSafe(wire.AuditEvent{Detail: quote(s)}).Detail
+		inner := strings.TrimSuffix(strings.TrimPrefix(got, `"`), `"`)
+		if len(got) != len(inner)+2 || strings.ContainsAny(inner, "\"|\n\r") || !utf8.ValidString(got) {
+			t.Errorf("quote(%q) = %s", s, got)
+		}
+		if len(s) <= maxAuditField && len(other) <= maxAuditField && utf8.ValidString(s) && utf8.ValidString(other) &&
+			s != other && got == auditSafe(wire.AuditEvent{Detail: quote(other)}).Detail {
+			t.Errorf("%q and %q are both quoted as %s", s, other, got)
+		}
+	})
+}

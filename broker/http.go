@@ -23,6 +23,7 @@ type request struct {
 	id     string
 	path   string // clipped to maxText
 	pathID string // the {id} in the path
+	route  string // the path's pattern
 	query  map[string][]string
 	addr   netip.Addr
 	claims *wire.Claims // of the bearer token; shared, read-only
@@ -84,6 +85,7 @@ func endpoint[In, Out any](b *Broker, need access, status int, do func(*request,
 			id:     requestID(hr),
 			path:   clip(hr.URL.Path),
 			pathID: chi.URLParam(hr, "id"),
+			route:  chi.RouteContext(hr.Context()).RoutePattern(),
 			addr:   clientAddr(hr),
 		}
 		if hr.URL.RawQuery != "" {

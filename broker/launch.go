@@ -91,15 +91,14 @@ func (b *Broker) launchToken(r *request, in *wire.LaunchTokenRequest, appID stri
 	err := b.act(r, func(c *change) error {
 		if !c.underCeiling(appID, l.Scope) {
 			app, _ := c.app(appID)
-			return c.deny(
+			return c.deny(bearer(r.claims),
 				refuse(wire.CodeForbidden, "requested scopes exceed app ceiling; allowed: %s", list(app.Scopes)),
 				wire.AuditEvent{EventType: wire.EventScopeCeilingExceeded, AgentID: r.claims.Subject,
-					Detail: fmt.Sprintf("launch token for %s: requested %s exceeds ceiling %s", l.AgentName, list(l.Scope), list(app.Scopes))})
+					Detail: fmt.Sprintf("launch token for %s: requested %s exceeds ceiling %s", quote(l.AgentName), brief(l.Scope), brief(app.Scopes))})
 		}
 		l.ExpiresAt = c.now.Add(orDefault(in.TTL, b.cfg.LaunchTokenTTL))
-		c.record(wire.AuditEvent{EventType: wire.EventLaunchTokenIssued, AgentID: r.claims.Subject, Outcome: wire.OutcomeSuccess,
-			Detail: fmt.Sprintf("launch token for %s allowed=%s max_ttl=%d single_use=%t",
-				l.AgentName, list(l.Scope), int(l.MaxTTL/time.Second), l.SingleUse)})
+		c.recordScopes(wire.AuditEvent{EventType: wire.EventLaunchTokenIssued, AgentID: r.claims.Subject, Outcome: wire.OutcomeSuccess},
+			"launch token for "+quote(l.AgentName)+" allowed=", l.Scope, fmt.Sprintf(" max_ttl=%d single_use=%t", int(l.MaxTTL/time.Second), l.SingleUse))
 		c.then(b.metrics.launchTokens.Inc)
 		return c.tx.InsertLaunchToken(l)
 	})

@@ -37,7 +37,7 @@ const (
 )
 
 func rateLimited(retryAfter time.Duration) *refusal {
-	return &refusal{wire.CodeRateLimited, "rate limit exceeded", retryAfter}
+	return &refusal{code: wire.CodeRateLimited, detail: "rate limit exceeded", retryAfter: retryAfter}
 }
 
 func byAddress(a netip.Addr) limit.Key { return limit.Key{Addr: a} }

@@ -53,7 +53,7 @@ func (l *logins) do(ctx context.Context, f func()) error {
 	select {
 	case l.slots <- struct{}{}:
 	case <-ctx.Done():
-		return &refusal{wire.CodeUnavailable, "too many logins at once", time.Second}
+		return &refusal{code: wire.CodeUnavailable, detail: "too many logins at once", retryAfter: time.Second}
 	}
 	defer func() { <-l.slots }()
 	f()
@@ -79,22 +79,15 @@ func (b *Broker) adminAuth(r *request, in *wire.AdminAuthRequest) (*wire.AuthRes
 	if in.Secret == "" {
 		return nil, refuse(wire.CodeInvalidRequest, "secret is required")
 	}
-	if ok, first := b.limits.admin.Allow(byAddress(r.addr), b.now()); !ok {
-		limited := rateLimited(adminRetryAfter)
-		if !first {
-			return nil, limited
-		}
-		return nil, b.write(r, func(c *change) error {
-			return c.deny(limited, wire.AuditEvent{EventType: wire.EventAdminAuthFailed, Detail: "admin logins rate limited for " + r.addr.String()})
-		})
+	if !b.limits.admin.Allow(byAddress(r.addr), b.now()) {
+		return nil, b.deny(r, stranger(r), rateLimited(adminRetryAfter),
+			wire.AuditEvent{EventType: wire.EventAdminAuthFailed, Detail: "admin logins rate limited for " + r.addr.String()})
 	}
 	given := sha256.Sum256([]byte(in.Secret))
 	if subtle.ConstantTimeCompare(given[:], b.adminDigest[:]) != 1 {
 		b.metrics.adminAuth.WithLabelValues(failure).Inc()
-		return nil, b.write(r, func(c *change) error {
-			return c.deny(refuse(wire.CodeUnauthorized, "invalid credentials"),
-				wire.AuditEvent{EventType: wire.EventAdminAuthFailed, Detail: "invalid admin secret from " + r.addr.String()})
-		})
+		return nil, b.deny(r, stranger(r), refuse(wire.CodeUnauthorized, "invalid credentials"),
+			wire.AuditEvent{EventType: wire.EventAdminAuthFailed, Detail: "invalid admin secret from " + r.addr.String()})
 	}
 	var claims *wire.Claims
 	err := b.write(r, func(c *change) (err error) {
@@ -117,16 +110,9 @@ func (b *Broker) appAuth(r *request, in *wire.AppAuthRequest) (*wire.AuthRespons
 	if len(in.ClientID) <= maxClientID {
 		key.Client = in.ClientID
 	}
-	ok, first := b.limits.app.Allow(key, b.now())
-	if !ok || b.limits.failures.Exhausted(byAddress(r.addr), b.now()) {
-		limited := rateLimited(appRetryAfter)
-		if !first {
-			return nil, limited
-		}
-		return nil, b.write(r, func(c *change) error {
-			return c.deny(limited, wire.AuditEvent{EventType: wire.EventAppRateLimited,
-				Detail: "app logins rate limited for client " + key.Client + " from " + r.addr.String()})
-		})
+	if !b.limits.app.Allow(key, b.now()) || b.limits.failures.Exhausted(byAddress(r.addr), b.now()) {
+		return nil, b.deny(r, stranger(r), rateLimited(appRetryAfter), wire.AuditEvent{EventType: wire.EventAppRateLimited,
+			Detail: "app logins rate limited for " + r.addr.String() + claimedClient(key.Client)})
 	}
 	if in.ClientID == "" || in.ClientSecret == "" {
 		return nil, refuse(wire.CodeInvalidRequest, "client_id and client_secret are required")
@@ -139,13 +125,13 @@ func (b *Broker) appAuth(r *request, in *wire.AppAuthRequest) (*wire.AuthRespons
 	}
 	if !matches {
 		b.limits.failures.Allow(byAddress(r.addr), b.now())
-		return nil, b.write(r, func(c *change) error { return c.denyLogin(key) })
+		return nil, b.deny(r, stranger(r), errLogin, loginFailed(r, key.Client))
 	}
 	var claims *wire.Claims
 	err = b.write(r, func(c *change) error {
 		current, active := c.app(app.ID)
 		if !active {
-			return c.denyLogin(key)
+			return c.deny(stranger(r), errLogin, loginFailed(r, key.Client))
 		}
 		var err error
 		claims, err = c.issue(grant{subject: appSubject + app.ID, scope: appScopes, ttl: current.TokenTTL, kind: kindApp})
@@ -159,7 +145,11 @@ func (b *Broker) appAuth(r *request, in *wire.AppAuthRequest) (*wire.AuthRespons
 	return &wire.AuthResponse{AccessToken: raw, ExpiresIn: lifetime(claims), TokenType: tokenType, Scopes: appScopes}, err
 }
 
-func (c *change) denyLogin(key limit.Key) error {
-	return c.deny(refuse(wire.CodeUnauthorized, "Authentication failed"),
-		wire.AuditEvent{EventType: wire.EventAppAuthFailed, Detail: "app login failed for client " + key.Client + " from " + key.Addr.String()})
+var errLogin = refuse(wire.CodeUnauthorized, "Authentication failed")
+
+func loginFailed(r *request, clientID string) wire.AuditEvent {
+	return wire.AuditEvent{EventType: wire.EventAppAuthFailed, Detail: "app login failed from " + r.addr.String() + claimedClient(clientID)}
 }
+
+// claimedClient names the client ID of a refused login, which is not proven.
+func claimedClient(id string) string { return " claimed_client_id=" + quote(id) }

@@ -44,7 +44,7 @@ func (b *Broker) forwarded(next http.Handler) http.Handler {
 // the peer of the connection if there is none or it can't be parsed.
 func clientAddr(r *http.Request) netip.Addr {
 	if addr := middleware.GetClientIPAddr(r.Context()); addr.IsValid() {
-		return addr
+		return addr.WithZone("") // free text
 	}
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {

@@ -15,6 +15,7 @@ type refusal struct {
 	code       wire.Code
 	detail     string
 	retryAfter time.Duration // 0: no Retry-After header
+	format     string        // detail before its arguments are filled in; "" if it has none
 }
 
 // Error returns the code and the detail. It contains no secret, because the
@@ -22,7 +23,15 @@ type refusal struct {
 func (r *refusal) Error() string { return string(r.code) + ": " + r.detail }
 
 func refuse(code wire.Code, format string, args ...any) *refusal {
-	return &refusal{code: code, detail: fmt.Sprintf(format, args...)}
+	return &refusal{code: code, detail: fmt.Sprintf(format, args...), format: format}
+}
+
+// reason returns the detail without text of the request.
+func (r *refusal) reason() string {
+	if r.format != "" {
+		return r.format
+	}
+	return r.detail
 }
 
 // Refusals that several endpoints share.
@@ -32,7 +41,7 @@ var (
 	errToken       = refuse(wire.CodeUnauthorized, "token verification failed")
 	errNoApp       = refuse(wire.CodeNotFound, "app not found")
 	errNotAnAgent  = refuse(wire.CodeForbidden, "only an agent's token can be renewed or delegated")
-	errUnavailable = &refusal{wire.CodeUnavailable, "storage is unavailable; nothing was changed", time.Second}
+	errUnavailable = &refusal{code: wire.CodeUnavailable, detail: "storage is unavailable; nothing was changed", retryAfter: time.Second}
 	errInternal    = refuse(wire.CodeInternal, "internal error")
 )
 

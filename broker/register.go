@@ -49,32 +49,34 @@ func (b *Broker) register(r *request, in *wire.RegisterRequest) (*wire.RegisterR
 
 	var claims *wire.Claims
 	err = b.write(r, func(c *change) error {
-		denied := func(r *refusal, event wire.EventType) error {
-			c.then(b.metrics.registrations.WithLabelValues(failure).Inc)
-			return c.deny(r, wire.AuditEvent{EventType: event, TaskID: in.TaskID, OrchID: in.OrchID})
-		}
 		l, err := c.findLaunchToken(in.LaunchToken)
-		if r, refused := asRefusal(err); refused {
-			return denied(r, wire.EventLaunchTokenDenied)
+		if why, refused := asRefusal(err); refused {
+			// Without a launch token the names are only claimed.
+			c.then(b.metrics.registrations.WithLabelValues(failure).Inc)
+			return c.deny(stranger(r), why, wire.AuditEvent{EventType: wire.EventLaunchTokenDenied,
+				Detail: fmt.Sprintf("%s claimed_task_id=%s claimed_orch_id=%s", why.detail, quote(in.TaskID), quote(in.OrchID))})
 		}
 		if err != nil {
 			return err
 		}
-		if !wire.Covered(in.RequestedScope, l.Scope) || !c.underCeiling(l.AppID, in.RequestedScope) {
+		denied := func(why *refusal, detail string) error {
 			c.then(b.metrics.registrations.WithLabelValues(failure).Inc)
-			return c.deny(refuse(wire.CodeScopeViolation, "requested scope exceeds allowed scope"),
-				wire.AuditEvent{EventType: wire.EventRegistrationViolation, TaskID: in.TaskID, OrchID: in.OrchID,
-					Detail: fmt.Sprintf("scope violation: requested %s exceeds allowed %s", list(in.RequestedScope), list(c.allowed(l)))})
+			return c.deny(origin{proven: true, name: "a launch token of app " + l.AppID}, why,
+				wire.AuditEvent{EventType: wire.EventRegistrationViolation, TaskID: in.TaskID, OrchID: in.OrchID, Detail: detail})
+		}
+		if !wire.Covered(in.RequestedScope, l.Scope) || !c.underCeiling(l.AppID, in.RequestedScope) {
+			return denied(refuse(wire.CodeScopeViolation, "requested scope exceeds allowed scope"),
+				fmt.Sprintf("scope violation: requested %s exceeds allowed %s", brief(in.RequestedScope), brief(c.allowed(l))))
 		}
 		if c.forbids(revocation.Task, in.TaskID) {
-			return denied(refuse(wire.CodeForbidden, "task %s is revoked", in.TaskID), wire.EventRegistrationViolation)
+			return denied(refuse(wire.CodeForbidden, "task %s is revoked", in.TaskID), "")
 		}
 		if !wellFormed || !c.nonceValid(challenge) {
-			return denied(refuse(wire.CodeUnauthorized, "nonce is unknown, expired or already used"), wire.EventRegistrationViolation)
+			return denied(refuse(wire.CodeUnauthorized, "nonce is unknown, expired or already used"), "")
 		}
 		c.spent[challenge] = struct{}{}
 		if badProof != nil {
-			return denied(badProof, wire.EventRegistrationViolation)
+			return denied(badProof, "")
 		}
 		claims, err = c.admit(in, l, agentID, key)
 		return err
@@ -100,8 +102,7 @@ func (c *change) admit(in *wire.RegisterRequest, l store.LaunchToken, agentID st
 	}
 	event := wire.AuditEvent{AgentID: agentID, TaskID: in.TaskID, OrchID: in.OrchID, Outcome: wire.OutcomeSuccess}
 	event.EventType = wire.EventAgentRegistered
-	event.Detail = fmt.Sprintf("agent %s registered scope=%s", l.AgentName, list(in.RequestedScope))
-	c.record(event)
+	c.recordScopes(event, "agent "+quote(l.AgentName)+" registered scope=", in.RequestedScope, "")
 	event.EventType = wire.EventTokenIssued
 	event.Detail = fmt.Sprintf("token issued jti=%s ttl=%d", claims.ID, lifetime(claims))
 	c.record(event)

@@ -25,8 +25,8 @@ func (b *Broker) renew(r *request, _ *none) (*wire.RenewResponse, error) {
 			return err
 		}
 		if !c.underCeiling(tok.AppID, old.Scope) || !c.underCeiling(agent.AppID, nil) {
-			return c.deny(refuse(wire.CodeScopeViolation, "scope exceeds the app's current ceiling"),
-				tokenEvent(wire.EventTokenRenewalFailed, old, "renewal refused: %s exceeds the app's current ceiling", list(old.Scope)))
+			return c.deny(bearer(old), refuse(wire.CodeScopeViolation, "scope exceeds the app's current ceiling"),
+				tokenEvent(wire.EventTokenRenewalFailed, old, "renewal refused: %s exceeds the app's current ceiling", brief(old.Scope)))
 		}
 		if err := c.revoke(revocation.Token, old.ID, 0, expiry(old)); err != nil {
 			return err
@@ -87,7 +87,7 @@ func (c *change) records(claims *wire.Claims) (store.Token, store.Agent, error) 
 		return tok, agent, err
 	}
 	if !found || !registered {
-		return tok, agent, c.deny(errToken, tokenEvent(wire.EventTokenAuthFailed, claims, "token or agent not in the store"))
+		return tok, agent, c.deny(bearer(claims), errToken, tokenEvent(wire.EventTokenAuthFailed, claims, "token or agent not in the store"))
 	}
 	return tok, agent, nil
 }
@@ -111,7 +111,7 @@ func isAgent(c *wire.Claims) bool {
 // escape its ceiling.
 func (b *Broker) refuseNonAgent(r *request) error {
 	return b.act(r, func(c *change) error {
-		return c.deny(errNotAnAgent, wire.AuditEvent{EventType: wire.EventScopeViolation, AgentID: r.claims.Subject, Resource: r.path})
+		return c.deny(bearer(r.claims), errNotAnAgent, wire.AuditEvent{EventType: wire.EventScopeViolation, AgentID: r.claims.Subject, Resource: r.path})
 	})
 }
 

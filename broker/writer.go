@@ -114,6 +114,7 @@ func (w *writer) run() {
 			for batch = w.gather(batch[:0]); len(batch) > 0; batch = w.gather(batch[:0]) {
 				w.commit(batch)
 			}
+			w.recordRefusals(true)
 			w.report(w.b.store.Update(w.b.storeClock))
 			return
 		}
@@ -224,6 +225,7 @@ func (w *writer) sweep() {
 	now := w.b.now()
 	w.b.nonces.Sweep(now)
 	w.b.limits.sweep(now)
+	w.recordRefusals(false)
 	for {
 		var dropped []store.Revocation
 		var more bool

@@ -30,25 +30,19 @@ type Limiter struct {
 	burst int
 
 	mu      sync.Mutex
-	buckets map[Key]*bucket
+	buckets map[Key]*rate.Limiter
 	swept   time.Time
-}
-
-type bucket struct {
-	rate    *rate.Limiter
-	refused bool // since the last allowed request
 }
 
 // New returns a limiter whose buckets hold burst tokens and refill with
 // perSecond tokens a second.
 func New(perSecond float64, burst int) *Limiter {
-	return &Limiter{every: rate.Limit(perSecond), burst: burst, buckets: make(map[Key]*bucket)}
+	return &Limiter{every: rate.Limit(perSecond), burst: burst, buckets: make(map[Key]*rate.Limiter)}
 }
 
-// Allow takes a token from the key's bucket. If there is none it reports false,
-// and whether this is the key's first refusal since it was last allowed.
-func (l *Limiter) Allow(key Key, now time.Time) (ok, first bool) {
-	key.Addr = subscriber(key.Addr)
+// Allow takes a token from the key's bucket, or reports false if there is none.
+func (l *Limiter) Allow(key Key, now time.Time) bool {
+	key.Addr = Subscriber(key.Addr)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b := l.buckets[key]
@@ -57,27 +51,21 @@ func (l *Limiter) Allow(key Key, now time.Time) (ok, first bool) {
 			l.sweep(now)
 		}
 		if len(l.buckets) >= maxKeys {
-			return false, false
+			return false
 		}
-		b = &bucket{rate: rate.NewLimiter(l.every, l.burst)}
+		b = rate.NewLimiter(l.every, l.burst)
 		l.buckets[key] = b
 	}
-	if b.rate.AllowN(now, 1) {
-		b.refused = false
-		return true, false
-	}
-	first = !b.refused
-	b.refused = true
-	return false, first
+	return b.AllowN(now, 1)
 }
 
 // Exhausted reports whether the key's bucket is empty, without taking a token.
 func (l *Limiter) Exhausted(key Key, now time.Time) bool {
-	key.Addr = subscriber(key.Addr)
+	key.Addr = Subscriber(key.Addr)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b := l.buckets[key]
-	return b != nil && b.rate.TokensAt(now) < 1
+	return b != nil && b.TokensAt(now) < 1
 }
 
 // Sweep removes the keys whose buckets are full.
@@ -90,7 +78,7 @@ func (l *Limiter) Sweep(now time.Time) {
 func (l *Limiter) sweep(now time.Time) {
 	l.swept = now
 	for key, b := range l.buckets {
-		if b.rate.TokensAt(now) >= float64(l.burst) {
+		if b.TokensAt(now) >= float64(l.burst) {
 			delete(l.buckets, key)
 		}
 	}
@@ -103,9 +91,9 @@ func (l *Limiter) Len() int {
 	return len(l.buckets)
 }
 
-// subscriber returns the part of an address that a client can't choose freely: an
+// Subscriber returns the part of an address that a client can't choose freely: an
 // IPv6 client usually has a whole /64 of addresses.
-func subscriber(a netip.Addr) netip.Addr {
+func Subscriber(a netip.Addr) netip.Addr {
 	a = a.Unmap()
 	if a.Is6() {
 		if p, err := a.WithZone("").Prefix(64); err == nil {

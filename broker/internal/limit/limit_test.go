@@ -15,29 +15,26 @@ func TestAllow(t *testing.T) {
 	l := New(10.0/60, 3)
 	key := Key{addr("192.0.2.1"), "client"}
 	for i := range 3 {
-		if ok, _ := l.Allow(key, now); !ok {
+		if !l.Allow(key, now) {
 			t.Fatalf("refused at %d of a burst of 3", i+1)
 		}
 	}
-	if ok, first := l.Allow(key, now); ok || !first {
-		t.Errorf("the fourth: ok %t, first refusal %t", ok, first)
-	}
-	if ok, first := l.Allow(key, now); ok || first {
-		t.Errorf("the fifth: ok %t, first refusal %t", ok, first)
+	if l.Allow(key, now) {
+		t.Error("the fourth is allowed")
 	}
 	for name, other := range map[string]Key{
 		"another client":  {addr("192.0.2.1"), "other"},
 		"another address": {addr("192.0.2.2"), "client"},
 	} {
-		if ok, _ := l.Allow(other, now); !ok {
-			t.Errorf("%s is refused for the first one's sake", name)
+		if !l.Allow(other, now) {
+			t.Errorf("%s is refused", name)
 		}
 	}
-	if ok, _ := l.Allow(key, now.Add(6*time.Second)); !ok {
+	if !l.Allow(key, now.Add(6*time.Second)) {
 		t.Error("refused after a token came back")
 	}
-	if _, first := l.Allow(key, now.Add(6*time.Second)); !first {
-		t.Error("a new refusal is not reported as the first")
+	if l.Allow(key, now.Add(6*time.Second)) {
+		t.Error("allowed without a token")
 	}
 }
 
@@ -45,12 +42,12 @@ func TestOneClientHasOneKey(t *testing.T) {
 	l := New(1, 1)
 	l.Allow(Key{Addr: addr("2001:db8::1")}, now)
 	for _, same := range []string{"2001:db8::1", "2001:db8::ffff:1", "2001:db8::1%eth0"} {
-		if ok, _ := l.Allow(Key{Addr: addr(same)}, now); ok {
+		if l.Allow(Key{Addr: addr(same)}, now) {
 			t.Errorf("%s has a bucket of its own", same)
 		}
 	}
 	l.Allow(Key{Addr: addr("192.0.2.1")}, now)
-	if ok, _ := l.Allow(Key{Addr: addr("::ffff:192.0.2.1")}, now); ok {
+	if l.Allow(Key{Addr: addr("::ffff:192.0.2.1")}, now) {
 		t.Error("a mapped IPv4 address has a bucket of its own")
 	}
 }
@@ -79,14 +76,14 @@ func TestMemoryIsBounded(t *testing.T) {
 	if l.Len() > maxKeys {
 		t.Errorf("%d keys are held, at most %d may be", l.Len(), maxKeys)
 	}
-	if ok, _ := l.Allow(regular, now); ok {
+	if l.Allow(regular, now) {
 		t.Error("a flood of keys made the limiter forget one")
 	}
 	l.Sweep(now.Add(time.Second))
 	if l.Len() != 0 {
 		t.Errorf("%d keys are held that have all their tokens", l.Len())
 	}
-	if ok, _ := l.Allow(Key{addr("192.0.2.1"), "new"}, now.Add(time.Second)); !ok {
+	if !l.Allow(Key{addr("192.0.2.1"), "new"}, now.Add(time.Second)) {
 		t.Error("refused after the flood")
 	}
 }
