@@ -2,6 +2,7 @@ package agentwrit
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"log/slog"
 	"net/url"
@@ -51,7 +52,30 @@ func (a *Admin) Health(ctx context.Context) (*Health, error) { return a.client.h
 
 // RegisterApp registers an application. Only this call returns its client secret.
 // It fails with [ErrConflict] if the name is taken.
+//
+// The reference broker answers with status 500 both under load and if the name
+// is taken. RegisterApp then looks for an application of that name, and repeats
+// the call once if there is none.
 func (a *Admin) RegisterApp(ctx context.Context, req CreateAppRequest) (*AppRecord, error) {
+	app, err := a.registerApp(ctx, req)
+	var failure *Error
+	if !errors.Is(err, ErrServer) || !errors.As(err, &failure) {
+		return app, err
+	}
+	apps, listErr := a.Apps(ctx)
+	if listErr != nil {
+		return nil, err
+	}
+	for _, other := range apps {
+		if other.Name == req.Name {
+			return nil, &Error{Op: failure.Op, Kind: ErrConflict, Status: failure.Status, RequestID: failure.RequestID,
+				Detail: "the broker failed, and an application of that name exists"}
+		}
+	}
+	return a.registerApp(ctx, req)
+}
+
+func (a *Admin) registerApp(ctx context.Context, req CreateAppRequest) (*AppRecord, error) {
 	var app AppRecord
 	err := a.session.do(ctx, call{op: "register app", method: "POST", path: "/v1/admin/apps", in: req, out: &app})
 	if err != nil {

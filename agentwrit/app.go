@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
@@ -83,7 +84,7 @@ func (a *App) CreateAgent(ctx context.Context, req AgentRequest) (*Agent, error)
 	}
 	var launch wire.LaunchTokenResponse
 	if err := a.session.do(ctx, call{op: "launch token", method: "POST",
-		path: "/v1/app/launch-tokens", in: launchReq, out: &launch}); err != nil {
+		path: "/v1/app/launch-tokens", in: launchReq, out: &launch, temporary: appBusy}); err != nil {
 		return nil, err
 	}
 	var challenge wire.Challenge
@@ -106,6 +107,18 @@ func (a *App) CreateAgent(ctx context.Context, req AgentRequest) (*Agent, error)
 	}
 	return newAgent(a.client, "register agent", identity{id: reg.AgentID, taskID: req.TaskID, orchID: req.OrchID, scope: req.Scope},
 		reg.AccessToken, reg.ExpiresIn)
+}
+
+// appBusy reports whether err is the answer that the reference broker gives when
+// two of an application's requests arrive at once and its store is locked. It
+// changes the error's kind, since nothing was denied.
+func appBusy(err *Error) bool {
+	if err.Status != 403 || !strings.EqualFold(err.Detail, "app not found") {
+		return false
+	}
+	err.Kind = ErrUnavailable
+	err.Hint = "the broker can't look up this application at the moment; if it was deregistered, register it again"
+	return true
 }
 
 // Validate asks the broker whether a token is valid; see [Validator.Validate].

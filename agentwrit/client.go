@@ -32,7 +32,10 @@ type client struct {
 	timeout   time.Duration
 	userAgent string
 	now       func() time.Time
-	trusted   Keys // keys to trust instead of those the broker serves, nil for none
+	trusted   Keys          // keys to trust instead of those the broker serves, nil for none
+	leeway    time.Duration // clock difference that an offline verifier tolerates
+	issuer    string        // required issuer of tokens, "" for any
+	audience  string        // required audience of tokens, "" for any
 }
 
 // A call describes one request.
@@ -46,11 +49,18 @@ type call struct {
 	media   string // required media type of the response, JSON if empty
 	safe    bool   // repeating the request is harmless, so failures are retried
 	issuing bool   // the response carries a new credential
+	status  int    // required status of the response, any of 2xx if 0
+
+	optional  bool              // not every broker has this endpoint
+	temporary func(*Error) bool // refusals to repeat until the time limit, nil for none
 }
 
 // do sends a call and retries it where that is harmless.
 func (c *client) do(ctx context.Context, k call) error {
-	return retry(ctx, k.safe, func() error { return c.once(ctx, k) })
+	if k.temporary == nil {
+		return retry(ctx, k.safe, func() error { return c.once(ctx, k) })
+	}
+	return c.doPatiently(ctx, k)
 }
 
 // once sends a call and decodes the response into k.out.
@@ -82,7 +92,15 @@ func (c *client) once(ctx context.Context, k call) error {
 // read decodes a response into k.out.
 func (c *client) read(ctx context.Context, k call, resp *http.Response) *Error {
 	if resp.StatusCode >= 300 {
-		return problem(k.op, resp)
+		e := c.problem(k.op, resp)
+		if k.optional && e.Status == http.StatusNotFound {
+			e.Detail, e.cause = "this broker does not serve "+k.path, ErrNotServed
+		}
+		return e
+	}
+	if k.status != 0 && resp.StatusCode != k.status {
+		return &Error{Op: k.op, Kind: ErrProtocol, Status: resp.StatusCode,
+			Detail: fmt.Sprintf("the response has not the expected status %d", k.status), Hint: hintAddress}
 	}
 	if k.out == nil {
 		return nil
@@ -93,7 +111,7 @@ func (c *client) read(ctx context.Context, k call, resp *http.Response) *Error {
 	}
 	if !hasMediaType(resp, media) {
 		return &Error{Op: k.op, Kind: ErrProtocol, Status: resp.StatusCode,
-			Detail: "the response is not " + media, Hint: "check that the address is that of an AgentWrit broker"}
+			Detail: "the response is not " + media, Hint: hintAddress}
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
 	if err != nil {
@@ -111,6 +129,8 @@ func (c *client) read(ctx context.Context, k call, resp *http.Response) *Error {
 	}
 	return nil
 }
+
+const hintAddress = "check that the address is that of an AgentWrit broker"
 
 func (c *client) request(ctx context.Context, k call) (*http.Request, error) {
 	var body io.Reader
@@ -165,9 +185,13 @@ func refused(e *Error) bool {
 }
 
 // problem reads a refusal's problem document (RFC 7807), if there is one.
-func problem(op string, resp *http.Response) *Error {
+func (c *client) problem(op string, resp *http.Response) *Error {
+	now := c.now()
 	e := &Error{Op: op, Kind: kindOf(resp.StatusCode), Status: resp.StatusCode,
-		RequestID: text.Clip(resp.Header.Get("X-Request-ID"), 128), RetryAfter: retryAfter(resp.Header)}
+		RequestID: text.Clip(resp.Header.Get("X-Request-ID"), 128), RetryAfter: retryAfter(resp.Header, now)}
+	if e.RetryAfter > 0 {
+		e.RetryAt = now.Add(e.RetryAfter)
+	}
 	if e.Kind == ErrProtocol {
 		e.Detail = "the broker answered with a redirect, which is not followed"
 		return e
@@ -183,13 +207,25 @@ func problem(op string, resp *http.Response) *Error {
 	return e
 }
 
-// retryAfter parses the header's form in seconds (RFC 9110, section 10.2.3).
-func retryAfter(h http.Header) time.Duration {
-	s, err := strconv.Atoi(h.Get("Retry-After"))
-	if err != nil || s < 0 || s > 3600 {
+// maxRetryAfter limits the wait that a response can ask for.
+const maxRetryAfter = time.Hour
+
+// retryAfter parses the Retry-After header, which holds seconds or a date (RFC
+// 9110, section 10.2.3). A date is compared with the response's own Date, if it
+// has one, because the clocks of the two hosts may differ.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	value := h.Get("Retry-After")
+	if s, err := strconv.ParseInt(value, 10, 64); err == nil {
+		return time.Duration(min(max(s, 0), int64(maxRetryAfter/time.Second))) * time.Second
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
 		return 0
 	}
-	return time.Duration(s) * time.Second
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = date
+	}
+	return min(max(at.Sub(now), 0), maxRetryAfter)
 }
 
 func hasMediaType(resp *http.Response, want string) bool {

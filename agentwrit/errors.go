@@ -19,6 +19,10 @@ var (
 	ErrAuthorization = errors.New("not allowed")
 	// ErrNotFound reports an unknown app, agent or path (404).
 	ErrNotFound = errors.New("not found")
+	// ErrNotServed reports an optional endpoint that this broker does not have.
+	// Errors that wrap it also wrap ErrNotFound. The reference broker serves
+	// neither keys nor checkpoints.
+	ErrNotServed = errors.New("not served by this broker")
 	// ErrConflict reports a name that is already taken (409).
 	ErrConflict = errors.New("name already taken")
 	// ErrRateLimited reports too many requests (429); see [Error.RetryAfter].
@@ -59,7 +63,8 @@ type Error struct {
 	Instance   string        // path of the request that failed
 	Hint       string        // suggested remedy
 	RequestID  string        // X-Request-ID of the response, to find it in the broker's log
-	RetryAfter time.Duration // wait requested by the broker, 0 if none
+	RetryAfter time.Duration // wait requested by the broker, 0 if none, at most an hour
+	RetryAt    time.Time     // when that wait ends by the local clock, zero if none
 
 	issuing bool  // the request asked for a credential and may have been carried out
 	cause   error // may be nil
@@ -86,6 +91,9 @@ func (e *Error) Error() string {
 			b.WriteString(", request " + e.RequestID)
 		}
 		b.WriteString(")")
+	}
+	if e.RetryAfter > 0 {
+		fmt.Fprintf(&b, "; retry after %v", e.RetryAfter)
 	}
 	if e.Hint != "" {
 		b.WriteString("; " + e.Hint)

@@ -44,11 +44,13 @@ func TestMisbehavingBrokers(t *testing.T) {
 	}{
 		{"garbage", answer(200, "application/json", "{nope"), agentwrit.ErrProtocol},
 		{"HTML", answer(200, "text/html", "<h1>hello</h1>"), agentwrit.ErrProtocol},
-		{"no media type", answer(200, "", `{"valid":true}`), agentwrit.ErrProtocol},
+		{"JSON as HTML", answer(200, "text/html", `{"valid":true,"claims":{"sub":"x"}}`), agentwrit.ErrProtocol},
+		{"JSON without a media type", answer(200, "", `{"valid":true,"claims":{"sub":"x"}}`), agentwrit.ErrProtocol},
 		{"valid without claims", answer(200, "application/json", `{"valid":true}`), agentwrit.ErrProtocol},
 		{"nothing", answer(200, "application/json", ""), agentwrit.ErrProtocol},
 		{"100 MB", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
+			io.WriteString(w, `{"valid":true,"claims":{"sub":"x"}}`)
 			chunk := []byte(strings.Repeat(" ", 1<<20))
 			for range 100 {
 				if _, err := w.Write(chunk); err != nil {

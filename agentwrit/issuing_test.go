@@ -19,9 +19,10 @@ import (
 // interceptor is a real broker behind a proxy whose answers to one path can be
 // replaced.
 type interceptor struct {
-	url  string
-	path atomic.Pointer[string]
-	with atomic.Pointer[http.HandlerFunc]
+	url   string
+	proxy *httputil.ReverseProxy
+	path  atomic.Pointer[string]
+	with  atomic.Pointer[http.HandlerFunc]
 }
 
 func intercept(t *testing.T, b *brokertest.Broker) *interceptor {
@@ -30,14 +31,13 @@ func intercept(t *testing.T, b *brokertest.Broker) *interceptor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy := httputil.NewSingleHostReverseProxy(target)
-	i := &interceptor{}
+	i := &interceptor{proxy: httputil.NewSingleHostReverseProxy(target)}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p := i.path.Load(); p != nil && r.URL.Path == *p {
 			(*i.with.Load())(w, r)
 			return
 		}
-		proxy.ServeHTTP(w, r)
+		i.proxy.ServeHTTP(w, r)
 	}))
 	t.Cleanup(srv.Close)
 	i.url = srv.URL

@@ -7,29 +7,27 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
-const (
-	keysLife  = time.Hour        // how long fetched keys are used
-	keysAgain = 30 * time.Second // minimum time before an unknown key ID causes another fetch
-)
+// DefaultLeeway is how far the clocks of broker and verifier may differ before an
+// [OfflineVerifier] refuses new tokens; see [WithLeeway].
+const DefaultLeeway = 5 * time.Second
 
-// An OfflineVerifier verifies tokens with the broker's public keys, which it
-// fetches now and then, instead of asking the broker about each token.
+// An OfflineVerifier verifies tokens with the broker's public keys instead of
+// asking the broker about each token. It fetches the keys when it needs the first
+// and refreshes them every hour; a key that the broker withdraws is accepted for
+// two hours at most. Unless [WithKeys] pins them, the keys are as trustworthy as
+// the connection to the broker.
 //
 // It does not notice revocations: a token that was released, renewed or revoked
 // is accepted until it expires. Use it for services that must keep working when
 // the broker does not respond. An OfflineVerifier is safe for concurrent use.
 type OfflineVerifier struct {
 	client *client
-
-	mu      sync.Mutex
-	keys    Keys
-	fetched time.Time
+	keys   keyring
 }
 
 var _ TokenValidator = (*OfflineVerifier)(nil)
@@ -41,13 +39,18 @@ func NewOfflineVerifier(brokerURL string, opts ...Option) (*OfflineVerifier, err
 	if err != nil {
 		return nil, err
 	}
-	return &OfflineVerifier{client: c}, nil
+	return &OfflineVerifier{client: c, keys: keyring{client: c}}, nil
 }
 
 // Validate verifies a token's form, signature and validity period, and the
 // signature of each delegation in its chain. It fails with [ErrTokenInvalid] if
 // the token is not valid, and with another error if the broker's keys can't be
-// fetched.
+// fetched, such as [ErrNotServed] if the broker serves none.
+//
+// Broker and verifier run on different hosts, whose clocks differ. A token whose
+// validity starts later than the local time is accepted if the difference is at
+// most the leeway. Expiry has no leeway: a token is refused from the second at
+// which it expires by the local clock.
 func (v *OfflineVerifier) Validate(ctx context.Context, token string) (*Claims, error) {
 	header, rest, ok := strings.Cut(token, ".")
 	payload, signature, ok2 := strings.Cut(rest, ".")
@@ -55,7 +58,7 @@ func (v *OfflineVerifier) Validate(ctx context.Context, token string) (*Claims, 
 	if !ok || !ok2 || kid == "" {
 		return nil, invalidToken()
 	}
-	key, err := v.key(ctx, kid)
+	key, err := v.keys.key(ctx, kid)
 	if err != nil {
 		return nil, err
 	}
@@ -68,9 +71,12 @@ func (v *OfflineVerifier) Validate(ctx context.Context, token string) (*Claims, 
 	if err != nil || json.Unmarshal(raw, &claims) != nil {
 		return nil, invalidToken()
 	}
-	now := v.client.now().Unix()
-	if now < claims.NotBefore || now >= claims.ExpiresAt || !chainSigned(&claims, key) {
+	now := v.client.now()
+	if now.Add(v.client.leeway).Unix() < claims.NotBefore || now.Unix() >= claims.ExpiresAt || !chainSigned(&claims, key) {
 		return nil, invalidToken()
+	}
+	if err := v.client.checkClaims(&claims); err != nil {
+		return nil, err
 	}
 	return &claims, nil
 }
@@ -105,22 +111,4 @@ func chainSigned(c *Claims, key ed25519.PublicKey) bool {
 		}
 	}
 	return c.ChainHash == wire.HashChain(c.DelegationChain)
-}
-
-// key returns the broker's key of that ID, or nil if it has none. One caller
-// fetches the keys while the others wait.
-func (v *OfflineVerifier) key(ctx context.Context, kid string) (ed25519.PublicKey, error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	age := v.client.now().Sub(v.fetched)
-	key := v.keys[kid]
-	if v.keys != nil && (key != nil && age < keysLife || key == nil && age < keysAgain) {
-		return key, nil
-	}
-	keys, err := v.client.keys(ctx)
-	if err != nil {
-		return nil, err
-	}
-	v.keys, v.fetched = keys, v.client.now()
-	return keys[kid], nil
 }

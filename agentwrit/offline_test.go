@@ -8,9 +8,9 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -189,42 +189,6 @@ func TestOfflineVerifierChecksChain(t *testing.T) {
 	}
 }
 
-// Keys that were fetched serve for an hour; an unknown key ID causes a fetch at
-// most every 30 seconds.
-func TestOfflineVerifierFetchesKeysRarely(t *testing.T) {
-	m := newMint(t)
-	var fetched atomic.Int32
-	url := server(t, func(w http.ResponseWriter, _ *http.Request) {
-		fetched.Add(1)
-		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(wire.JWKSet{Keys: []wire.JWK{wire.NewJWK(m.public())}})
-	})
-	v, err := agentwrit.NewOfflineVerifier(url, agentwrit.WithClock(func() time.Time { return m.now }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	unknown := m.header()
-	unknown["kid"] = wire.Thumbprint(testKey(2).Public().(ed25519.PublicKey))
-	check := func(what string, header map[string]string, valid bool, want int32) {
-		t.Helper()
-		_, err := v.Validate(t.Context(), m.token(t, header, m.claims()))
-		if (err == nil) != valid || fetched.Load() != want {
-			t.Errorf("%s: %v after %d fetches, want valid %v after %d", what, err, fetched.Load(), valid, want)
-		}
-	}
-	check("first token", m.header(), true, 1)
-	check("second token", m.header(), true, 1)
-	check("unknown key", unknown, false, 1)
-	m.now = m.now.Add(31 * time.Second)
-	check("unknown key after 31 s", unknown, false, 2)
-	check("unknown key again", unknown, false, 2)
-	m.now = m.now.Add(59 * time.Minute)
-	check("known key within the hour", m.header(), true, 2)
-	m.now = m.now.Add(2 * time.Minute)
-	m.key = testKey(3)
-	check("token of a new key after an hour", m.header(), true, 3)
-}
-
 func TestOfflineVerifierTime(t *testing.T) {
 	m := newMint(t)
 	now := m.now
@@ -233,17 +197,25 @@ func TestOfflineVerifierTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	token := m.token(t, m.header(), m.claims())
+	strict, err := agentwrit.NewOfflineVerifier(m.url, agentwrit.WithClock(func() time.Time { return now }), agentwrit.WithLeeway(-time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
-		at    time.Duration
-		valid bool
+		at                   time.Duration // after the token's iat and nbf
+		valid, withoutLeeway bool
 	}{
-		{0, true}, {time.Second, true}, {299 * time.Second, true},
-		{-time.Hour, false}, {400 * time.Second, false}, {24 * time.Hour, false},
+		{0, true, true}, {time.Second, true, true}, {299 * time.Second, true, true}, {299*time.Second + 999*time.Millisecond, true, true},
+		{-time.Second, true, false}, {-agentwrit.DefaultLeeway, true, false},
+		{-agentwrit.DefaultLeeway - time.Millisecond, false, false}, {-agentwrit.DefaultLeeway - time.Second, false, false}, {-time.Hour, false, false},
+		{300 * time.Second, false, false}, {301 * time.Second, false, false}, {24 * time.Hour, false, false},
 	} {
 		now = m.now.Add(tt.at)
-		_, err := v.Validate(t.Context(), token)
-		if tt.valid && err != nil || !tt.valid && !errors.Is(err, agentwrit.ErrTokenInvalid) {
-			t.Errorf("%s after issue: %v, want valid %v", tt.at, err, tt.valid)
+		for v, valid := range map[*agentwrit.OfflineVerifier]bool{v: tt.valid, strict: tt.withoutLeeway} {
+			_, err := v.Validate(t.Context(), token)
+			if valid && err != nil || !valid && !errors.Is(err, agentwrit.ErrTokenInvalid) {
+				t.Errorf("%s after issue, strict %v: %v, want valid %v", tt.at, v == strict, err, valid)
+			}
 		}
 	}
 }
@@ -268,5 +240,70 @@ func TestPinnedKeys(t *testing.T) {
 		if tt.valid && err != nil || !tt.valid && !errors.Is(err, agentwrit.ErrTokenInvalid) {
 			t.Errorf("%s: %v, want valid %v", name, err, tt.valid)
 		}
+	}
+}
+
+// WithIssuer and WithAudience hold for every way to validate.
+func TestRequiredIssuerAndAudience(t *testing.T) {
+	m := newMint(t)
+	for _, tt := range []struct {
+		name  string
+		opts  []agentwrit.Option
+		valid bool
+	}{
+		{"nothing required", nil, true},
+		{"its issuer", []agentwrit.Option{agentwrit.WithIssuer("agentwrit")}, true},
+		{"its audience", []agentwrit.Option{agentwrit.WithAudience("records")}, true},
+		{"its second audience", []agentwrit.Option{agentwrit.WithAudience("labs")}, true},
+		{"both", []agentwrit.Option{agentwrit.WithIssuer("agentwrit"), agentwrit.WithAudience("records")}, true},
+
+		{"another issuer", []agentwrit.Option{agentwrit.WithIssuer("other")}, false},
+		{"a longer issuer", []agentwrit.Option{agentwrit.WithIssuer("agentwrit2")}, false},
+		{"another audience", []agentwrit.Option{agentwrit.WithAudience("billing")}, false},
+		{"part of an audience", []agentwrit.Option{agentwrit.WithAudience("record")}, false},
+		{"another audience, its issuer", []agentwrit.Option{agentwrit.WithIssuer("agentwrit"), agentwrit.WithAudience("billing")}, false},
+		{"another issuer, its audience", []agentwrit.Option{agentwrit.WithIssuer("other"), agentwrit.WithAudience("records")}, false},
+	} {
+		claims := m.claims()
+		claims.Audience = agentwrit.Audience{"records", "labs"}
+		token := m.token(t, m.header(), claims)
+		response, err := json.Marshal(wire.ValidateResponse{Valid: true, Claims: claims})
+		if err != nil {
+			t.Fatal(err)
+		}
+		online := server(t, answer(200, "application/json", string(response)))
+		opts := append(tt.opts, agentwrit.WithClock(m.clock))
+		offline, err := agentwrit.NewOfflineVerifier(m.url, opts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		validator, err := agentwrit.NewValidator(online, opts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		app, err := agentwrit.NewApp(online, "id", "secret", opts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, v := range map[string]agentwrit.TokenValidator{"offline": offline, "validator": validator, "app": app} {
+			got, err := v.Validate(t.Context(), token)
+			if tt.valid && err != nil || !tt.valid && (!errors.Is(err, agentwrit.ErrTokenInvalid) || got != nil) {
+				t.Errorf("%s, %s: %v, want valid %v", tt.name, name, err, tt.valid)
+			}
+			w := httptest.NewRecorder()
+			agentwrit.RequireScope(v, "read:data:a")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, withBearer(token))
+			if (w.Code == 200) != tt.valid {
+				t.Errorf("%s, RequireScope with %s: %d", tt.name, name, w.Code)
+			}
+		}
+	}
+	claims := m.claims()
+	claims.Audience = nil
+	v, err := agentwrit.NewOfflineVerifier(m.url, agentwrit.WithClock(m.clock), agentwrit.WithAudience("records"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Validate(t.Context(), m.token(t, m.header(), claims)); !errors.Is(err, agentwrit.ErrTokenInvalid) {
+		t.Errorf("a token without audience: %v, want ErrTokenInvalid", err)
 	}
 }

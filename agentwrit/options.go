@@ -42,6 +42,19 @@ func WithClock(now func() time.Time) Option { return func(cl *client) { cl.now =
 // broker serves are trusted, which is as safe as the connection to it.
 func WithKeys(k Keys) Option { return func(cl *client) { cl.trusted = k } }
 
+// WithLeeway sets how much later than the local time a token's validity may
+// start for an [OfflineVerifier] to accept it. The default is [DefaultLeeway];
+// a negative d counts as 0. Expiry is not affected.
+func WithLeeway(d time.Duration) Option { return func(cl *client) { cl.leeway = max(d, 0) } }
+
+// WithIssuer refuses tokens that another issuer issued. It affects every Validate
+// method and function, and thus [RequireScope]: they fail with [ErrTokenInvalid].
+func WithIssuer(issuer string) Option { return func(cl *client) { cl.issuer = issuer } }
+
+// WithAudience refuses tokens that are not issued for this audience, including
+// tokens without an audience. Like [WithIssuer] it affects all validation.
+func WithAudience(audience string) Option { return func(cl *client) { cl.audience = audience } }
+
 // transport is shared by all clients. It keeps more idle connections per broker
 // than net/http's default of two, since many agents use one broker.
 var transport = func() http.RoundTripper {
@@ -63,7 +76,7 @@ func newClient(brokerURL string, opts []Option) (*client, error) {
 		return nil, &Error{Op: "parse broker URL", Kind: ErrInvalidRequest,
 			Detail: fmt.Sprintf("invalid broker URL: %v", stripURL(err))}
 	}
-	c := &client{base: base, timeout: DefaultTimeout, userAgent: "agentwrit-go/1", now: time.Now}
+	c := &client{base: base, timeout: DefaultTimeout, leeway: DefaultLeeway, userAgent: "agentwrit-go/1", now: time.Now}
 	c.http = &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -12,6 +12,8 @@ const (
 	maxAttempts = 4
 	firstDelay  = 50 * time.Millisecond
 	maxDelay    = 2 * time.Second // a longer Retry-After is left to the caller
+
+	maxPatientDelay = 500 * time.Millisecond
 )
 
 // retry calls f until it succeeds, fails for good, or has been tried
@@ -33,6 +35,24 @@ func retry(ctx context.Context, safe bool, f func() error) error {
 			return err
 		}
 		delay *= 2
+	}
+}
+
+// doPatiently sends a call and repeats it, with growing and random delays, as
+// long as it fails with an error that k.temporary accepts. It gives up when ctx
+// ends or the client's timeout has passed. Other failures are handled as in
+// retry.
+func (c *client) doPatiently(ctx context.Context, k call) error {
+	limited, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	delay := firstDelay
+	for {
+		err := retry(ctx, k.safe, func() error { return c.once(ctx, k) })
+		var e *Error
+		if !errors.As(err, &e) || !k.temporary(e) || !sleep(limited, delay/2+rand.N(delay)) {
+			return err
+		}
+		delay = min(2*delay, maxPatientDelay)
 	}
 }
 

@@ -19,6 +19,7 @@ type session struct {
 	token   string
 	renewAt time.Time
 	flight  *flight // the login in flight, nil if none
+	limited *Error  // the last login's refusal if it was rate limited, nil otherwise
 	closed  bool
 }
 
@@ -41,6 +42,12 @@ func (s *session) bearer(ctx context.Context) (string, error) {
 		defer s.mu.Unlock()
 		return s.token, nil
 	}
+	if wait := s.limitedFor(); wait > 0 {
+		e := *s.limited
+		e.RetryAfter = wait
+		s.mu.Unlock()
+		return "", &e
+	}
 	f := s.flight
 	if f == nil {
 		f = &flight{done: make(chan struct{})}
@@ -61,13 +68,27 @@ func (s *session) run(ctx context.Context, f *flight) {
 	auth, err := s.authenticate(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.flight = nil
+	s.flight, s.limited = nil, nil
 	f.token, f.err = auth.AccessToken, err
+	if errors.Is(err, ErrRateLimited) {
+		errors.As(err, &s.limited)
+	}
 	if err == nil {
 		life := time.Duration(auth.ExpiresIn) * time.Second
 		s.token, s.renewAt = auth.AccessToken, s.client.now().Add(life-min(life/5, 30*time.Second))
 	}
 	close(f.done)
+}
+
+// limitedFor returns how long the broker still refuses logins because there were
+// too many. Further attempts would only prolong that, so none is made until then.
+// The caller holds the mutex.
+func (s *session) limitedFor() time.Duration {
+	if s.limited == nil || s.limited.RetryAt.IsZero() {
+		return 0
+	}
+	wait := s.limited.RetryAt.Sub(s.client.now())
+	return min(wait, s.limited.RetryAfter) // RetryAt is far off if the clock was set back
 }
 
 func (s *session) authenticate(ctx context.Context) (auth wire.AuthResponse, err error) {

@@ -2,6 +2,7 @@ package agentwrit
 
 import (
 	"context"
+	"slices"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/internal/text"
@@ -31,11 +32,12 @@ func (v *Validator) Validate(ctx context.Context, token string) (*Claims, error)
 func (v *Validator) Health(ctx context.Context) (*Health, error) { return v.client.health(ctx) }
 
 // Keys returns the keys that the broker currently serves, or those given by
-// [WithKeys].
+// [WithKeys]. It fails with [ErrNotServed] if the broker serves none.
 func (v *Validator) Keys(ctx context.Context) (Keys, error) { return v.client.keys(ctx) }
 
 // Checkpoint returns the signed head of the broker's audit log, both as the
-// note to save and decoded. Its signature is verified with [Validator.Keys].
+// note to save and decoded. Its signature is verified with [Validator.Keys]. It
+// fails with [ErrNotServed] if the broker serves no checkpoints.
 func (v *Validator) Checkpoint(ctx context.Context) (note []byte, c Checkpoint, err error) {
 	return v.client.checkpoint(ctx)
 }
@@ -65,7 +67,21 @@ func (c *client) validate(ctx context.Context, token string) (*Claims, error) {
 	if out.Claims == nil {
 		return nil, &Error{Op: "validate token", Kind: ErrProtocol, Detail: "the broker reported a valid token without its claims"}
 	}
+	if err := c.checkClaims(out.Claims); err != nil {
+		return nil, err
+	}
 	return out.Claims, nil
+}
+
+// checkClaims verifies that a valid token has the required issuer and audience.
+func (c *client) checkClaims(claims *Claims) error {
+	if c.issuer != "" && claims.Issuer != c.issuer {
+		return &Error{Op: "validate token", Kind: ErrTokenInvalid, Detail: "the token has another issuer"}
+	}
+	if c.audience != "" && !slices.Contains(claims.Audience, c.audience) {
+		return &Error{Op: "validate token", Kind: ErrTokenInvalid, Detail: "the token is for another audience"}
+	}
+	return nil
 }
 
 func (c *client) health(ctx context.Context) (*Health, error) {
