@@ -26,6 +26,11 @@ type Config struct {
 	LLMAPIKey  string `name:"llm-api-key" help:"API key of that server; a key without a base URL means OpenAI. Prefer the environment variable." env:"LLM_API_KEY" placeholder:"KEY"`
 	LLMModel   string `help:"Name of the model." env:"LLM_MODEL" placeholder:"NAME"`
 
+	LLMAPI         string `name:"llm-api" help:"auto, chat (chat completions) or responses (the Responses API)." env:"LLM_API" placeholder:"API"`
+	LLMTimeout     string `help:"Longest silence of the model, such as 90s (2m before its first word, 1m after it)." env:"LLM_TIMEOUT" placeholder:"DURATION"`
+	LLMMaxTokens   string `help:"Most tokens of one reply; not sent unless set." env:"LLM_MAX_TOKENS" placeholder:"N"`
+	LLMTemperature string `help:"Temperature, from 0 to 2; not sent unless set." env:"LLM_TEMPERATURE" placeholder:"T"`
+
 	LLMRecord         string  `help:"Record the model's requests and responses, patient data included, in this file." env:"LLM_RECORD" placeholder:"FILE" type:"path"`
 	LLMRecording      string  `help:"Play back a recording instead of calling a model." env:"LLM_RECORDING" placeholder:"FILE" type:"path"`
 	LLMRecordingSpeed float64 `help:"Playback speed: 1 as recorded, 2 twice as fast, 0 without delays." env:"LLM_RECORDING_SPEED" default:"1"`

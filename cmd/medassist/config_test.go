@@ -4,6 +4,11 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/devonartis/medassist-go/llm"
 )
 
 // If the default port is taken, the next free one is used. A requested port must be
@@ -26,6 +31,49 @@ func TestListen(t *testing.T) {
 	}
 	if _, _, err := listen(usual, usual, "--addr"); err == nil || !strings.Contains(err.Error(), "--addr") {
 		t.Errorf("a requested port that is taken: %v", err)
+	}
+}
+
+// The settings of a model's server reach it as they were meant; an empty one is
+// not set.
+func TestModelSettings(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		in    Config
+		want  llm.Config
+		fails string
+	}{
+		{name: "nothing"},
+		{name: "an API", in: Config{LLMAPI: "Responses"}, want: llm.Config{API: llm.APIResponses}},
+		{name: "a timeout", in: Config{LLMTimeout: "2m"}, want: llm.Config{FirstWordTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute}},
+		{name: "a timeout in seconds", in: Config{LLMTimeout: "90"}, want: llm.Config{FirstWordTimeout: 90 * time.Second, IdleTimeout: 90 * time.Second}},
+		{name: "a limit on tokens", in: Config{LLMMaxTokens: "500"}, want: llm.Config{MaxTokens: 500}},
+		{name: "a temperature of 0", in: Config{LLMTemperature: "0"}, want: llm.Config{Temperature: new(float32(0))}},
+		{name: "no duration", in: Config{LLMTimeout: "soon"}, fails: "LLM_TIMEOUT"},
+		{name: "no time at all", in: Config{LLMTimeout: "0"}, fails: "LLM_TIMEOUT"},
+		{name: "no number of tokens", in: Config{LLMMaxTokens: "-1"}, fails: "LLM_MAX_TOKENS"},
+		{name: "no temperature", in: Config{LLMTemperature: "warm"}, fails: "LLM_TEMPERATURE"},
+	} {
+		got, err := tc.in.server()
+		if tc.fails != "" {
+			if err == nil || !strings.Contains(err.Error(), tc.fails) {
+				t.Errorf("%s: %v, want %q", tc.name, err, tc.fails)
+			}
+			continue
+		}
+		if diff := cmp.Diff(tc.want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", tc.name, err, diff)
+		}
+	}
+	// What the server's package refuses is refused at start.
+	for _, in := range []Config{{LLMAPI: "soap"}, {LLMTemperature: "3"}, {LLMBaseURL: "localhost:8080"}} {
+		in.LLMModel = "m"
+		if in.LLMBaseURL == "" {
+			in.LLMBaseURL = "http://localhost/v1"
+		}
+		if _, err := newModel(in, &closers{}); err == nil || !strings.Contains(err.Error(), "LLM_") {
+			t.Errorf("%+v: %v", in, err)
+		}
 	}
 }
 

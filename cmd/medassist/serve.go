@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agents"
-	"github.com/devonartis/medassist-go/llm"
 	"github.com/devonartis/medassist-go/patient"
 	"github.com/devonartis/medassist-go/preflight"
 	"github.com/devonartis/medassist-go/records"
@@ -60,7 +59,7 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 	if err != nil {
 		return err
 	}
-	model, err := chooseModel(cfg, &closing)
+	model, err := newModel(cfg, &closing)
 	if err != nil {
 		return err
 	}
@@ -143,26 +142,6 @@ func directory(s *records.Store) agents.Directory {
 		p, found, err := s.Find(ctx, id)
 		return p.Name, found, err
 	}
-}
-
-// chooseModel creates the configured model. A recording takes precedence over a
-// server, so that it can be played back with the server's settings still in place.
-func chooseModel(cfg Config, closing *closers) (llm.Model, error) {
-	server := llm.Config{BaseURL: cfg.LLMBaseURL, APIKey: cfg.LLMAPIKey, Model: cfg.LLMModel}
-	switch {
-	case cfg.LLMRecording != "":
-		return llm.OpenRecording(cfg.LLMRecording, cfg.LLMRecordingSpeed)
-	case cfg.LLMRecord != "":
-		r, err := llm.NewRecorder(server, cfg.LLMRecord)
-		if err != nil {
-			return nil, err
-		}
-		closing.add(r.Close)
-		return r, nil
-	case cfg.LLMBaseURL != "":
-		return llm.NewOpenAI(server)
-	}
-	return llm.NewPlanner(), nil
 }
 
 // closers is a list of functions to call on shutdown, the last added first.
