@@ -14,6 +14,9 @@ var goBlock = regexp.MustCompile("(?s)```go\n(.*?)```")
 
 // Every Go block of the guides is a file that compiles and vets.
 func TestGuidesCompile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles every example of the guides")
+	}
 	guides, err := filepath.Glob("../docs/sdk/*.md")
 	if err != nil || len(guides) < 4 {
 		t.Fatalf("guides: %v, %v", guides, err)

@@ -85,7 +85,7 @@ func (b *Broker) createApp(r *request, in *wire.CreateAppRequest) (*wire.App, er
 	}
 	var err error
 	if busy := b.logins.do(r.ctx, func() {
-		app.SecretHash, err = bcrypt.GenerateFromPassword([]byte(secret), bcryptCost)
+		app.SecretHash, err = bcrypt.GenerateFromPassword([]byte(secret), b.cfg.SecretCost)
 	}); busy != nil {
 		return nil, busy
 	}

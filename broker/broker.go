@@ -65,7 +65,7 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 		revoked:  new(revocation.List),
 		limits:   newLimits(),
 		refusals: newRefusals(),
-		logins:   newLogins(),
+		logins:   newLogins(cfg.SecretCost),
 	}
 	if b.store, err = store.Open(ctx, cfg.Dir); err != nil {
 		return nil, fmt.Errorf("broker: %w", err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
@@ -43,6 +44,11 @@ type Config struct {
 	// TrustedProxies are the proxies whose X-Forwarded-For header is used. If
 	// empty, the header is ignored and the client is the peer of the connection.
 	TrustedProxies []netip.Prefix
+
+	// SecretCost is the bcrypt cost of stored client secrets; zero means 10.
+	// The secrets are 256 random bits, which no cost makes easier to guess: a
+	// test may lower it.
+	SecretCost int
 
 	TLS     *tls.Config      // for Serve; nil serves plain HTTP
 	Clock   func() time.Time // nil means time.Now
@@ -82,6 +88,12 @@ func (c Config) withDefaults() (Config, error) {
 		if *ttl.value < time.Second || *ttl.value > maxTTL {
 			return c, fmt.Errorf("%s TTL %v: want 1s to 24h", ttl.name, *ttl.value)
 		}
+	}
+	if c.SecretCost == 0 {
+		c.SecretCost = bcrypt.DefaultCost
+	}
+	if c.SecretCost < bcrypt.MinCost || c.SecretCost > bcrypt.MaxCost {
+		return c, fmt.Errorf("bcrypt cost %d: want %d to %d", c.SecretCost, bcrypt.MinCost, bcrypt.MaxCost)
 	}
 	if c.AdminSecret != "" {
 		if err := checkSecret(c.AdminSecret); err != nil {

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/bcrypt"
+
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/broker"
 )
@@ -47,6 +49,9 @@ func start(t testing.TB, cfg broker.Config) *harness {
 	h := &harness{t: t, clock: newClock()}
 	if cfg.Clock == nil {
 		cfg.Clock = h.clock.now
+	}
+	if cfg.SecretCost == 0 {
+		cfg.SecretCost = bcrypt.MinCost
 	}
 	b, err := broker.Open(context.Background(), cfg)
 	if err != nil {

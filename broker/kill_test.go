@@ -48,6 +48,9 @@ func (l *ledger) expect(event wire.EventType, about string) {
 func TestKillLosesNothingAcknowledged(t *testing.T) {
 	t.Parallel()
 	rounds := 5
+	if testing.Short() {
+		rounds = 2
+	}
 	if s := os.Getenv("MEDASSIST_KILL_ROUNDS"); s != "" {
 		var err error
 		if rounds, err = strconv.Atoi(s); err != nil {

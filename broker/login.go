@@ -28,9 +28,6 @@ const tokenType = "Bearer"
 // maxClientID bounds a client ID in bytes; ours are shorter.
 const maxClientID = 128
 
-// bcryptCost makes a login take about 60 ms on a small machine.
-const bcryptCost = 10
-
 // logins bounds the number of concurrent bcrypt computations, and makes a login
 // of an unknown client take the same time as one of a known client.
 type logins struct {
@@ -38,8 +35,8 @@ type logins struct {
 	dummy []byte // hash of a random secret, compared for unknown clients
 }
 
-func newLogins() *logins {
-	dummy, err := bcrypt.GenerateFromPassword([]byte(random.Hex(32)), bcryptCost)
+func newLogins(cost int) *logins {
+	dummy, err := bcrypt.GenerateFromPassword([]byte(random.Hex(32)), cost)
 	if err != nil {
 		panic("broker: bcrypt of 64 bytes: " + err.Error())
 	}

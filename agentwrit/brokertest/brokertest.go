@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/bcrypt"
+
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/broker"
 	"github.com/devonartis/medassist-go/internal/random"
@@ -36,7 +38,7 @@ func WithConfig(f func(*broker.Config)) Option { return f }
 // memory unless an option says otherwise.
 func Start(t testing.TB, opts ...Option) *Broker {
 	t.Helper()
-	cfg := broker.Config{AdminSecret: random.Hex(24), Logger: slog.New(slog.DiscardHandler)}
+	cfg := broker.Config{AdminSecret: random.Hex(24), SecretCost: bcrypt.MinCost, Logger: slog.New(slog.DiscardHandler)}
 	for _, o := range opts {
 		o(&cfg)
 	}

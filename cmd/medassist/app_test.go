@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/bcrypt"
+
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/scenario"
 	"github.com/devonartis/medassist-go/trace"
@@ -29,7 +31,7 @@ type app struct {
 func startApp(t *testing.T, change ...func(*Config)) *app {
 	t.Helper()
 	ready := make(chan Addresses, 1)
-	cfg := Config{Addr: "127.0.0.1:0", BrokerAddr: "127.0.0.1:0", Ephemeral: true, AdminSecret: adminSecret, LogLevel: "error",
+	cfg := Config{Addr: "127.0.0.1:0", BrokerAddr: "127.0.0.1:0", Ephemeral: true, AdminSecret: adminSecret, LogLevel: "error", secretCost: bcrypt.MinCost,
 		ready: func(a Addresses) { ready <- a }}
 	for _, c := range change {
 		c(&cfg)

@@ -39,8 +39,9 @@ type Config struct {
 	PresenterKey string `help:"Key that the presenter needs to change anything. If it is empty, one is generated when the page listens beyond loopback." env:"MEDASSIST_PRESENTER_KEY" placeholder:"KEY"`
 	LogLevel     string `help:"Log level: debug, info, warn or error." env:"MEDASSIST_LOG_LEVEL" default:"warn" enum:"debug,info,warn,error"`
 
-	clock func() time.Time // nil means time.Now
-	ready func(Addresses)  // called when the demo accepts requests; for tests
+	clock      func() time.Time // nil means time.Now
+	secretCost int              // of the embedded broker; see broker.Config
+	ready      func(Addresses)  // called when the demo accepts requests; for tests
 }
 
 // Addresses holds the URLs of a running demo.

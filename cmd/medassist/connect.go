@@ -85,7 +85,7 @@ func embed(ctx context.Context, cfg Config, log *slog.Logger, closing *closers) 
 		return connection{}, "", err
 	}
 	b, err := broker.Open(ctx, broker.Config{Dir: cfg.file("broker"), AdminSecret: cfg.AdminSecret,
-		Clock: cfg.clock, Logger: log, Version: version()})
+		SecretCost: cfg.secretCost, Clock: cfg.clock, Logger: log, Version: version()})
 	if err != nil {
 		_ = ln.Close() // the first error counts
 		return connection{}, "", fmt.Errorf("start the embedded broker: %w", err)

@@ -4,8 +4,8 @@
 // request to anything but the server under test.
 //
 // It is the only package that uses chromedp. It starts no server and does not
-// know what is on the page. Without Chromium it skips the test, unless
-// MEDASSIST_BROWSER=required, as in CI.
+// know what is on the page. It skips the test with -short, and also without
+// Chromium unless MEDASSIST_BROWSER=required, as in CI.
 package browsertest
 
 import (
@@ -41,6 +41,9 @@ var shared struct {
 // for it. The package's TestMain stops it: see Main.
 func Start(t testing.TB) *Browser {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("drives a browser")
+	}
 	path := executable()
 	if path == "" {
 		if os.Getenv("MEDASSIST_BROWSER") == "required" {
