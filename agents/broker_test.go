@@ -27,14 +27,14 @@ func TestABrokerThatGoesAway(t *testing.T) {
 		path    string // what no longer answers; "" is all of it
 		fault   fault
 		tokens  int // issued, as far as the run knows
-		lost    int // tokens that nobody may know of
+		lost    int // tokens that may exist although nobody holds them
 		allowed int
 	}{
 		{"before the run", "", "", broken, 0, 0, 0},
 		{"hangs before the run", "", "", hung, 0, 0, 0},
 		{"before the agent is registered", "create the clinical agent", "", broken, 0, 0, 0},
-		{"while the agent is registered", "create the clinical agent", "/v1/register", broken, 0, 1, 0},
-		{"hangs while the agent is registered", "create the clinical agent", "/v1/register", hung, 0, 1, 0},
+		{"while the agent is registered", "create the clinical agent", "/v1/register", broken, 0, 0, 0},
+		{"hangs while the agent is registered", "create the clinical agent", "/v1/register", hung, 0, 0, 0},
 		{"before the claims are shown", "validate the clinical token", "", broken, 1, 1, 0},
 		{"before the gate", "call get_patient_records for P-1042", "", broken, 1, 1, 0},
 		{"hangs before the gate", "call get_patient_records for P-1042", "", hung, 1, 1, 0},
@@ -125,33 +125,43 @@ func (w *world) soFar(t testing.TB, runID string) *history {
 func TestALostAnswerIsAccountedFor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldConfig{})
+	alone := w.with(t, func(c *agents.Config) { c.Operator = nil })
 	tests := []struct {
 		name, path  string
 		fault       fault
 		tokens      int // known to the run
-		unaccounted int
-		proven      int
-		living      int // in truth
+		unaccounted int // without an operator
+		confirmed   int // likewise
+		valid       int // likewise, in truth
 		outcome     trace.Outcome
 	}{
 		{"registration", "/v1/register", w.link.lost, 0, 1, 0, 1, "failed"},
 		{"registration without a token", "/v1/register", w.link.emptied, 0, 1, 0, 1, "failed"},
-		{"delegation", "/v1/delegate", w.link.lost, 2, 1, 2, 0, "failed"}, // dies with its delegator
+		{"delegation", "/v1/delegate", w.link.lost, 2, 1, 2, 0, "failed"}, // revoked with its delegator
 		{"delegation without a token", "/v1/delegate", w.link.emptied, 2, 1, 2, 0, "failed"},
 		{"renewal", "/v1/token/renew", w.link.lost, 3, 3, 0, 3, "answered"},
-		{"release", "/v1/token/release", w.link.lost, 3, 0, 3, 0, "answered"}, // it was done, and that can be asked
+		{"release", "/v1/token/release", w.link.lost, 3, 0, 0, 0, "answered"}, // it was made, but not acknowledged
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w.link.fail(t, tt.path, tt.fault)
-			h := w.encounter(t, "P-1042", "Prescribe Amoxicillin for bacterial infection")
+			h := alone.encounter(t, "P-1042", "Prescribe Amoxicillin for bacterial infection")
 			sum := h.Run.Summary
-			if sum.Tokens != tt.tokens || sum.Unaccounted != tt.unaccounted || sum.ConfirmedRevoked != tt.proven ||
-				sum.AllRevoked != (tt.unaccounted == 0) || sum.Outcome != tt.outcome {
+			if sum.Tokens != tt.tokens || sum.Unaccounted != tt.unaccounted || sum.ConfirmedRevoked != tt.confirmed ||
+				sum.AllRevoked || sum.Outcome != tt.outcome || sum.ValidUntil < time.Now().Unix() {
 				t.Errorf("summary = %+v:\n%s", *sum, h)
 			}
-			if n := w.living(t, h.Run.ID); n != tt.living {
-				t.Errorf("%d tokens are alive, want %d", n, tt.living)
+			if n := w.valid(t, h.Run.ID); n != tt.valid {
+				t.Errorf("%d tokens are valid, want %d", n, tt.valid)
+			}
+			// The operator revokes the task, and with it what nobody holds.
+			h = w.encounter(t, "P-1042", "Prescribe Amoxicillin for bacterial infection")
+			sum = h.Run.Summary
+			if sum.Tokens != tt.tokens || sum.ConfirmedRevoked != tt.tokens || sum.Unaccounted != 0 || sum.ValidUntil != 0 {
+				t.Errorf("with an operator: summary = %+v:\n%s", *sum, h)
+			}
+			if n := w.valid(t, h.Run.ID); n != 0 {
+				t.Errorf("with an operator: %d tokens are valid", n)
 			}
 		})
 	}
@@ -175,7 +185,7 @@ func TestABrokerThatRecoversEndsTheTokens(t *testing.T) {
 	if h.Run.Outcome != trace.OutcomeFailed || h.Run.Summary.Allowed != 0 {
 		t.Errorf("a call passed a gate that could not ask:\n%s", h)
 	}
-	w.assertAllDead(t, h, 1)
+	w.assertEnded(t, h, 1)
 }
 
 // The kill switch: whatever is revoked while a run waits, its next call fails,
@@ -247,7 +257,7 @@ func TestARevocationInTheMiddle(t *testing.T) {
 			if h.Run.Outcome != trace.OutcomeAnswered {
 				t.Errorf("the run %s:\n%s", h.Run.Outcome, h)
 			}
-			w.assertAllDead(t, h, tt.tokens) // by the broker's word, whoever ended them
+			w.assertEnded(t, h, tt.tokens) // by the broker's word, whoever ended them
 		})
 	}
 }
@@ -273,7 +283,7 @@ func TestTheRecordsAPIRefusesByItself(t *testing.T) {
 		if r := only[trace.TokenRejected](t, h); r.RefusedBy != trace.RefusedByRecords {
 			t.Errorf("rejection = %+v", r)
 		}
-		w.assertAllDead(t, h, 1)
+		w.assertEnded(t, h, 1)
 	})
 	t.Run("a scope that a gate was wrong about", func(t *testing.T) {
 		id := w.start(t, "P-1042", "Show me records for this patient and also get records for P-2187", "step")
@@ -294,7 +304,7 @@ func TestTheRecordsAPIRefusesByItself(t *testing.T) {
 		if d.RefusedBy != trace.RefusedByRecords || !slices.Equal(d.MissingScope, []string{"read:records:P-2187"}) || slices.Contains(d.HeldScope, "read:records:*") {
 			t.Errorf("denial = %+v", d)
 		}
-		w.assertAllDead(t, h, 1)
+		w.assertEnded(t, h, 1)
 	})
 }
 
@@ -320,7 +330,7 @@ func TestATokenThatExpires(t *testing.T) {
 	if e := only[trace.ReleaseError](t, h); e.Stage != "renew" || e.AnswerLost {
 		t.Errorf("release = %+v", e)
 	}
-	w.assertAllDead(t, h, 1)
+	w.assertEnded(t, h, 1)
 }
 
 // A delegated token is requested for no longer than its delegator has left, and

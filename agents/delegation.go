@@ -81,8 +81,11 @@ func (e *encounter) delegationFailed(ctx context.Context, call toolCall, err err
 		return err // the request was not sent
 	}
 	be := describeBrokerError(err)
-	e.rec.add(ctx, trace.StatusError, "Delegation failed: "+be.reason, trace.AgentError{Credential: delegatedCredential,
-		Scope: call.RequiredScopes(), Trigger: call.Tool.Name, Error: be.reason, ErrorCode: be.code, RequestID: be.requestID,
-		AnswerLost: agentwrit.MayHaveIssued(err)}, span)
+	step := trace.AgentError{Credential: delegatedCredential, Scope: call.RequiredScopes(), Trigger: call.Tool.Name,
+		Error: be.reason, ErrorCode: be.code, RequestID: be.requestID}
+	if agentwrit.MayHaveIssued(err) {
+		step.AnswerLost, step.ValidUntil = true, e.issuedUntil()
+	}
+	e.rec.add(ctx, trace.StatusError, "Delegation failed: "+be.reason, step, span)
 	return e.brokerFailure(err)
 }

@@ -49,7 +49,7 @@ func (s *Service) newEncounter(run trace.Run, req Request, cancel context.Cancel
 	})
 	e := &encounter{
 		Config: s.cfg, id: run.ID, req: req, started: run.Started,
-		rec:    &recorder{log: s.cfg.Log, runID: run.ID, now: s.cfg.Clock, logger: s.cfg.Logger},
+		rec:    &recorder{log: s.cfg.Log, runID: run.ID, now: s.cfg.Clock, logger: s.cfg.Logger, limits: s.cfg.Limits, full: cancel},
 		pace:   newPacer(req.Pace, working),
 		cancel: cancel, done: make(chan struct{}), calls: make(map[string]bool), answered: make(map[string]bool), service: s,
 	}
@@ -87,7 +87,7 @@ func (e *encounter) run(ctx context.Context) {
 	}
 	summary := e.rec.summary(e.req.Patient.String(), outcome, e.Clock().Sub(e.started))
 	status := trace.StatusSuccess
-	if outcome != trace.OutcomeAnswered || summary.Tokens > 0 && !summary.AllRevoked {
+	if outcome != trace.OutcomeAnswered || summary.Tokens > 0 && !summary.AllEnded() {
 		status = trace.StatusWarning
 	}
 	e.rec.add(ctx, status, completeLabel(summary), summary)
@@ -141,15 +141,29 @@ func completeLabel(c trace.Complete) string {
 	case trace.OutcomeFailed:
 		outcome = "Failed"
 	}
-	tokens := fmt.Sprintf("%d of %s confirmed revoked.", c.ConfirmedRevoked, text.Count(c.Tokens, "token"))
 	switch {
 	case c.AllRevoked:
-		tokens = "All tokens revoked."
-	case c.Unaccounted > 0:
-		tokens = fmt.Sprintf("%d of %s confirmed revoked; %s lost that may have carried another.",
-			c.ConfirmedRevoked, text.Count(c.Tokens, "token"), text.Count(c.Unaccounted, "response"))
-	case c.Tokens == 0:
-		tokens = "No token was issued."
+		return outcome + ". All tokens revoked."
+	case c.Tokens == 0 && c.Unaccounted == 0:
+		return outcome + ". No token was issued."
 	}
-	return outcome + ". " + tokens
+	label := outcome + ". "
+	switch {
+	case !c.AllEnded():
+		label += fmt.Sprintf("%d of %s confirmed revoked", c.ConfirmedRevoked, text.Count(c.Tokens, "token"))
+	case c.ConfirmedRevoked > 0:
+		label += fmt.Sprintf("%s revoked, %d expired", text.Count(c.ConfirmedRevoked, "token"), c.Expired)
+	default:
+		label += text.Count(c.Expired, "token") + " expired"
+	}
+	if c.Unaccounted > 0 {
+		label += fmt.Sprintf("; %s lost that may have carried another", text.Count(c.Unaccounted, "response"))
+	}
+	if c.ValidUntil > 0 {
+		label += fmt.Sprintf("; the rest may be valid until %s", clockTime(time.Unix(c.ValidUntil, 0)))
+	}
+	return label + "."
 }
+
+// clockTime returns the time of day of t, for people.
+func clockTime(t time.Time) string { return t.UTC().Format("15:04:05 MST") }

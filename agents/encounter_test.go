@@ -63,7 +63,7 @@ func TestTheWholeEncounter(t *testing.T) {
 		Allowed: 4, Delegations: 1, Tokens: 4, Released: 4, ConfirmedRevoked: 4, AllRevoked: true, Outcome: "answered"}, sum); diff != "" {
 		t.Errorf("summary (-want +got):\n%s", diff)
 	}
-	w.assertAllDead(t, h, 4)
+	w.assertEnded(t, h, 4)
 	if !strings.Contains(h.answer(), "Lisinopril") {
 		t.Errorf("answer = %s", h.answer())
 	}
@@ -136,7 +136,7 @@ func TestADelegationIsMadeOnce(t *testing.T) {
 	if c := h.Run.Summary; c.Allowed != 3 || c.Denied != 1 {
 		t.Errorf("summary = %+v", *c)
 	}
-	w.assertAllDead(t, h, 3)
+	w.assertEnded(t, h, 3)
 }
 
 func TestAuthorityIsForThisPatientOnly(t *testing.T) {
@@ -189,7 +189,7 @@ func TestAuthorityIsForThisPatientOnly(t *testing.T) {
 			if h.Run.Outcome != trace.OutcomeAnswered || !strings.Contains(h.answer(), other) {
 				t.Errorf("the answer does not say so: %s", h.answer())
 			}
-			w.assertAllDead(t, h, len(all[trace.AgentCreated](h)))
+			w.assertEnded(t, h, len(all[trace.AgentCreated](h)))
 		})
 	}
 }
@@ -257,7 +257,7 @@ func TestNothingOfAnotherPatientIsSeen(t *testing.T) {
 					t.Errorf("the model was told %q", s)
 				}
 			}
-			w.assertAllDead(t, h, len(all[trace.AgentCreated](h)))
+			w.assertEnded(t, h, len(all[trace.AgentCreated](h)))
 		})
 	}
 }
@@ -295,7 +295,7 @@ func TestAnUnknownPatientIsAnsweredCleanly(t *testing.T) {
 	if h.Run.Outcome != trace.OutcomeAnswered || !strings.Contains(h.answer(), "P-9999") {
 		t.Errorf("%s: %s", h.Run.Outcome, h.answer())
 	}
-	w.assertAllDead(t, h, 1)
+	w.assertEnded(t, h, 1)
 }
 
 func TestARequestWithoutToolsIssuesNothing(t *testing.T) {
@@ -304,7 +304,7 @@ func TestARequestWithoutToolsIssuesNothing(t *testing.T) {
 	if h.Run.Outcome != trace.OutcomeAnswered || h.answer() != "Hello." {
 		t.Errorf("%s: %q", h.Run.Outcome, h.answer())
 	}
-	w.assertAllDead(t, h, 0) // and so no claim that all are dead
+	w.assertEnded(t, h, 0) // and so no claim that all are dead
 	if n := len(w.trail(t, h.Run.ID)); n != 0 {
 		t.Errorf("the broker knows of %d events", n)
 	}
@@ -321,7 +321,7 @@ func TestAnAgentAboveTheAppsCeilingIsNotSpawned(t *testing.T) {
 	if h.Run.Outcome != trace.OutcomeAnswered || !slices.Equal(h.Run.Summary.Agents, []string{"clinical"}) {
 		t.Errorf("the run did not go on without it:\n%s", h)
 	}
-	w.assertAllDead(t, h, 1)
+	w.assertEnded(t, h, 1)
 }
 
 func TestNoTokenStandsInATrace(t *testing.T) {

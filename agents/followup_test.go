@@ -136,7 +136,7 @@ func TestTheLastTurnHasNoTools(t *testing.T) {
 	if h.Run.Outcome != trace.OutcomeAnswered || h.answer() != "This is what I have." || n != 10 {
 		t.Errorf("%d turns:\n%s", n, h)
 	}
-	w.assertAllDead(t, h, 1)
+	w.assertEnded(t, h, 1)
 }
 
 // A reply that breaks off is asked for again, once in a run, and the page says

@@ -43,7 +43,7 @@ func TestARevocationByTheOperator(t *testing.T) {
 	if calls := all[trace.ToolCall](h); len(calls) != 2 || calls[1].Category != "billing" {
 		t.Errorf("the others did not work on:\n%s", h)
 	}
-	w.assertAllDead(t, h, 2)
+	w.assertEnded(t, h, 2)
 }
 
 // Without an operator there is no kill switch, and the run does not begin.
@@ -77,7 +77,7 @@ func TestATokenThatNobodyEnds(t *testing.T) {
 	if len(all[trace.TokenRevoked](h)) > 0 || h.Run.Summary.Released > 0 {
 		t.Errorf("it did not die by itself:\n%s", h)
 	}
-	w.assertAllDead(t, h, 1)
+	w.assertEnded(t, h, 1)
 }
 
 // A stolen token works for its one patient while it lives, and the trace shows
@@ -128,7 +128,7 @@ func TestAStolenToken(t *testing.T) {
 	if strings.Contains(h.String(), token) {
 		t.Error("the token stands in the trace")
 	}
-	w.assertAllDead(t, h, 1)
+	w.assertEnded(t, h, 1)
 }
 
 // Only a theft opens the door: no other run hands a token out.

@@ -13,6 +13,8 @@ type Limits struct {
 	Turns        int // 10: turns of the model in one run
 	CallsPerTurn int // 24: tool calls in one reply
 	Calls        int // 60: tool calls in one run
+	TraceSteps   int // 6,000: steps in one run's trace
+	TraceBytes   int // 4 MiB: encoded steps of one run's trace
 
 	ModelCall  time.Duration // 10 minutes: one reply of the model, retries included; silence ends it sooner
 	ToolCall   time.Duration // 10 s: one call of the records API
@@ -32,6 +34,8 @@ func (l Limits) withDefaults() Limits {
 		Turns:        cmp.Or(l.Turns, 10),
 		CallsPerTurn: cmp.Or(l.CallsPerTurn, 24),
 		Calls:        cmp.Or(l.Calls, 60),
+		TraceSteps:   cmp.Or(l.TraceSteps, 6000),
+		TraceBytes:   cmp.Or(l.TraceBytes, 4<<20),
 		ModelCall:    cmp.Or(l.ModelCall, 10*time.Minute),
 		ToolCall:     cmp.Or(l.ToolCall, 10*time.Second),
 		BrokerCall:   cmp.Or(l.BrokerCall, 5*time.Second),

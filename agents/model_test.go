@@ -174,7 +174,7 @@ func TestAModelThatFailsEndsTheRunAndItsTokens(t *testing.T) {
 				if tt.name == "500" && !strings.Contains(e.Message, "out of memory") {
 					t.Errorf("the server's reason is not shown: %s", e.Message)
 				}
-				w.assertAllDead(t, h, len(turns)-1)
+				w.assertEnded(t, h, len(turns)-1)
 			})
 		}
 	}
@@ -189,7 +189,7 @@ func TestAModelThatNeverStopsIsStopped(t *testing.T) {
 		if e := only[trace.RunError](t, h); e.Stage != "limit" || len(all[trace.LLMStart](h)) != 10 || h.Run.Summary.Allowed != 1 {
 			t.Errorf("after %d turns and %d calls: %+v", len(all[trace.LLMStart](h)), h.Run.Summary.Allowed, e)
 		}
-		w.assertAllDead(t, h, 1)
+		w.assertEnded(t, h, 1)
 	})
 	t.Run("calls", func(t *testing.T) {
 		w := base.withModel(t, scripted(t, wantMany(20, "get_patient_records", `{"patient_id":"P-1042"}`)))
@@ -197,7 +197,7 @@ func TestAModelThatNeverStopsIsStopped(t *testing.T) {
 		if e := only[trace.RunError](t, h); e.Stage != "limit" || h.Run.Summary.Allowed != 1 || len(all[trace.LLMStart](h)) != 4 {
 			t.Errorf("after %d calls: %+v", h.Run.Summary.Allowed, e)
 		}
-		w.assertAllDead(t, h, 1)
+		w.assertEnded(t, h, 1)
 	})
 	t.Run("time", func(t *testing.T) {
 		w := base.with(t, func(c *agents.Config) {
@@ -207,7 +207,7 @@ func TestAModelThatNeverStopsIsStopped(t *testing.T) {
 		if e := only[trace.RunError](t, h); e.Stage != "limit" {
 			t.Errorf("%+v", e)
 		}
-		w.assertAllDead(t, h, 1)
+		w.assertEnded(t, h, 1)
 	})
 }
 
@@ -243,7 +243,7 @@ func TestACallThatIsNotUnderstoodIsNotMade(t *testing.T) {
 			if h.Run.Outcome != trace.OutcomeAnswered || h.Run.Summary.Errors != 1 {
 				t.Errorf("the run did not go on:\n%s", h)
 			}
-			w.assertAllDead(t, h, 0)
+			w.assertEnded(t, h, 0)
 		})
 	}
 }

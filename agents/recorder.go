@@ -2,6 +2,7 @@ package agents
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -15,21 +16,57 @@ type recorder struct {
 	runID  string
 	now    func() time.Time
 	logger *slog.Logger
+	limits Limits
+	full   func(error) // called once, when the trace reaches its limit
 
 	mu    sync.Mutex
 	tally trace.Tally
+	steps int
+	bytes int
+	over  bool // the trace has reached its limit
 }
 
 // add logs a step. An error of the log is reported but does not stop the run: its
-// tokens must be released all the same.
+// tokens must be released all the same. A trace that has reached its limit ends
+// the run; what the run does from then on, which is to release its tokens, is
+// still logged.
 func (r *recorder) add(ctx context.Context, status trace.Status, label string, step trace.Step, spans ...trace.Span) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.tally.Add(step)
-	e := trace.Event{Time: r.now(), Status: status, Label: label, Spans: spans, Step: step}
-	if _, err := r.log.Append(context.WithoutCancel(ctx), r.runID, e); err != nil {
-		r.logger.ErrorContext(ctx, "a step was not logged", "run", r.runID, "step", step.Type(), "error", err)
+	if _, delta := step.(trace.LLMDelta); delta && r.over {
+		return
 	}
+	e := trace.Event{Time: r.now(), Status: status, Label: label, Spans: spans, Step: step}
+	r.tally.Add(e)
+	e, err := r.log.Append(context.WithoutCancel(ctx), r.runID, e)
+	if err != nil {
+		r.logger.ErrorContext(ctx, "a step was not logged", "run", r.runID, "step", step.Type(), "error", err)
+		return
+	}
+	r.measure(e)
+}
+
+// measure counts a logged step against the limits. The caller holds the lock.
+func (r *recorder) measure(e trace.Event) {
+	encoded, err := e.JSON()
+	if err != nil {
+		return // it could not have been logged
+	}
+	r.steps++
+	r.bytes += len(encoded)
+	if r.over || r.steps < r.limits.TraceSteps && r.bytes < r.limits.TraceBytes {
+		return
+	}
+	r.over = true
+	r.full(&failure{stage: "limit", hint: "Try a narrower request.",
+		message: fmt.Sprintf("The run's trace reached its limit of %d steps or %d KiB.", r.limits.TraceSteps, r.limits.TraceBytes>>10)})
+}
+
+// lost returns the number of lost responses that may have carried a token.
+func (r *recorder) lost() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.tally.Lost()
 }
 
 // summary returns the run's last step, which counts what was logged.

@@ -62,9 +62,12 @@ func (e *encounter) registrationFailed(ctx context.Context, id trace.Credential,
 	if denied {
 		status = trace.StatusDenied
 	}
-	e.rec.add(ctx, status, fmt.Sprintf("%s agent not created: %s", text.Capitalize(id.Category), be.reason), trace.AgentError{
-		Credential: id, Scope: scope, Trigger: call.Tool.Name, Error: be.reason, ErrorCode: be.code, RequestID: be.requestID,
-		AnswerLost: agentwrit.MayHaveIssued(err)}, span)
+	step := trace.AgentError{Credential: id, Scope: scope, Trigger: call.Tool.Name,
+		Error: be.reason, ErrorCode: be.code, RequestID: be.requestID}
+	if agentwrit.MayHaveIssued(err) {
+		step.AnswerLost, step.ValidUntil = true, e.issuedUntil()
+	}
+	e.rec.add(ctx, status, fmt.Sprintf("%s agent not created: %s", text.Capitalize(id.Category), be.reason), step, span)
 	if !denied {
 		return nil, e.brokerFailure(err)
 	}
@@ -108,6 +111,10 @@ func hops(chain []agentwrit.DelegationHop) []trace.Hop {
 	}
 	return out
 }
+
+// issuedUntil returns the time, in Unix seconds, until which a token that the
+// broker may just have issued can be valid.
+func (e *encounter) issuedUntil() int64 { return e.Clock().Add(e.tokenTTL()).Unix() + 1 }
 
 func (e *encounter) tokenTTL() time.Duration {
 	if e.req.TokenTTL > 0 {

@@ -39,7 +39,7 @@ func TestARunCanBeCancelledAtAnyStep(t *testing.T) {
 			if c := only[trace.Cancelled](t, h); c.By != "presenter" || c.Reason != "Enough." || h.Run.Outcome != trace.OutcomeCancelled {
 				t.Errorf("%s: %+v", h.Run.Outcome, c)
 			}
-			w.assertAllDead(t, h, tt.tokens)
+			w.assertEnded(t, h, tt.tokens)
 		})
 	}
 }
@@ -53,7 +53,7 @@ func TestACancelledModelCallIsNotWaitedFor(t *testing.T) {
 	if only[trace.Cancelled](t, h).By != "operator" || len(all[trace.RunError](h)) > 0 {
 		t.Errorf("not cancelled:\n%s", h)
 	}
-	w.assertAllDead(t, h, 1)
+	w.assertEnded(t, h, 1)
 }
 
 // A cancellation must not leave a token that nobody knows of: what is being
@@ -73,7 +73,7 @@ func TestATokenBeingIssuedIsNotAbandoned(t *testing.T) {
 			must(t, w.Cancel(id, "presenter", ""))
 			close(goOn)
 			h := w.finish(t, id)
-			w.assertAllDead(t, h, map[string]int{"agent": 1, "delegation": 3}[name])
+			w.assertEnded(t, h, map[string]int{"agent": 1, "delegation": 3}[name])
 			if n := len(w.link.tokens(id)); n != 2*h.Run.Summary.Tokens { // each and its successor
 				t.Errorf("%d tokens were handed out, %d are known", n, h.Run.Summary.Tokens)
 			}
@@ -105,7 +105,7 @@ func TestAWriteBeingDoneIsNotAbandoned(t *testing.T) {
 	if only[trace.ToolCall](t, h).Tool != "write_clinical_notes" || h.Run.Outcome != trace.OutcomeCancelled {
 		t.Errorf("the write was lost sight of:\n%s", h)
 	}
-	w.assertAllDead(t, h, 1)
+	w.assertEnded(t, h, 1)
 }
 
 func TestARunOutlivesWhoeverStartedIt(t *testing.T) {
@@ -121,7 +121,7 @@ func TestARunOutlivesWhoeverStartedIt(t *testing.T) {
 	if h.Run.Outcome != trace.OutcomeAnswered {
 		t.Errorf("the run %s:\n%s", h.Run.Outcome, h)
 	}
-	w.assertAllDead(t, h, 1)
+	w.assertEnded(t, h, 1)
 }
 
 func TestShutdownEndsEveryToken(t *testing.T) {
@@ -137,7 +137,7 @@ func TestShutdownEndsEveryToken(t *testing.T) {
 		if c := only[trace.Cancelled](t, h); c.By != "shutdown" {
 			t.Errorf("cancelled = %+v", c)
 		}
-		w.assertAllDead(t, h, len(all[trace.AgentCreated](h)))
+		w.assertEnded(t, h, len(all[trace.AgentCreated](h)))
 	}
 	if len(w.Live()) != 0 {
 		t.Errorf("live: %v", w.Live())
@@ -202,7 +202,7 @@ func TestTwentyRunsFourAtATime(t *testing.T) {
 				if err != nil || run.Outcome != trace.OutcomeAnswered || !run.Summary.AllRevoked || run.Summary.Allowed != 4 {
 					t.Errorf("run = %+v, %v", run, err)
 				}
-				if n := w.living(t, run.ID); n > 0 {
+				if n := w.valid(t, run.ID); n > 0 {
 					t.Errorf("%d tokens live on", n)
 				}
 			}
@@ -241,7 +241,7 @@ func TestARunThatIsForgottenEndsByItself(t *testing.T) {
 	if e := only[trace.RunError](t, h); e.Stage != "limit" || h.Run.Outcome != trace.OutcomeFailed {
 		t.Errorf("%s: %+v", h.Run.Outcome, e)
 	}
-	w.assertAllDead(t, h, 1)
+	w.assertEnded(t, h, 1)
 }
 
 // panicking is a model with a bug.
@@ -261,7 +261,7 @@ func TestAPanicEndsTheTokensToo(t *testing.T) {
 	if e.Stage != "internal" || strings.Contains(e.Message+e.Hint, "hunter2") || h.Run.Outcome != trace.OutcomeFailed {
 		t.Errorf("%s: %+v", h.Run.Outcome, e)
 	}
-	w.assertAllDead(t, h, 1)
+	w.assertEnded(t, h, 1)
 	w.encounter(t, "P-1042", "Hello") // the service goes on
 }
 
@@ -288,7 +288,7 @@ func TestTheRecordsAPIThatFailsIsNotTheEnd(t *testing.T) {
 	if h.Run.Outcome != trace.OutcomeAnswered {
 		t.Errorf("the run %s:\n%s", h.Run.Outcome, h)
 	}
-	w.assertAllDead(t, h, 1)
+	w.assertEnded(t, h, 1)
 }
 
 func TestAServiceNeedsItsParts(t *testing.T) {

@@ -58,12 +58,14 @@ func newWorld(t testing.TB, wc worldConfig) *world {
 	w := &world{broker: brokertest.Start(t, wc.broker...)}
 	w.admin = w.broker.Admin(t)
 	w.link = newLink(t, w.broker.URL)
+	client := agentwrit.WithHTTPClient(&http.Client{Transport: ownTransport(t)})
+	operator, err := agentwrit.NewAdmin(w.link.URL, w.broker.AdminSecret, client)
+	must(t, err)
 	if wc.ceiling == nil {
 		wc.ceiling = tools.Ceiling()
 	}
-	rec, err := w.admin.RegisterApp(ctx, agentwrit.CreateAppRequest{Name: "medassist", Scopes: wc.ceiling})
+	rec, err := operator.RegisterApp(ctx, agentwrit.CreateAppRequest{Name: "medassist", Scopes: wc.ceiling})
 	must(t, err)
-	client := agentwrit.WithHTTPClient(&http.Client{Transport: ownTransport(t)})
 	app, err := agentwrit.NewApp(w.link.URL, rec.ClientID, rec.ClientSecret, client)
 	must(t, err)
 	// The app logs in, which takes long on purpose, before anything is timed.
@@ -89,7 +91,7 @@ func newWorld(t testing.TB, wc worldConfig) *world {
 	t.Cleanup(func() { w.log.Close() })
 
 	w.cfg = agents.Config{
-		Broker: app, Operator: w.admin, BrokerURL: w.link.URL, BrokerEmbedded: true, Model: llm.NewPlanner(),
+		Broker: app, Operator: operator, BrokerURL: w.link.URL, BrokerEmbedded: true, Model: llm.NewPlanner(),
 		Tools: tools.NewClient(api.URL, ownTransport(t)), Log: w.log,
 		Directory: func(ctx context.Context, id patient.ID) (string, bool, error) {
 			p, found, err := store.Find(ctx, id)
@@ -233,20 +235,22 @@ func (h *history) answer() string {
 	return ""
 }
 
-// assertAllDead checks what the run says of its tokens, and then asks the
-// broker itself about every token that it handed out in the run.
-func (w *world) assertAllDead(t testing.TB, h *history, tokens int) {
+// assertEnded checks that the run reports its tokens as ended, and that the broker
+// accepts none of the tokens that it issued in the run.
+func (w *world) assertEnded(t testing.TB, h *history, tokens int) {
 	t.Helper()
-	if c := h.Run.Summary; c.Tokens != tokens || c.ConfirmedRevoked != tokens || c.AllRevoked != (tokens > 0) {
-		t.Errorf("%d of %d tokens proven dead, all dead: %v, want %d:\n%s", c.ConfirmedRevoked, c.Tokens, c.AllRevoked, tokens, h)
+	c := h.Run.Summary
+	if c.Tokens != tokens || c.AllEnded() != (tokens > 0) || c.AllRevoked != (tokens > 0 && c.Expired == 0) || c.ValidUntil != 0 {
+		t.Errorf("%d of %d tokens confirmed revoked, %d expired, all revoked: %v, valid until %d, want %d tokens:\n%s",
+			c.ConfirmedRevoked, c.Tokens, c.Expired, c.AllRevoked, c.ValidUntil, tokens, h)
 	}
-	if n := w.living(t, h.Run.ID); n > 0 {
-		t.Errorf("%d tokens live on:\n%s", n, h)
+	if n := w.valid(t, h.Run.ID); n > 0 {
+		t.Errorf("%d tokens are still valid:\n%s", n, h)
 	}
 }
 
-// living counts the run's tokens that are alive by the broker's word.
-func (w *world) living(t testing.TB, runID string) (n int) {
+// valid returns the number of the run's tokens that the broker accepts.
+func (w *world) valid(t testing.TB, runID string) (n int) {
 	t.Helper()
 	for _, token := range w.link.tokens(runID) {
 		_, err := agentwrit.Validate(context.Background(), w.broker.URL, token)
@@ -366,10 +370,14 @@ func (l *link) tokens(runID string) []string {
 // fail makes a path of the broker fail, or all of it when path is empty, until
 // the test ends or the link is healed.
 func (l *link) fail(t testing.TB, path string, f fault) {
+	l.setFault(path, f)
+	t.Cleanup(l.heal)
+}
+
+func (l *link) setFault(path string, f fault) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.faults[path] = f
-	t.Cleanup(l.heal)
 }
 
 func (l *link) heal() {

@@ -95,7 +95,7 @@ var catalogue = []Scenario{
 		Proves:  "An unrevoked token expires on its own: five seconds later the same agent is denied.",
 		Patient: "P-1042", Request: "Show records and lab results",
 		Incident: trace.IncidentExpiry, TokenTTL: 5 * time.Second,
-		Expect: Expect{Spawned: []string{clinical}, Allowed: []string{"get_patient_records"}, Never: []string{"get_lab_results"},
+		Expect: Expect{Spawned: []string{clinical}, Allowed: []string{"get_patient_records"}, Never: []string{"get_lab_results"}, Expired: 1,
 			Denied: []Denial{{"get_lab_results", trace.RefusedByGate}}},
 	},
 	{

@@ -112,8 +112,8 @@ func (x Expect) judgeEnd(c *trace.Complete) []string {
 	if c.Outcome != want {
 		out = append(out, fmt.Sprintf("the run %s, expected %s", c.Outcome, want))
 	}
-	if c.AllRevoked == x.NoTokens {
-		out = append(out, fmt.Sprintf("%d of %d tokens confirmed revoked", c.ConfirmedRevoked, c.Tokens))
+	if c.AllEnded() == x.NoTokens || c.Expired != x.Expired {
+		out = append(out, fmt.Sprintf("%d of %d tokens confirmed revoked, %d expired", c.ConfirmedRevoked, c.Tokens, c.Expired))
 	}
 	return out
 }

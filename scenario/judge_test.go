@@ -22,7 +22,7 @@ func TestJudge(t *testing.T) {
 	spawn := trace.AgentCreated{Credential: trace.Credential{Category: clinical}}
 	call := trace.ToolCall{Tool: "get_lab_results"}
 	denied := trace.ScopeDenied{Tool: "get_patient_records", RefusedBy: trace.RefusedByGate}
-	end := trace.Complete{Outcome: trace.OutcomeAnswered, AllRevoked: true}
+	end := trace.Complete{Outcome: trace.OutcomeAnswered, Tokens: 1, ConfirmedRevoked: 1, AllRevoked: true}
 	if v := expect.Judge(trail(spawn, call, denied, end)); !v.AsExpected() {
 		t.Errorf("as expected, and judged %v", v.Surprises)
 	}
@@ -38,10 +38,12 @@ func TestJudge(t *testing.T) {
 		"refused by another":  {trail(spawn, call, trace.ScopeDenied{Tool: "get_patient_records", RefusedBy: trace.RefusedByRecords}, end), "was not denied"},
 		"a delegation":        {trail(spawn, call, denied, trace.Delegation{}, end), "1 delegations"},
 		"a token not revoked": {trail(spawn, call, denied, trace.Complete{Outcome: trace.OutcomeAnswered, Tokens: 1}), "0 of 1 tokens confirmed revoked"},
+		"an expired token":    {trail(spawn, call, denied, trace.Complete{Outcome: trace.OutcomeAnswered, Tokens: 1, Expired: 1}), "0 of 1 tokens confirmed revoked, 1 expired"},
+		"a lost response":     {trail(spawn, call, denied, trace.Complete{Outcome: trace.OutcomeAnswered, Tokens: 1, ConfirmedRevoked: 1, Unaccounted: 1}), "1 of 1 tokens confirmed revoked"},
 		"a revocation":        {trail(spawn, call, denied, trace.TokenRevoked{}, end), "1 revocations"},
 		"a theft":             {trail(spawn, call, denied, trace.StolenTokenUsed{PatientID: "P-1", Authorized: true}, end), "P-1 allowed"},
 		"a theft, lost":       {trail(spawn, call, denied, trace.StolenTokenUsed{PatientID: "P-1"}, end), "P-1 denied by nobody"},
-		"failed":              {trail(spawn, call, denied, trace.Complete{Outcome: trace.OutcomeFailed, AllRevoked: true}), "the run failed"},
+		"failed":              {trail(spawn, call, denied, trace.Complete{Outcome: trace.OutcomeFailed, Tokens: 1, ConfirmedRevoked: 1, AllRevoked: true}), "the run failed"},
 		"no end":              {trail(spawn, call, denied), "did not end"},
 	} {
 		if v := expect.Judge(tc.trail); v.AsExpected() || !strings.Contains(strings.Join(v.Surprises, "\n"), tc.want) {

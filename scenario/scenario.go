@@ -30,6 +30,7 @@ type Expect struct {
 	Delegated int           // number of delegations
 	Revoked   int           // number of revocations that affected a token
 	Stolen    []Theft       // uses of a stolen token, in order
+	Expired   int           // number of tokens that expire instead of being revoked
 	Outcome   trace.Outcome // "" means trace.OutcomeAnswered
 	// NoTokens says that no token is issued, so none can be confirmed revoked.
 	NoTokens bool

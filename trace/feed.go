@@ -99,7 +99,13 @@ func (c *Cursor[T]) Next(ctx context.Context) ([]T, error) {
 		select {
 		case <-more:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			// What was appended before ctx ended is still returned, so that a
+			// reader that is told to stop sees the end of a feed that ended first.
+			select {
+			case <-more:
+			default:
+				return nil, ctx.Err()
+			}
 		}
 	}
 }

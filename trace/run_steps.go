@@ -87,9 +87,17 @@ type Complete struct {
 	ConfirmedRevoked int      `json:"proven_dead"`
 	Unaccounted      int      `json:"unaccounted,omitempty"` // lost responses that may have carried a token
 	AllRevoked       bool     `json:"all_tokens_dead"`       // at least one token was issued, and the broker confirmed each as revoked
+	Expired          int      `json:"expired,omitempty"`     // tokens that were not revoked, but whose lifetime is over
+	ValidUntil       int64    `json:"valid_until,omitempty"` // Unix seconds: the last time at which a token of the run may be valid; 0 if none is
 	Outcome          Outcome  `json:"outcome"`
 	Milliseconds     int64    `json:"duration_ms"`
 }
 
 func (Complete) Type() Type { return TypeComplete }
 func (Complete) step()      {}
+
+// AllEnded reports whether the run issued tokens and none of them is valid any
+// more: each was confirmed revoked or has expired.
+func (c Complete) AllEnded() bool {
+	return c.Tokens > 0 && c.ConfirmedRevoked+c.Expired == c.Tokens && c.Unaccounted == 0
+}

@@ -298,12 +298,14 @@ func interrupted(run Run, events []Event) ([]row, error) {
 	var tally Tally
 	last := Event{Time: run.Started}
 	for _, e := range events {
-		tally.Add(e.Step)
+		tally.Add(e)
 		last = e
 	}
-	lost := RunError{Stage: "internal", Message: "The process ended during this run; later steps are unknown.",
-		Hint: "Tokens that were not released expire on their own."}
 	summary := tally.Complete(run.PatientID, OutcomeInterrupted, last.Time.Sub(run.Started))
+	lost := RunError{Stage: "internal", Message: "The process ended during this run; later steps are unknown."}
+	if summary.ValidUntil > 0 {
+		lost.Hint = fmt.Sprintf("Tokens that were not released expire by %s.", time.Unix(summary.ValidUntil, 0).UTC().Format(time.DateTime+" MST"))
+	}
 	rows := make([]row, 0, 3)
 	for i, e := range []Event{
 		{Label: "Interrupted", Status: StatusError, Step: lost},

@@ -41,7 +41,7 @@ func TestAllTokensAreRevokedOnlyIfTheBrokerConfirmedEach(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var tally trace.Tally
 			for _, s := range tt.steps {
-				tally.Add(s)
+				tally.Add(trace.Event{Time: noon, Step: s})
 			}
 			c := tally.Complete("P-1042", trace.OutcomeAnswered, 0)
 			if c.AllRevoked != tt.all || c.ConfirmedRevoked != tt.confirmed {
@@ -60,7 +60,7 @@ func TestTallyCounts(t *testing.T) {
 		trace.ToolError{}, trace.AgentError{}, trace.Delegation{Credential: delegated},
 		trace.TokenReleased{}, trace.TokenReleased{}, confirmed(delegated), confirmed(clinical),
 	} {
-		tally.Add(s)
+		tally.Add(trace.Event{Time: noon, Step: s})
 	}
 	want := trace.Complete{PatientID: "P-1042", Agents: []string{"clinical"}, AgentsCount: 1, Allowed: 2, Denied: 3, Errors: 2,
 		Delegations: 1, Tokens: 2, Released: 2, ConfirmedRevoked: 2, AllRevoked: true, Outcome: "answered", Milliseconds: 1500}

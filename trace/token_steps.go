@@ -53,6 +53,8 @@ type AgentError struct {
 	// AnswerLost reports that the broker's response did not arrive: it may
 	// have issued a token that nobody holds.
 	AnswerLost bool `json:"answer_lost,omitempty"`
+	// ValidUntil is the time until which such a token may be accepted.
+	ValidUntil int64 `json:"valid_until,omitempty"` // Unix seconds
 }
 
 func (AgentError) Type() Type { return TypeAgentError }
@@ -162,7 +164,7 @@ func (TokenReleased) step()      {}
 const TypeReleaseError Type = "release_error"
 
 // ReleaseError records a failed renewal, release or validation at the end of a
-// run. Stage is "renew", "validate" or "release".
+// run. Stage is "renew", "validate", "release" or "revoke".
 type ReleaseError struct {
 	Credential
 	AgentID string `json:"agent_id"`
@@ -171,6 +173,12 @@ type ReleaseError struct {
 	// AnswerLost reports that the response to a renewal did not arrive: the
 	// broker may have issued a new token that nobody holds.
 	AnswerLost bool `json:"answer_lost,omitempty"`
+	// Expired reports that the broker no longer accepts the token because its
+	// lifetime is over, which is not a revocation.
+	Expired bool `json:"expired,omitempty"`
+	// ValidUntil is the time until which the token, or one that a lost response
+	// carried, may be accepted; 0 if the broker no longer accepts it.
+	ValidUntil int64 `json:"valid_until,omitempty"` // Unix seconds
 }
 
 func (ReleaseError) Type() Type { return TypeReleaseError }

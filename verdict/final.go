@@ -45,7 +45,7 @@ func (r *Run) final(seq int64) Line {
 func (r *Run) work(seq int64) Line {
 	c := r.complete
 	line := Line{Allowed, text.Count(c.Allowed, "call") + " allowed.", r.tokens(), seq}
-	if !c.AllRevoked && c.Tokens > 0 {
+	if !c.AllEnded() && c.Tokens > 0 {
 		line.Meaning = Alive
 	}
 	categories := make(map[string]bool)
@@ -81,6 +81,8 @@ func (r *Run) tokens() string {
 		return fmt.Sprintf("%s may still be valid until it expires.", text.Count(c.Unaccounted, "lost token"))
 	case c.Tokens == 0:
 		return "No token was issued."
+	case c.AllEnded() && !c.AllRevoked:
+		return fmt.Sprintf("%s confirmed revoked, %d expired.", text.Count(c.ConfirmedRevoked, "token"), c.Expired)
 	case !c.AllRevoked:
 		return fmt.Sprintf("%d of %s confirmed revoked.", c.ConfirmedRevoked, text.Count(c.Tokens, "token"))
 	case c.Tokens == 1:

@@ -67,6 +67,8 @@ func summary(c *trace.Complete) []count {
 		return append(out, of(ui.Ended, 1, "1 token confirmed revoked"))
 	case c.AllRevoked:
 		return append(out, of(ui.Ended, c.Tokens, fmt.Sprintf("all %d tokens confirmed revoked", c.Tokens)))
+	case c.AllEnded():
+		return append(out, of(ui.Ended, c.Tokens, fmt.Sprintf("%s revoked, %d expired", text.Count(c.ConfirmedRevoked, "token"), c.Expired)))
 	}
 	out = append(out, of(ui.Trouble, 1, fmt.Sprintf("%d of %s confirmed revoked", c.ConfirmedRevoked, text.Count(c.Tokens, "token"))))
 	if c.Unaccounted > 0 {
