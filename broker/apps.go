@@ -86,7 +86,7 @@ func (b *Broker) createApp(r *request, in *wire.CreateAppRequest) (*wire.App, er
 	var err error
 	if busy := b.logins.do(r.ctx, func() {
 		app.SecretHash, err = bcrypt.GenerateFromPassword([]byte(secret), b.cfg.SecretCost)
-	}); busy != nil {
+	}, b.logins.slots); busy != nil {
 		return nil, busy
 	}
 	if err != nil {

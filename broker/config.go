@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,6 +50,11 @@ type Config struct {
 	// The secrets are 256 random bits, which no cost makes easier to guess: a
 	// test may lower it.
 	SecretCost int
+
+	// Hosts are further host names under which the broker is reached while it
+	// listens on loopback only, for example through a reverse proxy. Without them
+	// Serve then accepts localhost and loopback addresses only.
+	Hosts []string
 
 	TLS     *tls.Config      // for Serve; nil serves plain HTTP
 	Clock   func() time.Time // nil means time.Now
@@ -94,6 +100,10 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.SecretCost < bcrypt.MinCost || c.SecretCost > bcrypt.MaxCost {
 		return c, fmt.Errorf("bcrypt cost %d: want %d to %d", c.SecretCost, bcrypt.MinCost, bcrypt.MaxCost)
+	}
+	c.Hosts = slices.Clone(c.Hosts)
+	for i, host := range c.Hosts {
+		c.Hosts[i] = strings.ToLower(host)
 	}
 	if c.AdminSecret != "" {
 		if err := checkSecret(c.AdminSecret); err != nil {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"reflect"
 	"strconv"
 	"time"
 
@@ -42,7 +43,7 @@ func clip(s string) string { return text.Prefix(s, maxText) }
 // routes returns the router: one line for each endpoint of the protocol.
 func (b *Broker) routes() http.Handler {
 	m := chi.NewRouter()
-	m.Use(b.forwarded, b.observe, b.recover)
+	m.Use(b.forwarded, b.observe, b.recover, b.guard)
 	m.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		b.problem(w, r, refuse(wire.CodeNotFound, "no such endpoint"))
 	})
@@ -79,6 +80,7 @@ func (b *Broker) routes() http.Handler {
 // endpoint returns a handler that authorizes the caller, decodes the body, calls
 // do, and encodes the result. A nil result has no body.
 func endpoint[In, Out any](b *Broker, need access, status int, do func(*request, *In) (*Out, error)) http.HandlerFunc {
+	known := memberNames(reflect.TypeFor[In]())
 	return func(w http.ResponseWriter, hr *http.Request) {
 		r := &request{
 			ctx:    hr.Context(),
@@ -97,7 +99,7 @@ func endpoint[In, Out any](b *Broker, need access, status int, do func(*request,
 		}
 		var in In
 		if _, empty := any(in).(none); !empty {
-			if err := decode(w, hr, &in); err != nil {
+			if err := decode(w, hr, known, &in); err != nil {
 				b.problem(w, hr, err)
 				return
 			}
@@ -115,22 +117,24 @@ func endpoint[In, Out any](b *Broker, need access, status int, do func(*request,
 	}
 }
 
-// decode reads a body that is one JSON value of at most 1 MiB. Unknown fields are
-// ignored, because a newer client may send some.
-func decode(w http.ResponseWriter, r *http.Request, into any) error {
-	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, wire.MaxBodyBytes))
-	err := body.Decode(into)
-	if err == nil {
-		_, err = body.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-	}
+// decode reads a body that is one JSON value of at most 1 MiB with unambiguous
+// members. Unknown ones are ignored, because a newer client may send some.
+func decode(w http.ResponseWriter, r *http.Request, known map[string]string, into any) error {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, wire.MaxBodyBytes))
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
 		return errTooLarge
 	}
-	return errMalformed
+	if err != nil {
+		return errMalformed
+	}
+	if err := checkMembers(body, known); err != nil {
+		return err
+	}
+	if json.Unmarshal(body, into) != nil {
+		return errMalformed
+	}
+	return nil
 }
 
 func writeJSON(w http.ResponseWriter, contentType string, status int, body any) {

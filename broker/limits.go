@@ -10,25 +10,41 @@ import (
 
 // limits are the broker's rate limits (docs/protocol.md, "Rate limits").
 type limits struct {
-	admin    *limit.Limiter // logins by address
-	app      *limit.Limiter // logins by client and address
-	failures *limit.Limiter // failed app logins by address
+	admin   *limit.Limiter // logins by address
+	app     *limit.Limiter // logins of registered clients, by client and address
+	unknown *limit.Limiter // logins of other clients, by client and address
+	guesses *limit.Limiter // logins of other clients, by address
 }
 
 func newLimits() *limits {
 	return &limits{
 		admin: limit.New(5, 10),
-		app:   limit.New(10.0/60, 3),
-		// Each guessed client ID costs one bcrypt. The budget is far above the
-		// failures of a machine with many apps.
-		failures: limit.New(2, 100),
+		app:   limit.New(appLoginsPerSecond, appLoginBurst),
+		// Separate from those of registered clients: however many client IDs
+		// are invented, at whatever address, the limits of the real apps stay.
+		unknown: limit.New(appLoginsPerSecond, appLoginBurst),
+		guesses: limit.New(1, 20),
 	}
+}
+
+const (
+	appLoginsPerSecond = 10.0 / 60
+	appLoginBurst      = 3
+)
+
+// allowApp takes the cost of an app login, before it is incurred.
+func (l *limits) allowApp(key limit.Key, registered bool, now time.Time) bool {
+	if registered {
+		return l.app.Allow(key, now)
+	}
+	return l.guesses.Allow(byAddress(key.Addr), now) && l.unknown.Allow(key, now)
 }
 
 func (l *limits) sweep(now time.Time) {
 	l.admin.Sweep(now)
 	l.app.Sweep(now)
-	l.failures.Sweep(now)
+	l.unknown.Sweep(now)
+	l.guesses.Sweep(now)
 }
 
 const (

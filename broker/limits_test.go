@@ -76,18 +76,28 @@ func TestAppLoginsAreLimitedByClientAndAddress(t *testing.T) {
 	}
 }
 
-// Guessing client IDs from one address is limited too: each guess costs a
-// bcrypt.
-func TestGuessingClientIDsIsLimited(t *testing.T) {
+// Guessing client IDs from one address is limited, and the app at the same address
+// is not affected: its limit is its own.
+func TestInventedClientIDs(t *testing.T) {
 	t.Parallel()
 	h := start(t, behindProxy())
-	for i := range 200 {
+	clinic := h.register(h.admin(), "clinic", "read:records:*")
+	refused := 0
+	for i := range 60 {
 		a := h.call("POST", "/v1/app/auth", "", wire.AppAuthRequest{ClientID: fmt.Sprint("guess-", i), ClientSecret: "x"}, from("192.0.2.1"))
 		if a.status == 429 {
-			return
+			refused++
 		}
 	}
-	t.Error("200 guesses from one address at one moment, none refused")
+	if refused != 40 {
+		t.Errorf("%d of 60 guesses from one address at one moment refused, want 40", refused)
+	}
+	if a := h.call("POST", "/v1/app/auth", "", wire.AppAuthRequest{ClientID: "guess-1", ClientSecret: "x"}, from("192.0.2.2")); a.status != 401 {
+		t.Errorf("a guess from another address: %d %s", a.status, a.body)
+	}
+	if a := h.call("POST", "/v1/app/auth", "", wire.AppAuthRequest{ClientID: clinic.ClientID, ClientSecret: clinic.ClientSecret}, from("192.0.2.1")); a.status != 200 {
+		t.Errorf("the real app at the same address: %d %s", a.status, a.body)
+	}
 }
 
 func TestForwardedAddressIsUsedFromTrustedProxiesOnly(t *testing.T) {

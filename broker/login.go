@@ -29,10 +29,12 @@ const tokenType = "Bearer"
 const maxClientID = 128
 
 // logins bounds the number of concurrent bcrypt computations, and makes a login
-// of an unknown client take the same time as one of a known client.
+// of an unknown client take the same time as one of a known client. Unknown
+// clients share one computation at a time, so they never occupy all slots.
 type logins struct {
-	slots chan struct{}
-	dummy []byte // hash of a random secret, compared for unknown clients
+	slots   chan struct{} // at least two
+	unknown chan struct{} // held besides a slot
+	dummy   []byte        // hash of a random secret, compared for unknown clients
 }
 
 func newLogins(cost int) *logins {
@@ -40,19 +42,21 @@ func newLogins(cost int) *logins {
 	if err != nil {
 		panic("broker: bcrypt of 64 bytes: " + err.Error())
 	}
-	return &logins{make(chan struct{}, runtime.NumCPU()), dummy}
+	return &logins{make(chan struct{}, max(2, runtime.NumCPU())), make(chan struct{}, 1), dummy}
 }
 
-// do runs a bcrypt computation when a slot is free.
-func (l *logins) do(ctx context.Context, f func()) error {
+// do runs a bcrypt computation when the lanes, in this order, have a free place.
+func (l *logins) do(ctx context.Context, f func(), lanes ...chan struct{}) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	select {
-	case l.slots <- struct{}{}:
-	case <-ctx.Done():
-		return &refusal{code: wire.CodeUnavailable, detail: "too many logins at once", retryAfter: time.Second}
+	for _, lane := range lanes {
+		select {
+		case lane <- struct{}{}:
+			defer func() { <-lane }()
+		case <-ctx.Done():
+			return &refusal{code: wire.CodeUnavailable, detail: "too many logins at once", retryAfter: time.Second}
+		}
 	}
-	defer func() { <-l.slots }()
 	f()
 	return nil
 }
@@ -60,14 +64,14 @@ func (l *logins) do(ctx context.Context, f func()) error {
 // check reports whether secret is the secret of app a. A nil app matches no
 // secret, in the same time.
 func (l *logins) check(ctx context.Context, a *store.App, secret string) (ok bool, err error) {
-	hash := l.dummy
+	hash, lanes := l.dummy, []chan struct{}{l.unknown, l.slots}
 	if a != nil {
-		hash = a.SecretHash
+		hash, lanes = a.SecretHash, []chan struct{}{l.slots}
 	}
 	if len(secret) > clientSecretBytes*2 { // bcrypt sees 72 bytes only
 		hash, secret = l.dummy, ""
 	}
-	err = l.do(ctx, func() { ok = bcrypt.CompareHashAndPassword(hash, []byte(secret)) == nil })
+	err = l.do(ctx, func() { ok = bcrypt.CompareHashAndPassword(hash, []byte(secret)) == nil }, lanes...)
 	return ok && a != nil, err
 }
 
@@ -107,7 +111,8 @@ func (b *Broker) appAuth(r *request, in *wire.AppAuthRequest) (*wire.AuthRespons
 	if len(in.ClientID) <= maxClientID {
 		key.Client = in.ClientID
 	}
-	if !b.limits.app.Allow(key, b.now()) || b.limits.failures.Exhausted(byAddress(r.addr), b.now()) {
+	app, registered := b.apps.client(key.Client)
+	if !b.limits.allowApp(key, registered, b.now()) {
 		return nil, b.deny(r, stranger(r), rateLimited(appRetryAfter), wire.AuditEvent{EventType: wire.EventAppRateLimited,
 			Detail: "app logins rate limited for " + r.addr.String() + claimedClient(key.Client)})
 	}
@@ -115,13 +120,11 @@ func (b *Broker) appAuth(r *request, in *wire.AppAuthRequest) (*wire.AuthRespons
 		return nil, refuse(wire.CodeInvalidRequest, "client_id and client_secret are required")
 	}
 
-	app, _ := b.apps.client(key.Client)
 	matches, err := b.logins.check(r.ctx, app, in.ClientSecret)
 	if err != nil {
 		return nil, err
 	}
 	if !matches {
-		b.limits.failures.Allow(byAddress(r.addr), b.now())
 		return nil, b.deny(r, stranger(r), errLogin, loginFailed(r, key.Client))
 	}
 	var claims *wire.Claims

@@ -37,6 +37,7 @@ func (r *refusal) reason() string {
 // Refusals that several endpoints share.
 var (
 	errMalformed   = refuse(wire.CodeInvalidRequest, "malformed JSON body")
+	errMembers     = refuse(wire.CodeInvalidRequest, "JSON members must be unique and spelled as documented")
 	errTooLarge    = refuse(wire.CodePayloadTooLarge, "request body exceeds 1 MiB")
 	errToken       = refuse(wire.CodeUnauthorized, "token verification failed")
 	errNoApp       = refuse(wire.CodeNotFound, "app not found")

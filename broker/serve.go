@@ -36,6 +36,7 @@ func (b *Broker) Serve(ctx context.Context, ln net.Listener) error {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(b.log.Handler(), slog.LevelWarn),
+		BaseContext:       func(ln net.Listener) context.Context { return markLoopback(context.Background(), ln.Addr()) },
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(ln) }()

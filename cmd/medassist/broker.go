@@ -35,6 +35,7 @@ type brokerCmd struct {
 	TLSCert      string         `help:"Certificate (PEM). With it the broker serves HTTPS." env:"MEDASSIST_BROKER_TLS_CERT" type:"path" and:"tls" placeholder:"FILE"`
 	TLSKey       string         `help:"Private key of the certificate (PEM)." env:"MEDASSIST_BROKER_TLS_KEY" type:"path" and:"tls" placeholder:"FILE"`
 	TrustedProxy []netip.Prefix `help:"Proxies whose X-Forwarded-For header is trusted; none by default." env:"MEDASSIST_BROKER_TRUSTED_PROXIES" placeholder:"CIDR"`
+	Host         []string       `help:"Further host names under which a proxy on this machine serves the broker." env:"MEDASSIST_BROKER_HOSTS" placeholder:"NAME"`
 	LogLevel     string         `help:"Log level: debug, info, warn or error." env:"MEDASSIST_LOG_LEVEL" default:"info" enum:"debug,info,warn,error"`
 
 	ready func(url string) // called when the broker accepts requests; for tests
@@ -97,6 +98,7 @@ func (c *brokerCmd) config(std stdio) (broker.Config, error) {
 		LaunchTokenTTL: c.LaunchTokenTTL,
 		DelegationTTL:  c.DelegationTTL,
 		TrustedProxies: c.TrustedProxy,
+		Hosts:          c.Host,
 		Logger:         slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: level})),
 		Version:        version(),
 	}

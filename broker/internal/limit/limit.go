@@ -59,15 +59,6 @@ func (l *Limiter) Allow(key Key, now time.Time) bool {
 	return b.AllowN(now, 1)
 }
 
-// Exhausted reports whether the key's bucket is empty, without taking a token.
-func (l *Limiter) Exhausted(key Key, now time.Time) bool {
-	key.Addr = Subscriber(key.Addr)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	b := l.buckets[key]
-	return b != nil && b.TokensAt(now) < 1
-}
-
 // Sweep removes the keys whose buckets are full.
 func (l *Limiter) Sweep(now time.Time) {
 	l.mu.Lock()

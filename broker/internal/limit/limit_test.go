@@ -52,20 +52,6 @@ func TestOneClientHasOneKey(t *testing.T) {
 	}
 }
 
-func TestExhausted(t *testing.T) {
-	l := New(1, 2)
-	key := Key{Addr: addr("192.0.2.1")}
-	for i, want := range []bool{false, false, true} {
-		if got := l.Exhausted(key, now); got != want {
-			t.Errorf("after %d: exhausted = %t", i, got)
-		}
-		l.Allow(key, now)
-	}
-	if l.Exhausted(key, now.Add(time.Second)) {
-		t.Error("exhausted although a token came back")
-	}
-}
-
 func TestMemoryIsBounded(t *testing.T) {
 	l := New(1, 1)
 	regular := Key{addr("192.0.2.1"), "regular"}
