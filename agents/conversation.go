@@ -51,15 +51,15 @@ func (e *encounter) lookUpPatient(ctx context.Context) error {
 	e.pace.wait(ctx, "look up the patient", false)
 	id := e.req.Patient.String()
 	done := e.rec.span(trace.LaneRecords, "find patient")
-	name, known, err := e.Directory(ctx, e.req.Patient)
+	entry, err := e.Directory(ctx, e.req.Patient)
 	span := done()
 	if err != nil {
 		e.Logger.ErrorContext(ctx, "patient lookup", slog.String("run", e.id), slog.Any("error", err))
 		return &failure{stage: "records", message: "The patient records can't be read.", hint: "Check the disk space and the database file."}
 	}
-	step := trace.PatientLookup{PatientID: id, Found: known, Name: name}
-	if known {
-		e.rec.add(ctx, trace.StatusSuccess, fmt.Sprintf("Patient %s: %s", id, name), step, span)
+	step := trace.PatientLookup{PatientID: id, Found: entry.Found, Name: entry.Name, DateOfBirth: entry.DateOfBirth, KnownPatients: entry.Others}
+	if entry.Found {
+		e.rec.add(ctx, trace.StatusSuccess, fmt.Sprintf("Patient %s: %s", id, entry.Name), step, span)
 	} else {
 		e.rec.add(ctx, trace.StatusWarning, fmt.Sprintf("Patient %s not found", id), step, span)
 	}

@@ -28,9 +28,16 @@ type Broker interface {
 
 var _ Broker = (*agentwrit.App)(nil)
 
-// A Directory looks up a patient's name. It returns false if there is no such
-// patient.
-type Directory func(ctx context.Context, id patient.ID) (name string, known bool, err error)
+// A Directory looks up a patient.
+type Directory func(ctx context.Context, id patient.ID) (DirectoryEntry, error)
+
+// A DirectoryEntry is the result of a lookup.
+type DirectoryEntry struct {
+	Found       bool
+	Name        string
+	DateOfBirth string   // an ISO 8601 day
+	Others      []string // IDs of all patients, if this one was not found
+}
 
 // Config configures a [Service]. The fields above Operator are required.
 type Config struct {
@@ -43,6 +50,7 @@ type Config struct {
 
 	Operator       Operator         // revokes; nil means that nothing can be revoked
 	BrokerEmbedded bool             // the broker runs in this process
+	ModelURL       string           // shown to people; "" if the model is in this process
 	Limits         Limits           // zero fields take defaults
 	TokenTTL       time.Duration    // lifetime of a token; 0 means 5 minutes
 	OrchID         string           // of the agents; "" means "medassist"

@@ -35,7 +35,8 @@ func (e *encounter) ask(ctx context.Context, turn int) (reply llm.Reply, again b
 		names = append(names, t.Name)
 	}
 	e.rec.add(ctx, trace.StatusInfo, fmt.Sprintf("Prompt sent to %s (turn %d)", modelName(e.Model), turn),
-		trace.LLMStart{Model: e.Model.Name(), Mode: string(e.Model.Mode()), Turn: turn, Tools: names})
+		trace.LLMStart{Model: e.Model.Name(), Mode: string(e.Model.Mode()), Turn: turn, Tools: names,
+			Request: e.req.Text, BaseURL: e.ModelURL})
 
 	limited, cancel := context.WithTimeout(ctx, e.Limits.ModelCall)
 	defer cancel()

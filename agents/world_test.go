@@ -93,9 +93,9 @@ func newWorld(t testing.TB, wc worldConfig) *world {
 	w.cfg = agents.Config{
 		Broker: app, Operator: operator, BrokerURL: w.link.URL, BrokerEmbedded: true, Model: llm.NewPlanner(),
 		Tools: tools.NewClient(api.URL, ownTransport(t)), Log: w.log,
-		Directory: func(ctx context.Context, id patient.ID) (string, bool, error) {
+		Directory: func(ctx context.Context, id patient.ID) (agents.DirectoryEntry, error) {
 			p, found, err := store.Find(ctx, id)
-			return p.Name, found, err
+			return agents.DirectoryEntry{Found: found, Name: p.Name, DateOfBirth: p.DateOfBirth}, err
 		},
 	}
 	return w.with(t, func(*agents.Config) {})

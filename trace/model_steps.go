@@ -9,6 +9,20 @@ type LLMStart struct {
 	Mode  string   `json:"mode"` // llm.Mode
 	Turn  int      `json:"turn"` // 1, 2, 3 …
 	Tools []string `json:"tools"`
+	// Request is the user's request; BaseURL is the address of the model's
+	// server, empty for a model in this process.
+	Request string `json:"request"`
+	BaseURL string `json:"base_url,omitempty"`
+}
+
+// MarshalJSON implements json.Marshaler. It adds the Python demo's key for the
+// names of the tools.
+func (s LLMStart) MarshalJSON() ([]byte, error) {
+	type plain LLMStart
+	return marshal(struct {
+		plain
+		ToolsAvailable []string `json:"tools_available"`
+	}{plain(s), s.Tools})
 }
 
 func (LLMStart) Type() Type { return TypeLLMStart }

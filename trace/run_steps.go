@@ -21,6 +21,10 @@ type PatientLookup struct {
 	PatientID string `json:"patient_id"`
 	Found     bool   `json:"found"`
 	Name      string `json:"name,omitempty"`
+	// DateOfBirth is an ISO 8601 day.
+	DateOfBirth string `json:"dob,omitempty"`
+	// KnownPatients holds the IDs of all patients if this one was not found.
+	KnownPatients []string `json:"known_patients,omitempty"`
 }
 
 func (PatientLookup) Type() Type { return TypePatientLookup }

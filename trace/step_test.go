@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -70,7 +71,10 @@ var contract = map[trace.Type]string{
 	trace.TypeDelegation:            "delegator_id delegator_scope delegate_id delegated_scope token_preview chain expires_in",
 	trace.TypeTokenRenewed:          "agent_id old_preview new_preview new_expires_in category",
 	trace.TypeTokenReleased:         "agent_id spiffe_id task_id category",
-	trace.TypePostReleaseValidation: "agent_id valid error",
+	trace.TypePostReleaseValidation: "agent_id valid error context",
+	trace.TypePatientLookup:         "patient_id found name dob known_patients",
+	trace.TypeLLMStart:              "model base_url tools_available request",
+	trace.TypeDelegationDenied:      "delegator delegate scope error",
 	trace.TypeComplete:              "patient_id agents_spawned agents_count",
 }
 
@@ -203,4 +207,26 @@ func FuzzEvent(f *testing.F) {
 			t.Fatalf("%s became %s", out, out2)
 		}
 	})
+}
+
+// The OpenAPI document lists the keys of every step's detail.
+func TestDetailKeysAreDocumented(t *testing.T) {
+	spec, err := os.ReadFile("../docs/openapi/app.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range steps {
+		b, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var detail map[string]any
+		if err := json.Unmarshal(b, &detail); err != nil {
+			t.Fatal(err)
+		}
+		line := string(s.Type()) + ": [" + strings.Join(slices.Sorted(maps.Keys(detail)), ", ") + "]"
+		if !strings.Contains(string(spec), "            "+line+"\n") {
+			t.Errorf("app.yaml lacks the line\n            %s", line)
+		}
+	}
 }

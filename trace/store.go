@@ -130,10 +130,11 @@ func (s *Store) Append(ctx context.Context, runID string, e Event) (Event, error
 	for i := range e.Spans {
 		e.Spans[i].Start = plain(e.Spans[i].Start)
 	}
-	var err error
-	if e.encoded, err = e.encode(); err != nil {
+	e, encoded, err := limited(e)
+	if err != nil {
 		return Event{}, fmt.Errorf("trace: encode %s: %w", e.Step.Type(), err)
 	}
+	e.encoded = encoded
 	if summary, ok := e.Step.(Complete); ok {
 		return e, s.end(en, e, summary)
 	}

@@ -128,6 +128,18 @@ type DelegationDenied struct {
 	RequestID      string    `json:"request_id,omitempty"`
 }
 
+// MarshalJSON implements json.Marshaler. It adds the Python demo's keys.
+func (s DelegationDenied) MarshalJSON() ([]byte, error) {
+	type plain DelegationDenied
+	return marshal(struct {
+		plain
+		Delegator string   `json:"delegator"`
+		Delegate  string   `json:"delegate"`
+		Scope     []string `json:"scope"`
+		Error     string   `json:"error"`
+	}{plain(s), s.DelegatorID, s.DelegateID, s.RequestedScope, s.Reason})
+}
+
 func (DelegationDenied) Type() Type { return TypeDelegationDenied }
 func (DelegationDenied) step()      {}
 
@@ -201,6 +213,20 @@ type PostReleaseValidation struct {
 	Token   string `json:"token"`
 	Valid   bool   `json:"valid"`
 	Error   string `json:"error,omitempty"`
+}
+
+// MarshalJSON implements json.Marshaler. It adds the context that the Python demo
+// gives for the same check.
+func (s PostReleaseValidation) MarshalJSON() ([]byte, error) {
+	type plain PostReleaseValidation
+	context := "after_release"
+	if s.Token == TokenOfRenewal {
+		context = "old_token_after_renewal"
+	}
+	return marshal(struct {
+		plain
+		Context string `json:"context"`
+	}{plain(s), context})
 }
 
 func (PostReleaseValidation) Type() Type { return TypePostReleaseValidation }

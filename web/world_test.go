@@ -70,9 +70,9 @@ func newSite(t testing.TB, c configure) *site {
 	s.service, err = agents.New(agents.Config{
 		Broker: app, Operator: s.broker.Admin(t), BrokerURL: s.broker.URL, BrokerEmbedded: true, Model: c.model, Log: s.log,
 		Tools: tools.NewClient(address, nil),
-		Directory: func(ctx context.Context, id patient.ID) (string, bool, error) {
+		Directory: func(ctx context.Context, id patient.ID) (agents.DirectoryEntry, error) {
 			p, found, err := s.records.Find(ctx, id)
-			return p.Name, found, err
+			return agents.DirectoryEntry{Found: found, Name: p.Name, DateOfBirth: p.DateOfBirth}, err
 		},
 	})
 	must(t, err)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/devonartis/medassist-go/agents"
@@ -77,7 +78,7 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 	service, err := agents.New(agents.Config{
 		Broker: broker.app, Operator: broker.operator(), BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
 		Model: model, Tools: tools.NewClient(localURL(page.Addr()), directTransport()), Log: runs,
-		Directory: directory(store), Clock: cfg.clock, Logger: log,
+		Directory: directory(store), ModelURL: modelURL(cfg), Clock: cfg.clock, Logger: log,
 	})
 	if err != nil {
 		return err
@@ -138,10 +139,28 @@ func serve(ctx context.Context, ln net.Listener, h http.Handler, service *agents
 
 // directory adapts the record store to the patient lookup of an encounter.
 func directory(s *records.Store) agents.Directory {
-	return func(ctx context.Context, id patient.ID) (string, bool, error) {
+	return func(ctx context.Context, id patient.ID) (agents.DirectoryEntry, error) {
 		p, found, err := s.Find(ctx, id)
-		return p.Name, found, err
+		entry := agents.DirectoryEntry{Found: found, Name: p.Name, DateOfBirth: p.DateOfBirth}
+		if err != nil || found {
+			return entry, err
+		}
+		all, err := s.Patients(ctx)
+		for _, p := range all {
+			entry.Others = append(entry.Others, p.ID.String())
+		}
+		return entry, err
 	}
+}
+
+// modelURL returns the address of the model's server without credentials, and an
+// empty string for a model in this process.
+func modelURL(cfg Config) string {
+	u, err := url.Parse(cfg.LLMBaseURL)
+	if err != nil || cfg.LLMRecording != "" || cfg.LLMBaseURL == "" {
+		return ""
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
 // closers is a list of functions to call on shutdown, the last added first.
