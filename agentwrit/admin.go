@@ -30,10 +30,10 @@ func NewAdmin(brokerURL, secret string, opts ...Option) (*Admin, error) {
 	if secret == "" {
 		return nil, &Error{Op: "admin", Kind: ErrInvalidRequest, Detail: "the admin secret is required"}
 	}
-	return &Admin{client: c, session: &session{client: c, login: call{
-		op: "admin login", method: "POST", path: "/v1/admin/auth", safe: true,
-		in: wire.AdminAuthRequest{Secret: secret},
-	}}}, nil
+	login := func() call {
+		return call{op: "admin login", method: "POST", path: "/v1/admin/auth", safe: true, in: wire.AdminAuthRequest{Secret: secret}}
+	}
+	return &Admin{client: c, session: &session{client: c, op: "admin login", login: login}}, nil
 }
 
 // Login logs in unless there is a session already. Other methods log in by

@@ -2,8 +2,8 @@ package agentwrit
 
 import (
 	"context"
-	"errors"
 	"log/slog"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -22,7 +22,7 @@ type Agent struct {
 	change chan struct{} // semaphore: Renew and Release hold it while they replace or end the token
 
 	mu       sync.RWMutex // guards the fields below
-	token    string
+	token    secret
 	life     time.Duration
 	expires  time.Time
 	released bool
@@ -36,20 +36,22 @@ type identity struct {
 }
 
 // newAgent builds the Agent that a response to op describes.
-func newAgent(c *client, op string, who identity, token string, expiresIn int) (*Agent, error) {
+func newAgent(c *client, op string, who identity, token string, expiresIn int, sent time.Time) (*Agent, error) {
 	if who.id == "" || token == "" {
 		return nil, &Error{Op: op, Kind: ErrProtocol, Detail: "the response lacks an agent ID or a token", issuing: true}
 	}
 	a := &Agent{client: c, identity: who, change: make(chan struct{}, 1)}
 	a.identity.scope = slices.Clone(who.scope)
-	a.set(token, expiresIn)
+	a.set(token, expiresIn, sent)
 	return a, nil
 }
 
-func (a *Agent) set(token string, expiresIn int) {
-	a.token = token
+// set stores a token. Its lifetime is counted from when it was requested, so that
+// the broker does not consider it expired earlier than this agent does.
+func (a *Agent) set(token string, expiresIn int, requested time.Time) {
+	a.token = keep(token)
 	a.life = time.Duration(expiresIn) * time.Second
-	a.expires = a.client.now().Add(a.life)
+	a.expires = requested.Add(a.life)
 }
 
 // ID returns the agent's SPIFFE ID. For a delegated token it is the delegate's.
@@ -75,7 +77,7 @@ func (a *Agent) DelegationChain() []DelegationHop { return slices.Clone(a.identi
 func (a *Agent) AccessToken() string {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	return a.token
+	return a.token.reveal()
 }
 
 // BearerHeader returns the value of an Authorization header that carries the
@@ -121,6 +123,7 @@ func (a *Agent) renew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	sent := a.client.now()
 	var out wire.RenewResponse
 	if err := a.client.do(ctx, call{op: "renew token", method: "POST", path: "/v1/token/renew",
 		bearer: token, out: &out, issuing: true}); err != nil {
@@ -131,13 +134,19 @@ func (a *Agent) renew(ctx context.Context) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.set(out.AccessToken, out.ExpiresIn)
+	a.set(out.AccessToken, out.ExpiresIn, sent)
 	return nil
 }
 
 // Release revokes the current token at the broker, which also revokes what was
-// delegated from it. Releasing an agent again does nothing. A token that the
-// broker no longer accepts counts as released.
+// delegated from it. It succeeds only when the broker has confirmed that.
+// Releasing an agent again does nothing.
+//
+// If the broker does not accept the token, Release fails with
+// [ErrAuthentication], because that does not show what became of the token. The
+// error also wraps [ErrExpired] if the token has expired; there is then nothing
+// left to release. Otherwise someone else revoked it, or an earlier attempt did
+// whose response was lost.
 func (a *Agent) Release(ctx context.Context) error {
 	if err := a.lock(ctx, "release token"); err != nil {
 		return err
@@ -147,8 +156,8 @@ func (a *Agent) Release(ctx context.Context) error {
 	if err != nil {
 		return nil
 	}
-	err = a.client.do(ctx, call{op: "release token", method: "POST", path: "/v1/token/release", bearer: token, safe: true})
-	if err != nil && !errors.Is(err, ErrAuthentication) {
+	err = a.client.do(ctx, call{op: "release token", method: "POST", path: "/v1/token/release", bearer: token, safe: true, status: http.StatusNoContent})
+	if err != nil {
 		return err
 	}
 	a.mu.Lock()
@@ -168,13 +177,14 @@ func (a *Agent) Delegate(ctx context.Context, to string, scope []string, ttl tim
 		return nil, err
 	}
 	in := wire.DelegateRequest{DelegateTo: to, Scope: scope, TTL: wholeSeconds(ttl)}
+	sent := a.client.now()
 	var out wire.DelegateResponse
 	if err := a.client.do(ctx, call{op: "delegate", method: "POST", path: "/v1/delegate",
 		bearer: token, in: in, out: &out, issuing: true}); err != nil {
 		return nil, err
 	}
 	return newAgent(a.client, "delegate", identity{id: to, taskID: a.identity.taskID, orchID: a.identity.orchID,
-		scope: scope, chain: out.DelegationChain}, out.AccessToken, out.ExpiresIn)
+		scope: scope, chain: out.DelegationChain}, out.AccessToken, out.ExpiresIn, sent)
 }
 
 // wholeSeconds rounds d up to seconds, the protocol's unit.
@@ -199,7 +209,7 @@ func (a *Agent) current(op string) (string, error) {
 	if a.released {
 		return "", &Error{Op: op, Kind: ErrReleased}
 	}
-	return a.token, nil
+	return a.token.reveal(), nil
 }
 
 // String identifies the agent without revealing its token.

@@ -33,10 +33,11 @@ func NewApp(brokerURL, clientID, clientSecret string, opts ...Option) (*App, err
 	if clientID == "" || clientSecret == "" {
 		return nil, &Error{Op: "app", Kind: ErrInvalidRequest, Detail: "client ID and client secret are required"}
 	}
-	return &App{client: c, id: clientID, session: &session{client: c, login: call{
-		op: "app login", method: "POST", path: "/v1/app/auth", safe: true,
-		in: wire.AppAuthRequest{ClientID: clientID, ClientSecret: clientSecret},
-	}}}, nil
+	login := func() call {
+		return call{op: "app login", method: "POST", path: "/v1/app/auth", safe: true,
+			in: wire.AppAuthRequest{ClientID: clientID, ClientSecret: clientSecret}}
+	}
+	return &App{client: c, id: clientID, session: &session{client: c, op: "app login", login: login}}, nil
 }
 
 // Login logs in unless there is a session already. Other methods log in by
@@ -95,6 +96,7 @@ func (a *App) CreateAgent(ctx context.Context, req AgentRequest) (*Agent, error)
 	if err != nil {
 		return nil, err
 	}
+	sent := a.client.now()
 	var reg wire.RegisterResponse
 	if err := a.client.do(ctx, call{op: "register agent", method: "POST", path: "/v1/register", out: &reg, issuing: true,
 		in: wire.RegisterRequest{
@@ -106,7 +108,7 @@ func (a *App) CreateAgent(ctx context.Context, req AgentRequest) (*Agent, error)
 		return nil, err
 	}
 	return newAgent(a.client, "register agent", identity{id: reg.AgentID, taskID: req.TaskID, orchID: req.OrchID, scope: req.Scope},
-		reg.AccessToken, reg.ExpiresIn)
+		reg.AccessToken, reg.ExpiresIn, sent)
 }
 
 // appBusy reports whether err is the answer that the reference broker gives when

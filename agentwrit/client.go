@@ -85,6 +85,9 @@ func (c *client) once(ctx context.Context, k call) error {
 	if e == nil {
 		return nil
 	}
+	if e.Kind == ErrAuthentication && k.bearer != "" {
+		e.cause = c.outsideValidity(k.bearer)
+	}
 	e.issuing = k.issuing && !refused(e)
 	return e
 }

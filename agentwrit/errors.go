@@ -42,8 +42,17 @@ var (
 	ErrReleased = errors.New("agent was released")
 	// ErrClosed reports the use of a client after its Close method.
 	ErrClosed = errors.New("client is closed")
-	// ErrTokenInvalid reports a token that is malformed, expired or revoked.
+	// ErrTokenInvalid reports a token that is malformed, expired or revoked. A
+	// broker does not tell which; see ErrExpired and ErrNotYetValid.
 	ErrTokenInvalid = errors.New("token is invalid, expired or revoked")
+	// ErrExpired is wrapped by an error about a refused token, of kind
+	// ErrTokenInvalid or ErrAuthentication, if by the local clock the token has
+	// expired or expires within a second. Such a refusal does not show that the
+	// token was revoked.
+	ErrExpired = errors.New("token has expired")
+	// ErrNotYetValid is the same for a token whose validity starts later than
+	// the local time, so that it may be accepted later.
+	ErrNotYetValid = errors.New("token is not valid yet")
 )
 
 // An Error describes a failed operation. Every error that this package's

@@ -72,8 +72,13 @@ func (v *OfflineVerifier) Validate(ctx context.Context, token string) (*Claims, 
 		return nil, invalidToken()
 	}
 	now := v.client.now()
-	if now.Add(v.client.leeway).Unix() < claims.NotBefore || now.Unix() >= claims.ExpiresAt || !chainSigned(&claims, key) {
+	switch {
+	case !chainSigned(&claims, key):
 		return nil, invalidToken()
+	case now.Add(v.client.leeway).Unix() < claims.NotBefore:
+		return nil, &Error{Op: "verify token", Kind: ErrTokenInvalid, cause: ErrNotYetValid}
+	case now.Unix() >= claims.ExpiresAt:
+		return nil, &Error{Op: "verify token", Kind: ErrTokenInvalid, cause: ErrExpired}
 	}
 	if err := v.client.checkClaims(&claims); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package agentwrit
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync"
 	"time"
 
@@ -13,10 +14,11 @@ import (
 // one is in flight, and its token is replaced before it expires.
 type session struct {
 	client *client
-	login  call // the login request
+	op     string
+	login  func() call // returns the login request, which holds a secret
 
 	mu      sync.Mutex
-	token   string
+	token   secret
 	renewAt time.Time
 	flight  *flight // the login in flight, nil if none
 	limited *Error  // the last login's refusal if it was rate limited, nil otherwise
@@ -26,7 +28,7 @@ type session struct {
 // A flight is a login that callers wait for.
 type flight struct {
 	done  chan struct{} // closed when the login has ended
-	token string
+	token secret
 	err   error
 }
 
@@ -38,9 +40,9 @@ func (s *session) bearer(ctx context.Context) (string, error) {
 		s.mu.Unlock()
 		return "", s.errClosed()
 	}
-	if s.token != "" && s.client.now().Before(s.renewAt) {
+	if s.token != nil && s.client.now().Before(s.renewAt) {
 		defer s.mu.Unlock()
-		return s.token, nil
+		return s.token.reveal(), nil
 	}
 	if wait := s.limitedFor(); wait > 0 {
 		e := *s.limited
@@ -57,25 +59,26 @@ func (s *session) bearer(ctx context.Context) (string, error) {
 	s.mu.Unlock()
 	select {
 	case <-f.done:
-		return f.token, f.err
+		return f.token.reveal(), f.err
 	case <-ctx.Done():
-		return "", &Error{Op: s.login.op, Kind: ErrTransport, Detail: "canceled", cause: ctx.Err()}
+		return "", &Error{Op: s.op, Kind: ErrTransport, Detail: "canceled", cause: ctx.Err()}
 	}
 }
 
 // run logs in. The client's timeout and the limit on retries bound its duration.
 func (s *session) run(ctx context.Context, f *flight) {
+	sent := s.client.now()
 	auth, err := s.authenticate(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.flight, s.limited = nil, nil
-	f.token, f.err = auth.AccessToken, err
+	f.token, f.err = keep(auth.AccessToken), err
 	if errors.Is(err, ErrRateLimited) {
 		errors.As(err, &s.limited)
 	}
 	if err == nil {
 		life := time.Duration(auth.ExpiresIn) * time.Second
-		s.token, s.renewAt = auth.AccessToken, s.client.now().Add(life-min(life/5, 30*time.Second))
+		s.token, s.renewAt = f.token, sent.Add(life-min(life/5, 30*time.Second))
 	}
 	close(f.done)
 }
@@ -92,7 +95,7 @@ func (s *session) limitedFor() time.Duration {
 }
 
 func (s *session) authenticate(ctx context.Context) (auth wire.AuthResponse, err error) {
-	k := s.login
+	k := s.login()
 	k.out = &auth
 	if err := s.client.do(ctx, k); err != nil {
 		return auth, err
@@ -111,8 +114,8 @@ func (s *session) authenticate(ctx context.Context) (auth wire.AuthResponse, err
 func (s *session) forget(token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.token == token {
-		s.token = ""
+	if s.token.reveal() == token {
+		s.token = nil
 	}
 }
 
@@ -144,16 +147,17 @@ func (s *session) close() error {
 	}
 	s.mu.Lock()
 	token := s.token
-	s.token = ""
+	s.token = nil
 	s.mu.Unlock()
-	if token == "" {
+	if token == nil {
 		return nil
 	}
-	err := s.client.do(context.Background(), call{op: "close", method: "POST", path: "/v1/token/release", bearer: token, safe: true})
+	err := s.client.do(context.Background(), call{op: "close", method: "POST", path: "/v1/token/release",
+		bearer: token.reveal(), safe: true, status: http.StatusNoContent})
 	if errors.Is(err, ErrAuthentication) {
 		return nil // no longer valid
 	}
 	return err
 }
 
-func (s *session) errClosed() error { return &Error{Op: s.login.op, Kind: ErrClosed} }
+func (s *session) errClosed() error { return &Error{Op: s.op, Kind: ErrClosed} }

@@ -86,7 +86,7 @@ func (a *Agent) snapshot() (token string, left, life time.Duration, err error) {
 	if a.released {
 		return "", 0, 0, &Error{Op: "use token", Kind: ErrReleased}
 	}
-	return a.token, a.expires.Sub(a.client.now()), a.life, nil
+	return a.token.reveal(), a.expires.Sub(a.client.now()), a.life, nil
 }
 
 // renewIf renews the token unless another caller has already replaced it.

@@ -22,7 +22,8 @@ func NewValidator(brokerURL string, opts ...Option) (*Validator, error) {
 }
 
 // Validate asks the broker whether a token is valid and returns its claims. It
-// fails with [ErrTokenInvalid] if the broker reports the token as invalid. Any
+// fails with [ErrTokenInvalid] if the broker reports the token as invalid; the
+// error also wraps [ErrExpired] or [ErrNotYetValid] if time may be the reason. Any
 // other error means that the token's state is unknown; do not accept it.
 func (v *Validator) Validate(ctx context.Context, token string) (*Claims, error) {
 	return v.client.validate(ctx, token)
@@ -62,7 +63,7 @@ func (c *client) validate(ctx context.Context, token string) (*Claims, error) {
 		return nil, err
 	}
 	if !out.Valid {
-		return nil, &Error{Op: "validate token", Kind: ErrTokenInvalid, Detail: text.Clip(out.Error, maxDetail)}
+		return nil, &Error{Op: "validate token", Kind: ErrTokenInvalid, Detail: text.Clip(out.Error, maxDetail), cause: c.outsideValidity(token)}
 	}
 	if out.Claims == nil {
 		return nil, &Error{Op: "validate token", Kind: ErrProtocol, Detail: "the broker reported a valid token without its claims"}
