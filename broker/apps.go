@@ -112,6 +112,9 @@ func (b *Broker) createApp(r *request, in *wire.CreateAppRequest) (*wire.App, er
 
 // listApps is GET /v1/admin/apps. The list includes deregistered apps.
 func (b *Broker) listApps(r *request, _ *none) (*wire.AppList, error) {
+	if err := b.read(r, wire.MaxAuditPage); err != nil {
+		return nil, err
+	}
 	apps, err := b.store.Apps(r.ctx)
 	if err != nil {
 		return nil, b.readFault(err)
@@ -125,6 +128,9 @@ func (b *Broker) listApps(r *request, _ *none) (*wire.AppList, error) {
 
 // getApp is GET /v1/admin/apps/{id}.
 func (b *Broker) getApp(r *request, _ *none) (*wire.App, error) {
+	if err := b.read(r, 1); err != nil {
+		return nil, err
+	}
 	a, found, err := b.store.App(r.ctx, r.pathID)
 	if err != nil {
 		return nil, b.readFault(err)

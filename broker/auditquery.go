@@ -15,6 +15,9 @@ func (b *Broker) auditEvents(r *request, _ *none) (*wire.AuditPage, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := b.read(r, filter.Limit); err != nil {
+		return nil, err
+	}
 	events, total, err := b.store.Events(r.ctx, filter)
 	if err != nil {
 		return nil, b.readFault(err)

@@ -16,11 +16,12 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
-// Config configures a broker. The zero value is a broker in memory with a
-// generated admin secret.
+// Config configures a broker. The zero value is a broker without permanent data and
+// with a generated admin secret.
 type Config struct {
 	// Dir is the data folder, created if missing. Only one process at a time
-	// can use it. If empty, all data is in memory and lost at Close.
+	// can use it. If empty, all data is in a private temporary folder that Close
+	// removes, and secrets are in memory only.
 	Dir string
 
 	// AdminSecret authenticates the admin and has at least MinAdminSecret

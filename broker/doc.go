@@ -1,5 +1,5 @@
 // Package broker is an embedded AgentWrit broker: the whole protocol of
-// docs/protocol.md over HTTP, backed by one database file or by memory. [Open]
+// docs/protocol.md over HTTP, backed by one database file. [Open]
 // starts a broker, [Broker.Handler] serves it, [Broker.Serve] does so with
 // timeouts.
 //

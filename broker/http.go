@@ -52,7 +52,7 @@ func (b *Broker) routes() http.Handler {
 	})
 
 	m.Get("/v1/health", b.health)
-	m.Get("/v1/metrics", b.metrics.handler.ServeHTTP)
+	m.Get("/v1/metrics", b.serveMetrics)
 	m.Get("/v1/keys", endpoint(b, open, http.StatusOK, b.keys))
 	m.Get("/v1/challenge", endpoint(b, open, http.StatusOK, b.challenge))
 	m.Post("/v1/register", endpoint(b, open, http.StatusOK, b.register))

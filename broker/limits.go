@@ -14,6 +14,7 @@ type limits struct {
 	app     *limit.Limiter // logins of registered clients, by client and address
 	unknown *limit.Limiter // logins of other clients, by client and address
 	guesses *limit.Limiter // logins of other clients, by address
+	reads   *limit.Limiter // reads of the database, by address
 }
 
 func newLimits() *limits {
@@ -24,6 +25,7 @@ func newLimits() *limits {
 		// are invented, at whatever address, the limits of the real apps stay.
 		unknown: limit.New(appLoginsPerSecond, appLoginBurst),
 		guesses: limit.New(1, 20),
+		reads:   limit.New(100, 2000),
 	}
 }
 
@@ -45,11 +47,13 @@ func (l *limits) sweep(now time.Time) {
 	l.app.Sweep(now)
 	l.unknown.Sweep(now)
 	l.guesses.Sweep(now)
+	l.reads.Sweep(now)
 }
 
 const (
 	adminRetryAfter = time.Second
 	appRetryAfter   = time.Minute
+	readRetryAfter  = time.Second
 )
 
 func rateLimited(retryAfter time.Duration) *refusal {
@@ -57,3 +61,15 @@ func rateLimited(retryAfter time.Duration) *refusal {
 }
 
 func byAddress(a netip.Addr) limit.Key { return limit.Key{Addr: a} }
+
+// eventsPerToken is how many audit events a token of the limit on reads pays for.
+const eventsPerToken = 250
+
+// read charges a client for a read of the database, by the number of rows it may
+// return. Reads never delay the writer, but they share the processors with it.
+func (b *Broker) read(r *request, rows int) error {
+	if !b.limits.reads.AllowN(byAddress(r.addr), b.now(), 1+rows/eventsPerToken) {
+		return rateLimited(readRetryAfter)
+	}
+	return nil
+}

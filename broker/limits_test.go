@@ -154,3 +154,33 @@ func TestUnknownClientTakesAsLongAsAWrongSecret(t *testing.T) {
 		}
 	}
 }
+
+// Reads of the database are limited by client address and size, so that one
+// client's exports can't take the processors from everybody else.
+func TestReadsAreLimited(t *testing.T) {
+	h := start(t, behindProxy())
+	admin := h.admin()
+	for path, cost := range map[string]int{
+		"/v1/audit/events": 1, "/v1/audit/events?limit=1000": 5, "/v1/admin/apps": 5, "/v1/metrics": 5, "/v1/admin/apps/none": 1,
+	} {
+		h.clock.advance(time.Minute)
+		allowed := 0
+		var last answer
+		for range 2001 {
+			if last = h.call("GET", path, admin, nil, from("192.0.2.1")); last.status == 429 {
+				break
+			}
+			allowed++
+		}
+		if allowed != 2000/cost {
+			t.Errorf("%s: %d requests at one moment, want %d", path, allowed, 2000/cost)
+		}
+		if p := last.problem(t); p.ErrorCode != wire.CodeRateLimited || last.header.Get("Retry-After") != "1" {
+			t.Errorf("%s: %+v, Retry-After %q", path, p, last.header.Get("Retry-After"))
+		}
+		if a := h.call("GET", path, admin, nil, from("192.0.2.2")); a.status == 429 {
+			t.Errorf("%s: another client is refused", path)
+		}
+		h.mustBeValid("a token", admin)
+	}
+}

@@ -72,6 +72,15 @@ func newMetrics(b *Broker) *metrics {
 	return m
 }
 
+// serveMetrics is GET /v1/metrics. It counts rows, so it is limited like other reads.
+func (b *Broker) serveMetrics(w http.ResponseWriter, r *http.Request) {
+	if err := b.read(&request{addr: clientAddr(r)}, wire.MaxAuditPage); err != nil {
+		b.problem(w, r, err)
+		return
+	}
+	b.metrics.handler.ServeHTTP(w, r)
+}
+
 func (m *metrics) event(e wire.AuditEvent) {
 	m.events.WithLabelValues(string(e.EventType), string(e.Outcome)).Inc()
 }

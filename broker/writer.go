@@ -198,11 +198,12 @@ func runRecovered(c *change, op *operation, index int) (err error) {
 	return c.run(op.do)
 }
 
-// report updates the storage state that health reports, and logs its changes.
+// report updates the storage state that health reports after a write. A write that
+// succeeds after a failure need not mean that a larger one would; probe decides.
 func (w *writer) report(err error) {
 	if err == nil {
-		if w.fault.Swap(nil) != nil {
-			w.b.log.Info("storage recovered")
+		if w.fault.Load() != nil {
+			w.probe()
 		}
 		return
 	}
@@ -213,9 +214,13 @@ func (w *writer) report(err error) {
 
 // probe checks whether storage has recovered, without waiting for a request.
 func (w *writer) probe() {
-	w.report(w.b.store.Update(func(tx *store.Tx) error {
-		return tx.SetMeta("probed_at", w.b.now().Format(time.RFC3339))
-	}))
+	if err := w.b.store.Probe(); err != nil {
+		w.report(err)
+		return
+	}
+	if w.fault.Swap(nil) != nil {
+		w.b.log.Info("storage recovered")
+	}
 }
 
 // sweep deletes expired records from disk and from memory, a bounded number at a

@@ -41,7 +41,10 @@ func New(perSecond float64, burst int) *Limiter {
 }
 
 // Allow takes a token from the key's bucket, or reports false if there is none.
-func (l *Limiter) Allow(key Key, now time.Time) bool {
+func (l *Limiter) Allow(key Key, now time.Time) bool { return l.AllowN(key, now, 1) }
+
+// AllowN takes n tokens from the key's bucket, or none if there are fewer.
+func (l *Limiter) AllowN(key Key, now time.Time, n int) bool {
 	key.Addr = Subscriber(key.Addr)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -56,7 +59,7 @@ func (l *Limiter) Allow(key Key, now time.Time) bool {
 		b = rate.NewLimiter(l.every, l.burst)
 		l.buckets[key] = b
 	}
-	return b.AllowN(now, 1)
+	return b.AllowN(now, n)
 }
 
 // Sweep removes the keys whose buckets are full.

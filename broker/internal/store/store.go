@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	_ "modernc.org/sqlite" // the "sqlite" driver
@@ -34,16 +36,20 @@ var ErrLocked = errors.New("another broker is running on this data folder")
 // time; all other methods are safe for concurrent use.
 type Store struct {
 	write *sql.DB // one connection
-	read  *sql.DB // a pool; in memory, the same connection as write
-	lock  *sql.DB // holds the lock file; nil in memory
+	read  *sql.DB // a pool
+	lock  *sql.DB // holds the lock file
+
+	temporary string // the folder to remove at Close; "" if it is kept
 
 	// Prepared statements on write by SQL text, nil until prepared. Used only by
 	// Update.
 	prepared map[string]*sql.Stmt
 }
 
-// Open opens or creates the database in dir, or one in memory if dir is empty. It
-// fails with ErrLocked if another process is using it.
+// Open opens or creates the database in dir. It fails with ErrLocked if another
+// process is using it. If dir is empty the database is in a private temporary
+// folder that Close removes: SQLite's databases in memory have one connection, or
+// locks between them, so readers would delay the writer.
 func Open(ctx context.Context, dir string) (_ *Store, err error) {
 	s := &Store{prepared: make(map[string]*sql.Stmt)}
 	defer func() {
@@ -51,16 +57,14 @@ func Open(ctx context.Context, dir string) (_ *Store, err error) {
 			_ = s.Close() // the first error counts
 		}
 	}()
+	synchronous := "synchronous(FULL)"
 	if dir == "" {
-		if s.write, err = openDB(":memory:", url.Values{}); err != nil {
-			return nil, err
+		removeAbandoned(ctx)
+		if s.temporary, err = os.MkdirTemp("", temporaryPrefix+"*"); err != nil { // mode 0700
+			return nil, fmt.Errorf("temporary data folder: %w", err)
 		}
-		// Every further connection would open another, empty database.
-		s.write.SetMaxOpenConns(1)
-		s.read = s.write
-		return s, sqlitedb.Migrate(ctx, s.write, migrations)
+		dir, synchronous = s.temporary, "synchronous(OFF)"
 	}
-
 	if s.lock, err = lockFolder(ctx, dir); err != nil {
 		return nil, err
 	}
@@ -69,8 +73,8 @@ func Open(ctx context.Context, dir string) (_ *Store, err error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 
-	durable := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)"}, "_txlock": {"immediate"}}
-	if s.write, err = openDB(path, durable); err != nil {
+	params := url.Values{"_pragma": {"journal_mode(WAL)", synchronous}, "_txlock": {"immediate"}}
+	if s.write, err = openDB(path, params); err != nil {
 		return nil, err
 	}
 	s.write.SetMaxOpenConns(1)
@@ -87,10 +91,7 @@ func Open(ctx context.Context, dir string) (_ *Store, err error) {
 
 func openDB(path string, params url.Values) (*sql.DB, error) {
 	params.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()))
-	dsn := path
-	if path != ":memory:" {
-		dsn = (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()}).String()
-	}
+	dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()}).String()
 	db, err := sql.Open("sqlite", dsn+"?"+params.Encode())
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
@@ -118,10 +119,47 @@ func lockFolder(ctx context.Context, dir string) (*sql.DB, error) {
 	return db, nil
 }
 
+// temporaryPrefix begins the names of temporary data folders.
+const temporaryPrefix = "medassist-broker-"
+
+// removeAbandoned removes temporary folders of processes that ended without
+// closing them. A folder in use is locked; one that is new may not be locked yet.
+func removeAbandoned(ctx context.Context) {
+	folders, _ := filepath.Glob(filepath.Join(os.TempDir(), temporaryPrefix+"*")) // the pattern is valid
+	for _, dir := range folders {
+		info, err := os.Lstat(dir)
+		if err != nil || !info.IsDir() || time.Since(info.ModTime()) < time.Minute {
+			continue
+		}
+		lock, err := lockFolder(ctx, dir)
+		if err != nil {
+			continue // in use, or another user's
+		}
+		_ = lock.Close()
+		_ = os.RemoveAll(dir) // the next start tries again
+	}
+}
+
+// probeBytes is more than a batch writes.
+const probeBytes = 1 << 20
+
+// Probe reports whether the database can take a large write: one that extends the
+// write-ahead log and, by a checkpoint, the database file. Rewriting a row could
+// succeed on a full disk. The space stays allocated for the next writes.
+func (s *Store) Probe() error {
+	if err := s.Update(func(tx *Tx) error { return tx.SetMeta("probe", strings.Repeat("x", probeBytes)) }); err != nil {
+		return err
+	}
+	if _, err := s.write.Exec("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	return s.Update(func(tx *Tx) error { return tx.SetMeta("probe", "") })
+}
+
 // Close closes the database and releases the folder.
 func (s *Store) Close() error {
 	var errs []error
-	if s.read != nil && s.read != s.write {
+	if s.read != nil {
 		errs = append(errs, s.read.Close())
 	}
 	if s.write != nil {
@@ -129,6 +167,9 @@ func (s *Store) Close() error {
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())
+	}
+	if s.temporary != "" {
+		errs = append(errs, os.RemoveAll(s.temporary))
 	}
 	return errors.Join(errs...)
 }

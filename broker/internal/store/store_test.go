@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
 var (
@@ -204,5 +207,64 @@ func TestTheWiderRevocationHolds(t *testing.T) {
 	got, err := s.Revocations(ctx)
 	if err != nil || len(got) != 1 || got[0].Cutoff != 9 || !got[0].KeepUntil.Equal(now.Add(time.Hour)) {
 		t.Errorf("revocations = %+v, %v", got, err)
+	}
+}
+
+// A reader in the middle of the log delays no write, on disk or in a temporary
+// folder.
+func TestReadersDoNotDelayTheWriter(t *testing.T) {
+	for name, dir := range map[string]string{"folder": t.TempDir(), "temporary": ""} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, dir)
+			for i := range int64(10) {
+				err := s.Update(func(tx *Tx) error { return tx.AppendEvent(i+1, wire.AuditEvent{Hash: "00", PrevHash: "00"}) })
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			seen := 0
+			err := s.EachEvent(ctx, func(seq int64, _ wire.AuditEvent) error {
+				seen++
+				return s.Update(func(tx *Tx) error { return tx.AppendEvent(seq+10, wire.AuditEvent{Hash: "00", PrevHash: "00"}) })
+			})
+			if err != nil || seen != 10 {
+				t.Errorf("%d events read while the log grew, %v; want the 10 that were there", seen, err)
+			}
+			if n := s.count(t, "audit_events"); n != 20 {
+				t.Errorf("%d events, want 20", n)
+			}
+		})
+	}
+}
+
+// Without a folder the data is private while it is used, and removed at Close, or
+// at the next start if the process ended without it.
+func TestTemporaryFolder(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	s := open(t, "")
+	info, err := os.Stat(s.temporary)
+	if err != nil || info.Mode().Perm() != 0o700 {
+		t.Fatalf("temporary folder: %v, %v", info, err)
+	}
+	abandoned, fresh, used := os.TempDir()+"/"+temporaryPrefix+"1", os.TempDir()+"/"+temporaryPrefix+"2", open(t, "")
+	for _, dir := range []string{abandoned, fresh} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := time.Now().Add(-time.Hour)
+	for _, dir := range []string{abandoned, used.temporary} {
+		if err := os.Chtimes(dir, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open(t, "")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]bool{s.temporary: false, abandoned: false, fresh: true, used.temporary: true} {
+		if _, err := os.Stat(dir); (err == nil) != want {
+			t.Errorf("%s exists: %t, want %t", dir, err == nil, want)
+		}
 	}
 }
