@@ -17,6 +17,7 @@ import (
 
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/internal/latest"
 )
 
 // Limits.
@@ -64,7 +65,7 @@ type Follower struct {
 	mu      sync.Mutex
 	state   State
 	chain   wire.Chain
-	changed chan struct{} // closed when the state changes
+	news    latest.Value[State] // the state after each change
 	viewers int
 	stop    context.CancelFunc // ends the polling
 	polling sync.WaitGroup
@@ -72,7 +73,7 @@ type Follower struct {
 
 // New returns a Follower that has fetched nothing yet.
 func New(source Source, now func() time.Time) *Follower {
-	return &Follower{source: source, now: now, changed: make(chan struct{}), state: State{Head: wire.GenesisHash}}
+	return &Follower{source: source, now: now, state: State{Head: wire.GenesisHash}}
 }
 
 // Close stops polling.
@@ -214,8 +215,7 @@ func (f *Follower) Restart() {
 // announce wakes the callers of Next. The caller holds the lock.
 func (f *Follower) announce() {
 	f.state.version++
-	close(f.changed)
-	f.changed = make(chan struct{})
+	f.news.Set(f.state)
 }
 
 // Watch keeps the broker polled every second until the returned function is
@@ -254,17 +254,9 @@ func (f *Follower) poll(ctx context.Context) {
 // Next waits until the state differs from the given one and returns it. It fails
 // with ctx's error.
 func (f *Follower) Next(ctx context.Context, known State) (State, error) {
-	for {
-		f.mu.Lock()
-		state, changed := f.state, f.changed
-		f.mu.Unlock()
-		if state.version != known.version {
-			return state, nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return known, ctx.Err()
-		}
+	state, _, err := f.news.Next(ctx, known.version)
+	if err != nil {
+		return known, err
 	}
+	return state, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/a-h/templ"
 
 	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/internal/latest"
 	"github.com/devonartis/medassist-go/trace"
 	"github.com/devonartis/medassist-go/web/internal/guard"
 	"github.com/devonartis/medassist-go/web/internal/respond"
@@ -48,7 +49,7 @@ type Config struct {
 type Pages struct {
 	cfg       Config
 	progress  *progress
-	onStage   sse.Latest[scene]
+	onStage   latest.Value[scene]
 	followers followers
 }
 

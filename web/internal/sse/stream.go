@@ -1,7 +1,6 @@
 // Package sse writes server-sent events (WHATWG HTML, section 9.2): streams
 // with one keep-alive loop, messages that can't be broken out of, and the
-// position from which a client resumes. [Latest] is the source for streams
-// that show a current value and not a history.
+// position from which a client resumes.
 //
 // A stream has no write timeout as a whole, but each write has one, so a
 // stalled client holds nothing but its own goroutine, and not for long.

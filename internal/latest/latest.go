@@ -1,15 +1,17 @@
-package sse
+// Package latest holds a value of which only the current state matters, and wakes
+// its readers when it changes. For a history that readers must not miss, see
+// trace.Feed.
+package latest
 
 import (
 	"context"
 	"sync"
 )
 
-// Latest holds a value of which only the current state matters: a reader that
-// is slow skips what was replaced meanwhile. Safe for concurrent use; the
-// values must not be changed once they are set. The zero Latest is ready to
-// use.
-type Latest[T any] struct {
+// A Value is a current value. A slow reader skips values that were replaced
+// meanwhile. It is safe for concurrent use; a T that was set must not be modified
+// afterwards. The zero Value is ready to use.
+type Value[T any] struct {
 	mu      sync.Mutex
 	value   T
 	version int64
@@ -17,7 +19,7 @@ type Latest[T any] struct {
 }
 
 // Set replaces the value and wakes its readers.
-func (l *Latest[T]) Set(value T) {
+func (l *Value[T]) Set(value T) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.value = value
@@ -30,7 +32,7 @@ func (l *Latest[T]) Set(value T) {
 
 // Get returns the value and its version: 0 before the first Set, and one more
 // after each.
-func (l *Latest[T]) Get() (value T, version int64) {
+func (l *Value[T]) Get() (value T, version int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.value, l.version
@@ -38,7 +40,7 @@ func (l *Latest[T]) Get() (value T, version int64) {
 
 // Next waits until the value has another version than the known one, and
 // returns both, or the context's error.
-func (l *Latest[T]) Next(ctx context.Context, known int64) (value T, version int64, err error) {
+func (l *Value[T]) Next(ctx context.Context, known int64) (value T, version int64, err error) {
 	for {
 		l.mu.Lock()
 		if l.version != known {
