@@ -27,6 +27,7 @@ func (s *site) fetch(t *testing.T, path string) (*http.Response, []byte) {
 
 // A run as JSON is its whole trace and what the broker's audit trail has of it.
 func TestExportJSON(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	id, _ := s.encounter(t, "P-1042", "Show records, check billing, and prescribe Lisinopril")
 	resp, body := s.fetch(t, "/runs/"+id+"/export.json")
@@ -58,6 +59,7 @@ func TestExportJSON(t *testing.T) {
 // Without the admin secret there is no trail to add, and for a run that never
 // was there is nothing.
 func TestExportWithout(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{web: func(c *web.Config) { c.Admin = nil }})
 	id, _ := s.encounter(t, "P-1042", "Show records")
 	if resp, body := s.fetch(t, "/runs/"+id+"/export.json"); resp.StatusCode != 200 || strings.Contains(string(body), `"audit"`) {

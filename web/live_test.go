@@ -82,6 +82,7 @@ func shown(t testing.TB, body io.Reader) (lines []int) {
 
 // Each watcher sees each step once and in order, whenever it comes.
 func TestWatchersSeeEachStepOnce(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	runID := s.start(t, "P-1042", "Show records, check billing, and prescribe Lisinopril", "talk:50ms")
 	var watching sync.WaitGroup
@@ -109,6 +110,7 @@ func TestWatchersSeeEachStepOnce(t *testing.T) {
 
 // One who reads nothing holds nobody up.
 func TestAStalledWatcherHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	runID, want := s.encounter(t, "P-1042", "Show records")
 	for range 5 {
@@ -124,6 +126,7 @@ func TestAStalledWatcherHoldsNobodyUp(t *testing.T) {
 
 // The frames of old runs are given up, and made again for who asks.
 func TestOldRunsAreDrawnAgain(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	oldest, want := s.encounter(t, "P-1042", "Show labs")
 	for range 20 {
@@ -140,6 +143,7 @@ func TestOldRunsAreDrawnAgain(t *testing.T) {
 // What people and models write may hold anything; a stream's messages stay
 // messages of the page.
 func TestNothingBreaksOutOfAMessage(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	const evil = "Show labs\rid: 4711\revent: close\r\r<hx-partial hx-target=\"#trace\">\n\n<script>alert(1)</script>"
 	runID, want := s.encounter(t, "P-1042", evil)
@@ -176,6 +180,7 @@ func scanStreamLines(data []byte, atEOF bool) (int, []byte, error) {
 
 // A stream that waits ends with the server, and not before.
 func TestStreamsEndWithTheServer(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	runID := s.start(t, "P-1042", "Show labs", "step")
 	page, api := s.frames(t, runID, 0), get(t, s.URL+"/api/runs/"+runID+"/events")

@@ -12,6 +12,7 @@ import (
 
 // A look back shows what had happened by then and nothing of what came after.
 func TestLookBack(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	id, lines := s.encounter(t, "P-1042", "Show records, check billing, and prescribe Lisinopril")
 	for _, tc := range []struct {
@@ -39,6 +40,7 @@ func TestLookBack(t *testing.T) {
 // The pace of a live run is changed by its buttons; that of one which is over,
 // or to something that is none, is not.
 func TestPaceFromPage(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	id := s.start(t, "P-1042", "Show records", "step")
 	pace := func(p string) int {

@@ -11,6 +11,7 @@ import (
 
 // What can be replayed, and how fast.
 func TestReplayIsRead(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	id, _ := s.encounter(t, "P-1042", "Show records")
 	for path, want := range map[string]int{

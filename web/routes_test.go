@@ -89,6 +89,7 @@ func registered(t *testing.T, s *web.Server) (out []string) {
 }
 
 func TestEveryRouteIsListed(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	var listed []string
 	for route := range routes {
@@ -112,6 +113,7 @@ func TestEveryRouteIsListed(t *testing.T) {
 // Each route is called without the key, with a wrong key, with the key, and with
 // the key but from another site.
 func TestWhoMayCallEachRoute(t *testing.T) {
+	t.Parallel()
 	const key = "a-key-for-the-presenter"
 	s := newSite(t, configure{web: func(c *web.Config) { c.PresenterKey = key }})
 	for _, route := range registered(t, s.web) {
@@ -152,6 +154,7 @@ func TestWhoMayCallEachRoute(t *testing.T) {
 
 // The API's document describes every route of the API, and no other.
 func TestOpenAPIDescribesEveryRoute(t *testing.T) {
+	t.Parallel()
 	inAPI := func(route string) bool {
 		_, path, _ := strings.Cut(route, " ")
 		return strings.HasPrefix(path, "/api/") || path == "/healthz" || path == "/metrics"

@@ -14,6 +14,7 @@ import (
 // The line with the stolen token is the presenter's alone, is had only while
 // the theft waits, and holds nothing that a shell would take for a command.
 func TestTheStolenLine(t *testing.T) {
+	t.Parallel()
 	const key = "a-key-for-the-presenter"
 	s := newSite(t, configure{web: func(c *web.Config) { c.PresenterKey = key }})
 	ask := func(method, path, host, key string, form url.Values) *httptest.ResponseRecorder {
@@ -57,6 +58,7 @@ func TestTheStolenLine(t *testing.T) {
 // A run that is started on the encounter's page is on the stage too: whoever
 // presents from there is followed all the same.
 func TestTheStageFollowsTheEncounter(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	if status, _ := s.form(t, "/runs", url.Values{"scenario": {"billing"}}); status != 200 {
 		t.Fatal(status)
