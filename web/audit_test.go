@@ -11,7 +11,8 @@ import (
 	"github.com/devonartis/medassist-go/web/browsertest"
 )
 
-// The page says how much was verified, and shows what the query asks for.
+// The page states how many events were verified, and shows those that the query
+// selects.
 func TestAuditPage(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, configure{})
@@ -44,8 +45,8 @@ func TestAuditWithoutAdmin(t *testing.T) {
 	}
 }
 
-// The export is the whole trail, beyond the broker's pages, and verifies. Who
-// only watches does not get it.
+// The export is the whole log, across the broker's pages, and verifies. It is
+// denied to viewers.
 func TestAuditExport(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, configure{})
@@ -79,23 +80,23 @@ func TestAuditExport(t *testing.T) {
 		t.Errorf("without the key: %s", resp.Status)
 	}
 	if status, _ := guarded.form(t, "/audit/anew", nil); status != 403 {
-		t.Errorf("anew without the key: %d", status)
+		t.Errorf("starting over without the key: %d", status)
 	}
 }
 
-// No token and no secret stands in the page.
+// The page contains no token and no secret.
 func TestAuditHoldsNoSecret(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, configure{})
 	s.encounter(t, "P-1042", "Prescribe Amoxicillin for bacterial infection")
 	_, body := s.fetch(t, "/audit")
 	if page := string(body); strings.Contains(page, "eyJhbGciOiJ") || strings.Contains(page, s.broker.AdminSecret) {
-		t.Error("a token or a secret stands in the page")
+		t.Error("the page contains a token or a secret")
 	}
 }
 
-// The page grows while a run goes on, newest on top, also where only some
-// events are asked for.
+// The page grows while a run is live, newest event first, with a filter or
+// without.
 func TestBrowserAuditLive(t *testing.T) {
 	s := newSite(t, configure{})
 	s.encounter(t, "P-1042", "Show labs")
@@ -105,8 +106,8 @@ func TestBrowserAuditLive(t *testing.T) {
 	ids := `[...document.querySelectorAll("#events > li")].map(li => li.id)`
 	before, few := browsertest.Eval[[]string](all, ids), browsertest.Eval[[]string](some, ids)
 	id, _ := s.encounter(t, "P-1042", "Show records, check billing, and prescribe Lisinopril")
-	some.Wait("its three agents are there", fmt.Sprintf(`document.querySelectorAll("#events > li").length === %d`, len(few)+3))
-	all.Wait("the run's end is there", fmt.Sprintf(`document.querySelector("#trail").innerText.includes("events verified") && document.querySelectorAll("#events > li").length > %d`, len(before)+12))
+	some.Wait("its three agents are listed", fmt.Sprintf(`document.querySelectorAll("#events > li").length === %d`, len(few)+3))
+	all.Wait("the end of the run is listed", fmt.Sprintf(`document.querySelector("#trail").innerText.includes("events verified") && document.querySelectorAll("#events > li").length > %d`, len(before)+12))
 	seen := map[string]bool{}
 	for _, id := range browsertest.Eval[[]string](all, ids) {
 		if seen[id] {
@@ -115,7 +116,7 @@ func TestBrowserAuditLive(t *testing.T) {
 		seen[id] = true
 	}
 	if got := browsertest.Eval[string](all, `document.querySelector("#events > li time, #events > li .what").innerText`); got == "" {
-		t.Error("the newest event says nothing")
+		t.Error("the newest event is empty")
 	}
 	all.Click("#events > li summary")
 	all.Screenshot("audit-open")
@@ -125,7 +126,7 @@ func TestBrowserAuditLive(t *testing.T) {
 	all.Wait("the run's own events", `location.pathname === "/audit" && document.querySelectorAll("#events > li").length > 10`)
 }
 
-// The tamper lab changes a copy, shows where it breaks, and puts it back.
+// The tamper lab changes a copy, shows where the chain breaks, and restores it.
 func TestBrowserTamperLab(t *testing.T) {
 	s := newSite(t, configure{})
 	s.encounter(t, "P-1042", "Show labs")
@@ -135,21 +136,21 @@ func TestBrowserTamperLab(t *testing.T) {
 		browsertest.Eval[string](p, fmt.Sprintf(`document.querySelector(".lab-form [name=change]").value = %q`, change))
 		browsertest.Eval[bool](p, `(document.querySelector(".lab-form [name=event]").selectedIndex = 4, true)`)
 		p.Click(".lab-form .danger")
-		p.Wait("it is found", `document.querySelector(".lab-found")`)
+		p.Wait("the change is detected", `document.querySelector(".lab-found")`)
 		if broken := p.Count("#lab .block-broken"); (broken > 0) != (change != "cut") {
 			t.Errorf("%s: %d links break", change, broken)
 		}
 		p.Screenshot("lab-" + change)
 		p.Accessible("the tamper lab")
 		p.Click(".lab-form a")
-		p.Wait("it is put back", `!document.querySelector(".lab-found")`)
+		p.Wait("the copy is restored", `!document.querySelector(".lab-found")`)
 	}
 	if p.Count("#trail .is-denied") > 0 {
-		t.Error("the trail itself is said to be broken")
+		t.Error("the log itself is reported as broken")
 	}
 }
 
-// The page on every screen; whole, and broken by someone on the way.
+// The page fits every screen.
 func TestBrowserAuditScreens(t *testing.T) {
 	s := newSite(t, configure{})
 	s.encounter(t, "P-1042", "Show me records for this patient and also get records for P-2187")

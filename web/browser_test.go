@@ -11,7 +11,7 @@ import (
 	"github.com/devonartis/medassist-go/web/browsertest"
 )
 
-// What a page shows, as JavaScript.
+// JavaScript expressions for what a page shows.
 const (
 	isOver   = `document.querySelector(".badge.done, .badge.failed")`
 	steps    = `[...document.querySelectorAll("#trace > li")].map(li => Number(li.id.slice(5)))`
@@ -20,12 +20,12 @@ const (
 	atNewest = `(({scrollHeight, scrollTop, clientHeight}) => scrollHeight - scrollTop - clientHeight < 2)(document.querySelector("#trace"))`
 )
 
-// open opens an address and waits until its scripts are at work.
+// open opens an address and waits until its scripts have loaded.
 func open(t *testing.T, b *browsertest.Browser, screen browsertest.Screen, address string) *browsertest.Page {
 	t.Helper()
 	p := b.Open(t, screen)
 	p.Go(address)
-	p.Wait("the scripts are at work", loaded)
+	p.Wait("the scripts have loaded", loaded)
 	return p
 }
 
@@ -37,14 +37,14 @@ func setPace(p *browsertest.Page, pace string) {
 	browsertest.Eval[string](p, fmt.Sprintf(`document.querySelector("#pace").value = %q`, pace))
 }
 
-// flaky breaks a page's streams: the first attempts are refused, and a number
-// of later ones cut after a few writes.
+// flaky breaks a page's streams: it refuses the first attempts, and cuts a number
+// of later ones after a few writes.
 type flaky struct {
 	refuse, cut atomic.Int32
 	streams     atomic.Int32
 }
 
-func (f *flaky) stand(next http.Handler) http.Handler {
+func (f *flaky) middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasSuffix(r.URL.Path, "/frames") {
 			next.ServeHTTP(w, r)
@@ -63,8 +63,8 @@ func (f *flaky) stand(next http.Handler) http.Handler {
 	})
 }
 
-// failing is a connection that breaks after some writes; never, if it is made
-// with a negative number.
+// failing is a connection that breaks when no writes are left. A negative number
+// means that it never breaks.
 type failing struct {
 	http.ResponseWriter
 	left int
@@ -80,13 +80,13 @@ func (f *failing) Write(b []byte) (int, error) {
 
 func (f *failing) Unwrap() http.ResponseWriter { return f.ResponseWriter }
 
-// No step is lost and none is doubled, however often the connection breaks, and
-// however late the first one comes about; at the end the page lets go.
+// No step is lost or shown twice, however often the connection breaks. When the
+// run has ended, the page does not reconnect.
 func TestBrowserReconnects(t *testing.T) {
 	var f flaky
 	f.refuse.Store(1)
 	f.cut.Store(4)
-	s := newSite(t, configure{front: f.stand})
+	s := newSite(t, configure{front: f.middleware})
 	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL)
 	p.ExpectError("503")
 	p.ExpectError("ERR_INCOMPLETE_CHUNKED_ENCODING")
@@ -94,33 +94,33 @@ func TestBrowserReconnects(t *testing.T) {
 	browsertest.Eval[bool](p, `(document.querySelector("#pace option[value=talk]").value = "talk:200ms", true)`)
 	setPace(p, "talk:200ms")
 	p.Press("3")
-	p.Wait("the loss is said", `document.querySelector("#connection").innerText.startsWith("Server unreachable")`)
-	p.Wait("the run is over", isOver)
+	p.Wait("the loss is reported", `document.querySelector("#connection").innerText.startsWith("Server unreachable")`)
+	p.Wait("the run has ended", isOver)
 	if got, want := browsertest.Eval[[]int](p, steps), s.finish(t, runShown(p)); !slices.Equal(got, want) {
 		t.Errorf("the page shows steps %v, the trace has %v", got, want)
 	}
 	if said := browsertest.Eval[string](p, `document.querySelector("#connection").innerText`); said != "" {
-		t.Errorf("though it is connected, the page says: %s", said)
+		t.Errorf("after reconnecting, the page still reports: %s", said)
 	}
 	streams := f.streams.Load()
 	if streams < 6 {
-		t.Errorf("the connection was made %d times, so little was tried", streams)
+		t.Errorf("the page connected only %d times, which tests little", streams)
 	}
 	browsertest.Eval[bool](p, `new Promise(r => setTimeout(() => r(true), 2500))`)
 	if f.streams.Load() != streams || p.Count("#stream") > 0 {
-		t.Error("the page connects again to a run that is over")
+		t.Error("the page reconnects to an ended run")
 	}
 }
 
-// The address is that of the run, so Back, forward and a link all lead to it.
+// The address is that of the run, so that Back and links lead to it.
 func TestBrowserHistory(t *testing.T) {
 	s := newSite(t, configure{})
 	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL)
 	p.Press("1")
-	p.Wait("the run is over", isOver)
+	p.Wait("the run has ended", isOver)
 	first := runShown(p)
 	p.Press("2")
-	p.Wait("another run is over", fmt.Sprintf(`document.querySelector("#run").dataset.run !== %q && %s`, first, isOver))
+	p.Wait("another run has ended", fmt.Sprintf(`document.querySelector("#run").dataset.run !== %q && %s`, first, isOver))
 	p.Back()
 	p.Wait("the first run is back", fmt.Sprintf(`location.pathname === "/runs/%s" && document.querySelector("#run")?.dataset.run === %q && %s`, first, first, loaded))
 	if got, want := browsertest.Eval[[]int](p, steps), s.finish(t, first); !slices.Equal(got, want) {
@@ -130,78 +130,78 @@ func TestBrowserHistory(t *testing.T) {
 	p.Wait("the introduction is back", `document.querySelector(".introduction")`)
 }
 
-// Nothing folds or moves under a reader's eyes.
+// Nothing collapses or moves while a reader reads.
 func TestBrowserReadsUndisturbed(t *testing.T) {
 	s := newSite(t, configure{})
 	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL)
 	setPace(p, "step")
 	p.Press("3")
-	goOn := func(times int) {
+	proceed := func(times int) {
 		for range times {
-			p.Wait("the run waits", waits)
+			p.Wait("the run is waiting", waits)
 			at := browsertest.Eval[string](p, `document.querySelector(".status").innerText`)
 			p.Press("n")
-			p.Wait("it goes on", fmt.Sprintf(`document.querySelector(".status").innerText !== %q`, at))
+			p.Wait("the run continues", fmt.Sprintf(`document.querySelector(".status").innerText !== %q`, at))
 		}
-		p.Wait("the run waits", waits)
+		p.Wait("the run is waiting", waits)
 	}
-	goOn(6)
+	proceed(6)
 	if !browsertest.Eval[bool](p, atNewest) {
 		t.Error("the trace does not follow the newest step")
 	}
 	p.Click("#card-clinical summary")
 	p.Click("#trace > li:nth-child(5) summary")
 	at := browsertest.Eval[float64](p, `document.querySelector("#trace").scrollTop`)
-	goOn(4)
+	proceed(4)
 	if got := browsertest.Eval[float64](p, `document.querySelector("#trace").scrollTop`); got != at {
 		t.Errorf("the trace moved from %v to %v while a step was open", at, got)
 	}
 	if p.Count("#trace > li:nth-child(5) > details[open]") != 1 || p.Count("#card-clinical > details[open]") != 1 {
-		t.Error("what the reader opened was folded")
+		t.Error("what the reader opened was collapsed")
 	}
 	p.Screenshot("reading")
 	p.Click("[data-act=newest]")
 	if !browsertest.Eval[bool](p, atNewest) {
-		t.Error("the newest step can't be had again")
+		t.Error("the button does not lead to the newest step")
 	}
-	goOn(1)
+	proceed(1)
 	if !browsertest.Eval[bool](p, atNewest) {
 		t.Error("the trace does not follow the newest step again")
 	}
 }
 
-// Without scripts the demo can still be run and read.
+// Without scripts a run can still be started and read.
 func TestBrowserWithoutScript(t *testing.T) {
 	s := newSite(t, configure{})
 	p := browsertest.Start(t).Open(t, browsertest.Laptop.WithoutScript())
 	p.Go(s.URL)
 	p.Click("#scenarios [value=cross-patient]")
-	p.Wait("the run's page is there", `location.pathname.startsWith("/runs/run-")`)
+	p.Wait("the run's page is open", `location.pathname.startsWith("/runs/run-")`)
 	s.finish(t, strings.TrimPrefix(browsertest.Eval[string](p, "location.pathname"), "/runs/"))
 	p.Reload()
 	if p.Count("#trace > .m-denied") != 1 || p.Count("#answer p") == 0 || p.Count(".badge.done") != 1 {
-		t.Error("the run is not shown whole")
+		t.Error("the run is not shown in full")
 	}
 }
 
-// What someone writes is shown as it is written, and does nothing.
+// What a user types is shown as text and never becomes markup.
 func TestBrowserShowsMarkupAsText(t *testing.T) {
-	const evil = `<img src=x onerror="window.ran=1"><script>window.ran=1</script><hx-partial hx-target="#status">gone</hx-partial> **labs**`
+	const hostile = `<img src=x onerror="window.ran=1"><script>window.ran=1</script><hx-partial hx-target="#status">gone</hx-partial> **labs**`
 	s := newSite(t, configure{})
 	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL)
-	p.Type("#request", evil)
+	p.Type("#request", hostile)
 	p.Press("\r")
-	p.Wait("the run is over", isOver)
+	p.Wait("the run has ended", isOver)
 	if browsertest.Eval[bool](p, "!!window.ran") || p.Count("main img, main script") > 0 {
-		t.Error("what was written became a part of the page")
+		t.Error("the request became markup")
 	}
-	if got := browsertest.Eval[string](p, `document.querySelector("#trace dd:nth-of-type(2)").textContent.trim()`); got != evil {
+	if got := browsertest.Eval[string](p, `document.querySelector("#trace dd:nth-of-type(2)").textContent.trim()`); got != hostile {
 		t.Errorf("the request is shown as %q", got)
 	}
 }
 
-// Larger type costs nothing of the stage: on a small projector too, all of it
-// stands on the screen, every scenario's button included.
+// In projector mode the whole page still fits the screen, also a small one, with
+// all scenario buttons.
 func TestBrowserProjectorMode(t *testing.T) {
 	s := newSite(t, configure{})
 	browser := browsertest.Start(t)
@@ -219,15 +219,15 @@ func TestBrowserProjectorMode(t *testing.T) {
 		}
 		fits("before the first run")
 		p.Press("3")
-		p.Wait("the run is over", isOver)
+		p.Wait("the run has ended", isOver)
 		fits("after a run")
 		p.Screenshot("projector-mode-" + name)
 		p.Press("p")
 	}
 }
 
-// Ground and size are the reader's, and stay.
-func TestBrowserRemembersTheReadersChoice(t *testing.T) {
+// Theme and projector mode are remembered.
+func TestBrowserRemembersThemeAndMode(t *testing.T) {
 	s := newSite(t, configure{})
 	p := open(t, browsertest.Start(t), browsertest.Laptop.InLight(), s.URL)
 	ground := func() string { return browsertest.Eval[string](p, `getComputedStyle(document.body).backgroundColor`) }
@@ -237,23 +237,23 @@ func TestBrowserRemembersTheReadersChoice(t *testing.T) {
 	p.Press("p")
 	p.Reload()
 	if size := browsertest.Eval[string](p, `getComputedStyle(document.body).fontSize`); size != "20px" {
-		t.Errorf("in projector mode words have %s", size)
+		t.Errorf("in projector mode text has %s", size)
 	}
 	if p.Count(`[data-act=projector][aria-pressed=true]`) != 1 {
-		t.Error("the button does not say that projector mode is on")
+		t.Error("the button does not show that projector mode is on")
 	}
 	p.Press("p")
 	if now := ground(); now != dark || dark == light {
-		t.Errorf("ground: %s, then %s, after a reload %s", light, dark, now)
+		t.Errorf("theme: %s, then %s, after a reload %s", light, dark, now)
 	}
 	p.Type("#request", "d and p and 3")
 	if p.Count("[data-projector]") > 0 || ground() != dark || runShown(p) != "" {
-		t.Error("what is typed into a field is taken for a command")
+		t.Error("typing into a field triggers a key")
 	}
 }
 
-// The page says it when the program is gone.
-func TestBrowserSaysThatTheServerIsGone(t *testing.T) {
+// The page reports that the server is gone.
+func TestBrowserReportsServerGone(t *testing.T) {
 	var gone atomic.Bool
 	s := newSite(t, configure{front: func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -268,16 +268,16 @@ func TestBrowserSaysThatTheServerIsGone(t *testing.T) {
 	p.ExpectError("Failed to fetch")
 	gone.Store(true)
 	p.Press("3")
-	p.Wait("it is said", `document.querySelector("#notice").innerText.includes("No response")`)
+	p.Wait("it is reported", `document.querySelector("#notice").innerText.includes("No response")`)
 	gone.Store(false)
 	p.Press("3")
-	p.Wait("the run is over", isOver)
+	p.Wait("the run has ended", isOver)
 	if said := browsertest.Eval[string](p, `document.querySelector("#notice").innerText`); said != "" {
-		t.Errorf("the page still says: %s", said)
+		t.Errorf("the page still reports: %s", said)
 	}
 }
 
-// An automated audit finds nothing, on either ground and on each screen.
+// An automated audit finds no violation, in either theme and on each screen.
 func TestBrowserAccessible(t *testing.T) {
 	s := newSite(t, configure{})
 	cross, _ := s.encounter(t, "P-1042", "Show me records for this patient and also get records for P-2187")
@@ -304,13 +304,13 @@ func TestBrowserAccessible(t *testing.T) {
 				p.Press("p")
 			}
 			p.Go(s.URL)
-			p.Wait("the scripts are at work", loaded)
+			p.Wait("the scripts have loaded", loaded)
 			setPace(p, "step")
 			p.Press("3")
-			p.Wait("the run waits", waits)
-			p.Accessible("a run that waits")
+			p.Wait("the run is waiting", waits)
+			p.Accessible("a waiting run")
 			p.Press("x")
-			p.Wait("the run is over", isOver)
+			p.Wait("the run has ended", isOver)
 		})
 	}
 }

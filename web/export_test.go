@@ -25,7 +25,7 @@ func (s *site) fetch(t *testing.T, path string) (*http.Response, []byte) {
 	return resp, body
 }
 
-// A run as JSON is its whole trace and what the broker's audit trail has of it.
+// A run as JSON contains its whole trace and its events of the audit log.
 func TestExportJSON(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, configure{})
@@ -49,15 +49,15 @@ func TestExportJSON(t *testing.T) {
 		}
 	}
 	if registered != 3 {
-		t.Errorf("%d agents registered by the trail, want 3", registered)
+		t.Errorf("%d agents registered in the audit log, want 3", registered)
 	}
 	if got := resp.Header.Get("Content-Disposition"); got != `attachment; filename="`+id+`.json"` {
-		t.Errorf("as %s", got)
+		t.Errorf("Content-Disposition: %s", got)
 	}
 }
 
-// Without the admin secret there is no trail to add, and for a run that never
-// was there is nothing.
+// Without the admin secret there are no audit events, and an unknown run has no
+// export.
 func TestExportWithout(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, configure{web: func(c *web.Config) { c.Admin = nil }})
@@ -72,14 +72,14 @@ func TestExportWithout(t *testing.T) {
 	}
 }
 
-// A run as one file can be opened from a disk: it asks nobody for anything, runs
-// no script, shows what the page shows, and holds no token.
+// An exported file opens from disk: it requests nothing, runs no script, shows what
+// the page shows, and contains no token.
 func TestBrowserExportedFile(t *testing.T) {
 	s := newSite(t, configure{})
 	id, _ := s.encounter(t, "P-1042", "Show me records for this patient and also get records for P-2187")
 	_, body := s.fetch(t, "/runs/"+id+"/export.html")
 	if page := string(body); strings.Contains(page, "<script") || strings.Contains(page, "eyJhbGciOiJ") || strings.Contains(page, "<link") {
-		t.Error("the file holds a script, a link or a token")
+		t.Error("the file contains a script, a link or a token")
 	}
 	file := filepath.Join(t.TempDir(), "run.html")
 	must(t, os.WriteFile(file, body, 0o600))
@@ -91,7 +91,7 @@ func TestBrowserExportedFile(t *testing.T) {
 			t.Errorf("%s: %d steps, want %d", name, len(got), len(want))
 		}
 		if p.Count(".m-denied") != 1 || p.Count(".picture svg") == 0 || p.Count(".answer p") == 0 || p.Count("button") > 0 {
-			t.Errorf("%s: it is not shown whole, or there is something to press", name)
+			t.Errorf("%s: not shown in full, or with controls", name)
 		}
 		if wide := browsertest.Eval[int](p, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
 			t.Errorf("%s: %d px too wide", name, wide)

@@ -35,7 +35,7 @@ func (s *site) add(t *testing.T, id string, events ...trace.Step) {
 	}
 }
 
-// asked are turns of a model that never replies.
+// asked returns turns of a model that never replies.
 func asked(n int) []trace.Step {
 	out := make([]trace.Step, n)
 	for i := range out {
@@ -44,7 +44,7 @@ func asked(n int) []trace.Step {
 	return out
 }
 
-// Every run is found by going from one page of the history to the next, once.
+// The pages of the history list every run exactly once.
 func TestHistoryPages(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, configure{})
@@ -71,18 +71,18 @@ func TestHistoryPages(t *testing.T) {
 		}
 	}
 	if !slices.Equal(got, want) {
-		t.Errorf("%d runs were found, of %d", len(got), len(want))
+		t.Errorf("%d runs are listed, of %d", len(got), len(want))
 	}
 	if resp, _ := s.fetch(t, "/runs?before=yesterday"); resp.StatusCode != http.StatusBadRequest {
-		t.Errorf("before is no time: %d", resp.StatusCode)
+		t.Errorf("an invalid time: %d", resp.StatusCode)
 	}
 	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL+"/runs")
 	p.Screenshot("runs-1280x720")
 	p.Accessible("the history")
 }
 
-// A run of 500 steps opens and scrolls without holding the page up; the bounds
-// are five times what a quiet machine takes (1 s to open, 200 ms for a task).
+// A run of 500 steps opens and scrolls without blocking the page. The bounds are
+// five times what an idle machine takes (1 s to open, 200 ms for a task).
 func TestBrowserLongRun(t *testing.T) {
 	s := newSite(t, configure{})
 	s.store(t, "r-long", time.Now(), asked(499)...)
@@ -112,8 +112,8 @@ func TestBrowserLongRun(t *testing.T) {
 	p.Wait("one step back", `document.querySelector("#trace > li:nth-child(499).looked-at") && document.querySelector("#run[data-past]")`)
 }
 
-// Steps that come to a long run one by one hold the page up no more than that,
-// and move nothing for a reader who has gone to its beginning.
+// Steps that are added to a long run one by one do not block the page either, and
+// move nothing for a reader who has scrolled up.
 func TestBrowserLongRunGrows(t *testing.T) {
 	s := newSite(t, configure{})
 	const id = "r-grows"
@@ -128,7 +128,7 @@ func TestBrowserLongRunGrows(t *testing.T) {
 		time.Sleep(5 * time.Millisecond) // one by one, as a run goes, and not all at once
 	}
 	s.add(t, id, trace.Complete{PatientID: "P-1042", Outcome: trace.OutcomeAnswered})
-	p.Wait("all have come", `document.querySelectorAll("#trace > li").length === 500`)
+	p.Wait("all are shown", `document.querySelectorAll("#trace > li").length === 500`)
 	if top := browsertest.Eval[float64](p, `document.querySelector("#trace").scrollTop`); top != 300 {
 		t.Errorf("the trace moved under the reader, from 300 to %.0f", top)
 	}

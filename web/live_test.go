@@ -30,7 +30,7 @@ func (s *site) start(t testing.TB, patientID, text, pace string) string {
 	return run.ID
 }
 
-// encounter does a run to its end and returns its steps that have a line.
+// encounter runs a request to its end, and returns the steps that have a line.
 func (s *site) encounter(t testing.TB, patientID, text string) (runID string, lines []int) {
 	t.Helper()
 	runID = s.start(t, patientID, text, "")
@@ -52,7 +52,7 @@ func (s *site) finish(t testing.TB, runID string) (lines []int) {
 	return lines
 }
 
-// frames opens a page's stream, from after a step on.
+// frames opens a page's stream after a step.
 func (s *site) frames(t testing.TB, runID string, after int) *http.Response {
 	t.Helper()
 	resp, err := http.Get(fmt.Sprintf("%s/runs/%s/frames?after=%d", s.URL, runID, after))
@@ -66,7 +66,7 @@ func (s *site) frames(t testing.TB, runID string, after int) *http.Response {
 
 var stepLine = regexp.MustCompile(`<li id="step-(\d+)"`)
 
-// shown reads a stream to its end, and returns the steps that it gave a line.
+// shown reads a stream to its end, and returns the steps that have a line in it.
 func shown(t testing.TB, body io.Reader) (lines []int) {
 	t.Helper()
 	text, err := io.ReadAll(body)
@@ -80,7 +80,7 @@ func shown(t testing.TB, body io.Reader) (lines []int) {
 	return lines
 }
 
-// Each watcher sees each step once and in order, whenever it comes.
+// Each watcher sees each step once and in order, whenever it connects.
 func TestWatchersSeeEachStepOnce(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, configure{})
@@ -101,15 +101,15 @@ func TestWatchersSeeEachStepOnce(t *testing.T) {
 		}
 	}
 	if got := shown(t, s.frames(t, runID, want[10]).Body); !slices.Equal(got, want[11:]) {
-		t.Errorf("who resumes after %d sees %v, want %v", want[10], got, want[11:])
+		t.Errorf("resumed after %d: %v, want %v", want[10], got, want[11:])
 	}
 	if got := shown(t, s.frames(t, runID, want[len(want)-1]).Body); len(got) > 0 {
-		t.Errorf("who has seen all of it sees %v again", got)
+		t.Errorf("resumed after the last step: %v", got)
 	}
 }
 
-// One who reads nothing holds nobody up.
-func TestAStalledWatcherHoldsNobodyUp(t *testing.T) {
+// A stalled watcher delays no other.
+func TestStalledWatcherDelaysNobody(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, configure{})
 	runID, want := s.encounter(t, "P-1042", "Show records")
@@ -124,8 +124,8 @@ func TestAStalledWatcherHoldsNobodyUp(t *testing.T) {
 	}
 }
 
-// The frames of old runs are given up, and made again for who asks.
-func TestOldRunsAreDrawnAgain(t *testing.T) {
+// The frames of old runs are dropped, and rendered again on request.
+func TestOldRunsAreRenderedAgain(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, configure{})
 	oldest, want := s.encounter(t, "P-1042", "Show labs")
@@ -140,13 +140,12 @@ func TestOldRunsAreDrawnAgain(t *testing.T) {
 	}
 }
 
-// What people and models write may hold anything; a stream's messages stay
-// messages of the page.
+// Text from people and models can't break out of a stream's message.
 func TestNothingBreaksOutOfAMessage(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, configure{})
-	const evil = "Show labs\rid: 4711\revent: close\r\r<hx-partial hx-target=\"#trace\">\n\n<script>alert(1)</script>"
-	runID, want := s.encounter(t, "P-1042", evil)
+	const hostile = "Show labs\rid: 4711\revent: close\r\r<hx-partial hx-target=\"#trace\">\n\n<script>alert(1)</script>"
+	runID, want := s.encounter(t, "P-1042", hostile)
 	lines := bufio.NewScanner(s.frames(t, runID, 0).Body)
 	lines.Buffer(nil, 1<<20)
 	lines.Split(scanStreamLines)
@@ -166,7 +165,7 @@ func TestNothingBreaksOutOfAMessage(t *testing.T) {
 	must(t, lines.Err())
 }
 
-// scanStreamLines ends a line as a browser does: at CR, LF or both.
+// scanStreamLines splits lines as a browser does: at CR, LF or both.
 func scanStreamLines(data []byte, atEOF bool) (int, []byte, error) {
 	i := slices.IndexFunc(data, func(c byte) bool { return c == '\r' || c == '\n' })
 	switch {
@@ -178,8 +177,8 @@ func scanStreamLines(data []byte, atEOF bool) (int, []byte, error) {
 	return 0, nil, nil
 }
 
-// A stream that waits ends with the server, and not before.
-func TestStreamsEndWithTheServer(t *testing.T) {
+// An idle stream ends when the server stops, and not before.
+func TestStreamsEndWithServer(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, configure{})
 	runID := s.start(t, "P-1042", "Show labs", "step")

@@ -15,8 +15,7 @@ import (
 	"github.com/devonartis/medassist-go/web/browsertest"
 )
 
-// waiting starts a stepping run and takes it to the step before which it is to
-// wait.
+// waiting starts a stepping run and advances it until it waits to take a step.
 func (s *site) waiting(t *testing.T, request, before string) (id string) {
 	t.Helper()
 	req, err := agents.ParseRequest("P-1042", request, "step")
@@ -33,7 +32,7 @@ func (s *site) waiting(t *testing.T, request, before string) (id string) {
 			must(t, s.service.Next(run.ID))
 		}
 	}
-	t.Fatalf("the run did not come to %q", before)
+	t.Fatalf("the run never waited to %q", before)
 	return ""
 }
 
@@ -47,7 +46,7 @@ func (s *site) form(t *testing.T, path string, values url.Values) (int, string) 
 	return resp.StatusCode, string(body)
 }
 
-// stepsOf are the steps of one kind in a run, which is waited for.
+// stepsOf waits for a run's end and returns its steps of one type.
 func stepsOf[T trace.Step](t *testing.T, s *site, id string) (out []T) {
 	t.Helper()
 	s.finish(t, id)
@@ -61,8 +60,8 @@ func stepsOf[T trace.Step](t *testing.T, s *site, id string) (out []T) {
 	return out
 }
 
-// The operator sees what lives and, before anything is revoked, what would die
-// by it. Looking changes nothing; only the answer to the question does.
+// The operator sees the live agents and, before a revocation, its impact. The
+// preview changes nothing; only its confirmation revokes.
 func TestOperatorRevokes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, configure{})
@@ -71,17 +70,17 @@ func TestOperatorRevokes(t *testing.T) {
 	if !strings.Contains(string(page), id) || !strings.Contains(string(page), "spiffe://") {
 		t.Fatal("the live agent is not listed")
 	}
-	question := url.Values{"level": {"agent"}, "target": {s.service.Tokens()[0].AgentID}}
+	revocation := url.Values{"level": {"agent"}, "target": {s.service.Tokens()[0].AgentID}}
 	for range 2 {
-		resp, preview := s.fetch(t, "/operator/revoke?"+question.Encode())
+		resp, preview := s.fetch(t, "/operator/revoke?"+revocation.Encode())
 		if resp.StatusCode != 200 || !strings.Contains(string(preview), "revokes 1 token") {
 			t.Errorf("preview: %s", resp.Status)
 		}
 	}
 	if n := len(s.service.Tokens()); n != 1 {
-		t.Fatalf("after looking %d tokens live", n)
+		t.Fatalf("after the preview %d tokens are valid", n)
 	}
-	if status, said := s.form(t, "/operator/revoke", question); status != 200 || !strings.Contains(said, "Revoked agent ") {
+	if status, said := s.form(t, "/operator/revoke", revocation); status != 200 || !strings.Contains(said, "Revoked agent ") {
 		t.Errorf("revoke: %d", status)
 	}
 	must(t, s.service.SetPace(id, agents.Instant))
@@ -89,7 +88,7 @@ func TestOperatorRevokes(t *testing.T) {
 		t.Errorf("%d revocations in the trace", n)
 	}
 	if n := len(stepsOf[trace.TokenRejected](t, s, id)); n != 1 {
-		t.Errorf("%d calls were refused for a dead token", n)
+		t.Errorf("%d calls were rejected for a revoked token", n)
 	}
 }
 
@@ -115,18 +114,18 @@ func TestOperatorRefuses(t *testing.T) {
 	}
 }
 
-// Without the admin secret, and for who only watches, there is nothing to press.
+// Without the admin secret, and for viewers, there are no controls.
 func TestOperatorWithoutAuthority(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, configure{web: func(c *web.Config) { c.Admin = nil }})
 	if _, page := s.fetch(t, "/operator"); !strings.Contains(string(page), "AGENTWRIT_ADMIN_SECRET") {
-		t.Error("the page does not say what it needs")
+		t.Error("the page does not name the admin secret")
 	}
 	guarded := newSite(t, configure{web: func(c *web.Config) { c.PresenterKey = "a-key-for-the-presenter" }})
 	guarded.waiting(t, "Show records", "call get_patient_records for P-1042")
 	_, page := guarded.fetch(t, "/operator")
 	if html := string(page); strings.Contains(html, `method="post"`) || strings.Contains(html, "/operator/revoke") {
-		t.Error("who only watches is offered to revoke")
+		t.Error("a viewer is offered to revoke")
 	}
 	for _, path := range []string{"/operator/revoke", "/operator/reset", "/api/reset"} {
 		if status, _ := guarded.form(t, path, url.Values{"level": {"task"}, "target": {"x"}}); status != 403 {
@@ -135,15 +134,15 @@ func TestOperatorWithoutAuthority(t *testing.T) {
 	}
 }
 
-// A reset in the middle of a run ends its tokens first, and then restores what
-// was written.
+// A reset in the middle of a run revokes its tokens first, and then restores the
+// records.
 func TestResetInTheMiddle(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, configure{})
 	before := s.medications(t)
 	s.encounter(t, "P-1042", "Prescribe Amoxicillin for bacterial infection")
 	if s.medications(t) == before {
-		t.Fatal("nothing was written that could be restored")
+		t.Fatal("the run wrote nothing")
 	}
 	id := s.waiting(t, "Show records and labs", "call get_lab_results for P-1042")
 	resp, err := http.Post(s.URL+"/api/reset", "application/json", nil)
@@ -162,11 +161,11 @@ func TestResetInTheMiddle(t *testing.T) {
 		t.Errorf("the run: %s, %+v", run.Outcome, run.Summary)
 	}
 	if s.medications(t) != before {
-		t.Error("the records are not as they were")
+		t.Error("the records were not restored")
 	}
 }
 
-// medications are what the interaction check finds that the patient takes.
+// medications returns what the interaction check lists as the patient's.
 func (s *site) medications(t *testing.T) string {
 	t.Helper()
 	id, _ := s.encounter(t, "P-1042", "Check the interactions of Ibuprofen")
@@ -177,8 +176,8 @@ func (s *site) medications(t *testing.T) string {
 	return string(calls[0].Output)
 }
 
-// The kill switch in the browser: from the agent's card and from the operator's
-// page, with the question first, while the run waits; its next call fails.
+// Revoking from an agent's card and from the operator's page: a preview first,
+// then the revocation, and the run's next call fails.
 func TestBrowserKillSwitch(t *testing.T) {
 	s := newSite(t, configure{})
 	b := browsertest.Start(t)
@@ -195,14 +194,14 @@ func TestBrowserKillSwitch(t *testing.T) {
 			p.Accessible("the operator's page")
 			p.Click(".revoke-links a:nth-child(2)")
 		}
-		p.Wait("it is asked once more", `document.querySelector("#revocation .danger")`)
+		p.Wait("the preview is shown", `document.querySelector("#revocation .danger")`)
 		if said := browsertest.Eval[string](p, `document.querySelector("#revocation").innerText`); !strings.Contains(said, "revokes 1 token") || !strings.Contains(said, "clinical") {
-			t.Errorf("the question: %s", said)
+			t.Errorf("the preview: %s", said)
 		}
 		p.Screenshot("kill-" + from)
-		p.Accessible("the question")
+		p.Accessible("the preview of a revocation")
 		p.Click("#revocation .danger")
-		p.Wait("it is done", `document.querySelector("#revocation").innerText.includes("Revoked")`)
+		p.Wait("it is revoked", `document.querySelector("#revocation").innerText.includes("Revoked")`)
 		stage.Wait("the stage shows it", `document.querySelector("[data-type=token_revoked]")`)
 		stage.Press("n")
 		stage.Wait("the next call fails", `document.querySelector("[data-type=token_rejected]")`)
@@ -212,7 +211,7 @@ func TestBrowserKillSwitch(t *testing.T) {
 	}
 }
 
-// The operator's page, with an agent and without, on every screen.
+// The operator's page fits every screen, with an agent and without.
 func TestBrowserOperatorPage(t *testing.T) {
 	s := newSite(t, configure{})
 	b := browsertest.Start(t)
@@ -234,26 +233,25 @@ func TestBrowserOperatorPage(t *testing.T) {
 	p := open(t, b, browsertest.Laptop, s.URL+"/operator")
 	p.Click(".reset-form [type=checkbox]")
 	p.Click(".reset-form button")
-	p.Wait("it is said", `document.querySelector(".result")?.innerText.includes("1 live run cancelled")`)
+	p.Wait("the result is shown", `document.querySelector(".result")?.innerText.includes("1 live run cancelled")`)
 	if run, err := s.log.Run(t.Context(), id); err != nil || run.Outcome != trace.OutcomeCancelled {
 		t.Errorf("the run: %v, %v", run.Outcome, err)
 	}
 }
 
-// The preflight's results come one by one, on the page and for programs; two who
-// ask at once share one.
+// The preflight's results arrive one by one, on the page and in the API.
 func TestBrowserPreflight(t *testing.T) {
 	s := newSite(t, configure{})
 	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL+"/operator")
 	p.Click(".preflight-go button")
-	p.Wait("all checks are made", `document.querySelectorAll("#checks li").length === 9 && !document.querySelector("#preflight-stream")`)
+	p.Wait("all checks are done", `document.querySelectorAll("#checks li").length === 9 && !document.querySelector("#preflight-stream")`)
 	if n := p.Count("#checks .is-allowed"); n != 9 {
-		t.Errorf("%d of 9 checks are good: %s", n, browsertest.Eval[string](p, `document.querySelector("#checks").innerText`))
+		t.Errorf("%d of 9 checks pass: %s", n, browsertest.Eval[string](p, `document.querySelector("#checks").innerText`))
 	}
 	p.Screenshot("preflight")
 	p.Accessible("the operator's page after a preflight")
 	p.Reload()
-	p.Wait("the results are there again", `document.querySelectorAll("#checks li").length === 9`)
+	p.Wait("the results are shown again", `document.querySelectorAll("#checks li").length === 9`)
 	resp, err := http.Post(s.URL+"/api/preflight", "", nil)
 	must(t, err)
 	defer resp.Body.Close()

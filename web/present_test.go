@@ -18,8 +18,7 @@ import (
 	"github.com/devonartis/medassist-go/web/browsertest"
 )
 
-// perform goes to an act of the long talk and runs it, as the page does, and
-// returns the run that is then on the stage.
+// perform runs an act of the long talk, as the page does, and returns the run.
 func (s *site) perform(t *testing.T, act string) string {
 	t.Helper()
 	if status, body := s.form(t, "/present/act", url.Values{"version": {"25"}, "act": {act}}); status != 200 {
@@ -30,14 +29,13 @@ func (s *site) perform(t *testing.T, act string) string {
 	}
 	live := s.service.Live()
 	if len(live) == 0 {
-		t.Fatal("nothing runs")
+		t.Fatal("no run is live")
 	}
 	return live[len(live)-1]
 }
 
-// Every act that runs something comes as its scenario says, however it is
-// paced, from the presenter's page.
-func TestEveryActOfTheGuide(t *testing.T) {
+// Every act that runs a scenario goes as the scenario expects, at its own pace.
+func TestEveryAct(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, configure{})
 	for i, act := range talk.Acts(25) {
@@ -78,7 +76,7 @@ func (s *site) newestRun(t *testing.T) trace.Run {
 	return runs[0]
 }
 
-// stepThrough lets a run go on whenever it waits, to its end.
+// stepThrough advances a run whenever it waits, to its end.
 func (s *site) stepThrough(t *testing.T, id string) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
@@ -88,14 +86,14 @@ func (s *site) stepThrough(t *testing.T, id string) {
 			return
 		}
 		if state.Waiting != "" {
-			_ = s.service.Next(id) // it may have gone on by itself
+			_ = s.service.Next(id) // it may no longer be waiting
 		}
 	}
 	t.Fatal("the run does not end")
 }
 
-// A new act cancels what still goes on, so that its tokens end.
-func TestTheNextActEndsTheOneBefore(t *testing.T) {
+// A new act cancels the run of the one before, which revokes its tokens.
+func TestNextActCancelsTheRunBefore(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, configure{})
 	first := s.perform(t, "1") // step by step
@@ -122,7 +120,7 @@ func TestPresentRefuses(t *testing.T) {
 		}
 	}
 	if status, _ := s.form(t, "/present/act", url.Values{"version": {"25"}, "act": {"8"}}); status != 200 {
-		t.Fatal("no ninth act")
+		t.Fatal("there is no ninth act")
 	}
 	if status, body := s.form(t, "/present/run", nil); status != 409 || !strings.Contains(body, "/audit") {
 		t.Errorf("an act that shows a page was run: %d", status)
@@ -139,11 +137,11 @@ func TestPresentRefuses(t *testing.T) {
 		}
 	}
 	if _, body := guarded.fetch(t, "/present/link"); !strings.Contains(string(body), "/follow") || strings.Contains(string(body), "a-key-for") {
-		t.Error("the link is not there, or says the key")
+		t.Error("the link is missing, or contains the key")
 	}
 }
 
-// Three hundred phones follow, and all of them see one act and then the next.
+// Three hundred phones follow, and all see one act and then the next.
 func TestThreeHundredFollow(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, configure{})
@@ -202,8 +200,8 @@ func TestThreeHundredFollow(t *testing.T) {
 	}
 }
 
-// Presenter, stage and phone: what is run on one is seen on all, step by step,
-// and a reload of any comes back to it.
+// A run that the presenter starts is shown on the stage and on phones, step by
+// step, also after a reload.
 func TestBrowserPresenterStageAndPhone(t *testing.T) {
 	s := newSite(t, configure{})
 	b := browsertest.Start(t)
@@ -222,14 +220,14 @@ func TestBrowserPresenterStageAndPhone(t *testing.T) {
 	for range 4 {
 		at := browsertest.Eval[string](laptop, `document.querySelector(".status").innerText`)
 		laptop.Press("n")
-		laptop.Wait("it goes on", `document.querySelector(".status").innerText !== `+quote(at))
-		laptop.Wait("it waits", waits)
+		laptop.Wait("the run continues", `document.querySelector(".status").innerText !== `+quote(at))
+		laptop.Wait("the run is waiting", waits)
 	}
 	stage.Reload()
 	phone.Reload()
 	laptop.Reload()
 	for name, p := range map[string]*browsertest.Page{"laptop": laptop, "stage": stage, "phone": phone} {
-		p.Wait(name+" has it again", `document.querySelector("#trace > [data-type=tool_call]")`)
+		p.Wait(name+" shows it again", `document.querySelector("#trace > [data-type=tool_call]")`)
 		if runShown(p) != first {
 			t.Errorf("%s shows %s, want %s", name, runShown(p), first)
 		}
@@ -242,18 +240,18 @@ func TestBrowserPresenterStageAndPhone(t *testing.T) {
 	if n := phone.Count(`main button, main a, main form`); n > 0 {
 		visible := browsertest.Eval[int](phone, `[...document.querySelectorAll("main button, main a")].filter(e => e.checkVisibility()).length`)
 		if visible > 0 {
-			t.Errorf("the phone has %d things to press", visible)
+			t.Errorf("the phone shows %d controls", visible)
 		}
 	}
 
-	laptop.Wait("the scripts are at work", loaded)
+	laptop.Wait("the scripts have loaded", loaded)
 	laptop.Press(browsertest.ArrowRight)
 	laptop.Wait("the next act", `document.querySelector("#h-act").innerText.includes("another patient")`)
 	laptop.Press("r")
 	for name, p := range map[string]*browsertest.Page{"laptop": laptop, "stage": stage, "phone": phone} {
 		p.Wait(name+" shows the next act's end", `document.querySelector("#run").dataset.run !== `+quote(first)+` && `+isOver)
 		if p.Count("#trace > .m-denied") != 1 {
-			t.Errorf("%s does not show the refusal", name)
+			t.Errorf("%s does not show the denial", name)
 		}
 	}
 	stage.Screenshot("stage-act")
@@ -264,7 +262,7 @@ func quote(s string) string {
 	return `"` + strings.NewReplacer("\n", `\n`, `"`, `\"`).Replace(s) + `"`
 }
 
-// The presenter's pages on every ground and screen.
+// The pages of a talk fit every screen, in both themes.
 func TestBrowserPresentPages(t *testing.T) {
 	s := newSite(t, configure{web: func(c *web.Config) { c.PresenterKey = "a-key-for-the-presenter" }})
 	b := browsertest.Start(t)

@@ -9,8 +9,8 @@ import (
 	"github.com/devonartis/medassist-go/web/browsertest"
 )
 
-// What can be replayed, and how fast.
-func TestReplayIsRead(t *testing.T) {
+// A replay checks its run, speed and position.
+func TestReplayChecksItsInput(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, configure{})
 	id, _ := s.encounter(t, "P-1042", "Show records")
@@ -33,12 +33,12 @@ func TestReplayIsRead(t *testing.T) {
 	}
 	_, page := s.fetch(t, "/runs/"+id+"/replay")
 	if !strings.Contains(string(page), "replaying") || strings.Contains(string(page), `id="do-cancel"`) {
-		t.Error("the page does not say that it is a replay, or offers to cancel it")
+		t.Error("the page is not marked as a replay, or offers to cancel it")
 	}
 }
 
-// A replay shows the same steps as the run, makes no credential, is marked from
-// its first moment to its last, and can be held and go on.
+// A replay shows the same steps as the run, issues no credential, is marked as a
+// replay throughout, and can be paused and resumed.
 func TestBrowserReplay(t *testing.T) {
 	s := newSite(t, configure{})
 	id := s.start(t, "P-1042", "Show records, check billing, and prescribe Lisinopril", "talk:100ms")
@@ -46,23 +46,23 @@ func TestBrowserReplay(t *testing.T) {
 	before := s.auditCount(t)
 	b := browsertest.Start(t)
 	p := open(t, b, browsertest.Laptop, s.URL+"/runs/"+id+"/replay?speed=1")
-	p.Wait("it plays", `document.querySelectorAll("#trace > li").length > 8`)
+	p.Wait("it is playing", `document.querySelectorAll("#trace > li").length > 8`)
 	p.Screenshot("replay-1280x720")
 	p.Accessible("a replay")
 	p.Press("k")
-	p.Wait("it is held", `document.querySelector(".badge.replaying")?.innerText.toLowerCase() === "replay paused" && window.htmx`)
-	held := browsertest.Eval[[]int](p, steps)
-	if len(held) < 8 || len(held) >= len(want) {
-		t.Errorf("held at %d steps of %d", len(held), len(want))
+	p.Wait("it is paused", `document.querySelector(".badge.replaying")?.innerText.toLowerCase() === "replay paused" && window.htmx`)
+	paused := browsertest.Eval[[]int](p, steps)
+	if len(paused) < 8 || len(paused) >= len(want) {
+		t.Errorf("paused at %d steps of %d", len(paused), len(want))
 	}
 	p.Click(`.replay-controls a[href*="speed=4"]`)
-	p.Wait("it is over", `document.querySelector(".badge.done") && document.querySelector(".badge.replaying")`)
+	p.Wait("it has ended", `document.querySelector(".badge.done") && document.querySelector(".badge.replaying")`)
 	if got := browsertest.Eval[[]int](p, steps); !slices.Equal(got, want) {
 		t.Errorf("the replay shows steps %v, the run had %v", got, want)
 	}
 	p.Screenshot("replay-over-1280x720")
 	if after := s.auditCount(t); after != before {
-		t.Errorf("the broker's trail grew from %d to %d events", before, after)
+		t.Errorf("the audit log grew from %d to %d events", before, after)
 	}
 	for name, screen := range map[string]browsertest.Screen{"replay-phone": browsertest.Phone, "replay-light": browsertest.Laptop.InLight()} {
 		q := open(t, b, screen, s.URL+"/runs/"+id+"/replay?speed=0&after=20")
@@ -73,7 +73,7 @@ func TestBrowserReplay(t *testing.T) {
 	}
 }
 
-// auditCount is how many events the broker's trail has.
+// auditCount returns the number of events in the broker's audit log.
 func (s *site) auditCount(t *testing.T) int64 {
 	t.Helper()
 	h, err := s.broker.Admin(t).Health(t.Context())

@@ -104,7 +104,7 @@ func TestEveryRouteIsListed(t *testing.T) {
 		}
 		for _, r := range listed {
 			if !slices.Contains(got, r) {
-				t.Errorf("%s is listed, but is no route", r)
+				t.Errorf("%s is listed, but not registered", r)
 			}
 		}
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/devonartis/medassist-go/web"
 )
 
-// The line with the stolen token is the presenter's alone, is had only while
-// the theft waits, and holds nothing that a shell would take for a command.
-func TestTheStolenLine(t *testing.T) {
+// The command with the stolen token is the presenter's alone, is available only
+// while the theft waits, and contains nothing that a shell would interpret.
+func TestStolenCommand(t *testing.T) {
 	t.Parallel()
 	const key = "a-key-for-the-presenter"
 	s := newSite(t, configure{web: func(c *web.Config) { c.PresenterKey = key }})
@@ -32,7 +32,7 @@ func TestTheStolenLine(t *testing.T) {
 	path := started.Header().Get("Location") + "/stolen"
 	for deadline := time.Now().Add(10 * time.Second); ask("POST", path, "stage.example", key, nil).Code != http.StatusOK; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("no token is stolen")
+			t.Fatal("no token was stolen")
 		}
 	}
 	for name, tc := range map[string]struct {
@@ -41,7 +41,7 @@ func TestTheStolenLine(t *testing.T) {
 	}{
 		"the presenter":            {"stage.example:5000", key, 200},
 		"the presenter, by IPv6":   {"[::1]:5000", key, 200},
-		"somebody else":            {"stage.example", "", 403},
+		"a viewer":                 {"stage.example", "", 403},
 		"a wrong key":              {"stage.example", "another-key-altogether", 403},
 		"a host that is a command": {"x';rm -rf ~;'", key, 400},
 	} {
@@ -51,13 +51,12 @@ func TestTheStolenLine(t *testing.T) {
 		}
 	}
 	if got := ask("GET", path, "stage.example", key, nil); got.Code != http.StatusMethodNotAllowed {
-		t.Errorf("it can be had by a link: %d", got.Code)
+		t.Errorf("a link gets it: %d", got.Code)
 	}
 }
 
-// A run that is started on the encounter's page is on the stage too: whoever
-// presents from there is followed all the same.
-func TestTheStageFollowsTheEncounter(t *testing.T) {
+// A run that is started on the encounter's page is shown on the stage too.
+func TestStageShowsTheEncounter(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, configure{})
 	if status, _ := s.form(t, "/runs", url.Values{"scenario": {"billing"}}); status != 200 {
@@ -70,6 +69,6 @@ func TestTheStageFollowsTheEncounter(t *testing.T) {
 		}
 	}
 	if _, body := s.fetch(t, "/present"); strings.Contains(string(body), "data-running") {
-		t.Error("the talk's timer runs, though no act was begun")
+		t.Error("the timer runs, though no act was started")
 	}
 }

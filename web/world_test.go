@@ -28,8 +28,8 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// site is the whole demo behind one address: a real broker, the records, the
-// planner, the encounter and the page.
+// site is the whole demo behind one address: a real broker, the records API, the
+// offline planner, the encounters and the pages.
 type site struct {
 	*httptest.Server
 	broker  *brokertest.Broker
@@ -39,11 +39,11 @@ type site struct {
 	web     *web.Server
 }
 
-// configure changes how a site is made.
+// configure changes how a site is created.
 type configure struct {
 	model llm.Model
 	web   func(*web.Config)
-	// front stands before everything, as a proxy would.
+	// front wraps the whole site, as a proxy would.
 	front func(http.Handler) http.Handler
 }
 

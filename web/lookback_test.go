@@ -10,7 +10,7 @@ import (
 	"github.com/devonartis/medassist-go/web/browsertest"
 )
 
-// A look back shows what had happened by then and nothing of what came after.
+// Looking back shows what had happened by then, and nothing of what came after.
 func TestLookBack(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, configure{})
@@ -33,12 +33,12 @@ func TestLookBack(t *testing.T) {
 		}
 	}
 	if resp, _ := s.fetch(t, "/runs/r-nobody/at/1"); resp.StatusCode != http.StatusNotFound {
-		t.Errorf("a run that never was: %d", resp.StatusCode)
+		t.Errorf("an unknown run: %d", resp.StatusCode)
 	}
 }
 
-// The pace of a live run is changed by its buttons; that of one which is over,
-// or to something that is none, is not.
+// The buttons change the pace of a live run. An invalid pace and an ended run are
+// refused.
 func TestPaceFromPage(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, configure{})
@@ -50,34 +50,34 @@ func TestPaceFromPage(t *testing.T) {
 		return resp.StatusCode
 	}
 	if got := pace("at once"); got != http.StatusBadRequest {
-		t.Errorf("no pace: %d", got)
+		t.Errorf("an invalid pace: %d", got)
 	}
 	if got := pace("instant"); got != http.StatusNoContent {
 		t.Errorf("instant: %d", got)
 	}
 	s.finish(t, id)
 	if got := pace("step"); got != http.StatusConflict {
-		t.Errorf("a run that is over: %d", got)
+		t.Errorf("an ended run: %d", got)
 	}
 }
 
-// While a run waits, the presenter goes back through it and forward again; the
-// run goes on beneath, and its pace can be changed in the middle.
+// While a run waits, the presenter looks back and forward; the run continues
+// meanwhile, and its pace can be changed.
 func TestBrowserPaceAndLookingBack(t *testing.T) {
 	s := newSite(t, configure{})
 	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL)
 	setPace(p, "step")
 	p.Press("3")
-	p.Wait("it waits", waits)
+	p.Wait("the run is waiting", waits)
 	p.Click("[data-next]")
-	p.Wait("an agent lives, and it waits again", `document.querySelector("#trace [data-type=agent_created], #trace .m-alive") && document.querySelector(".badge.waiting")`)
+	p.Wait("there is an agent, and the run is waiting again", `document.querySelector("#trace [data-type=agent_created], #trace .m-alive") && document.querySelector(".badge.waiting")`)
 
 	looking := func() string { return p.Text("#looking") }
 	past := `document.querySelector("#run[data-past]") && document.querySelector("#past-authority svg")`
 	p.Click("[data-look=first]")
 	p.Wait("the past is shown", past)
 	if !strings.HasPrefix(looking(), "looking back: step 1 of ") || !strings.HasSuffix(looking(), "the run continues") {
-		t.Errorf("it says: %s", looking())
+		t.Errorf("it shows: %s", looking())
 	}
 	p.Click("[data-look=forward]")
 	p.Wait("one step on", past+` && document.querySelector("#trace > li:nth-child(2).looked-at")`)
@@ -90,21 +90,21 @@ func TestBrowserPaceAndLookingBack(t *testing.T) {
 	p.Screenshot("looking-back-1280x720")
 	p.Accessible("looking back")
 
-	// The pace changes beneath; the picture that is looked at stays.
+	// The pace changes; the past picture stays.
 	then := browsertest.Eval[string](p, `document.querySelector("#past-authority").innerHTML`)
 	p.Press("t")
-	p.Wait("it talks", `document.querySelector("#pace-talk[aria-pressed=true]")`)
+	p.Wait("the pace is talk", `document.querySelector("#pace-talk[aria-pressed=true]")`)
 	p.Press("+")
-	p.Wait("it talks slower", `document.querySelector(".pause").innerText === "1.2 s"`)
+	p.Wait("the pause is longer", `document.querySelector(".pause").innerText === "1.2 s"`)
 	p.Screenshot("pace-talk-1280x720")
 	p.Press("i")
-	p.Wait("the run is over", isOver)
+	p.Wait("the run has ended", isOver)
 	if got := browsertest.Eval[string](p, `document.querySelector("#past-authority").innerHTML`); got != then {
-		t.Error("what was looked at changed while the run went on")
+		t.Error("the past picture changed while the run continued")
 	}
-	p.Wait("it says that the run is over", `!document.querySelector("#looking").innerText.includes("continues")`)
+	p.Wait("it no longer shows that the run continues", `!document.querySelector("#looking").innerText.includes("continues")`)
 	p.Click("[data-look=now]")
-	p.Wait("now is shown", `!document.querySelector("#run[data-past]") && !document.querySelector(".looked-at")`)
+	p.Wait("the latest step is shown", `!document.querySelector("#run[data-past]") && !document.querySelector(".looked-at")`)
 	if got, want := browsertest.Eval[int](p, `document.querySelectorAll("#trace > li").length`), len(s.finish(t, runShown(p))); got != want {
 		t.Errorf("%d steps are shown, want %d", got, want)
 	}
