@@ -149,7 +149,9 @@ func TestBrowserReadsUndisturbed(t *testing.T) {
 	if !browsertest.Eval[bool](p, atNewest) {
 		t.Error("the trace does not follow the newest step")
 	}
+	p.Click(".tab:has(#tab-token)")
 	p.Click("#card-clinical summary")
+	p.Click(".tab:has(#tab-trace)")
 	p.Click("#trace > li:nth-child(5) summary")
 	at := browsertest.Eval[float64](p, `document.querySelector("#trace").scrollTop`)
 	proceed(4)

@@ -90,7 +90,7 @@ func TestBrowserExportedFile(t *testing.T) {
 		if got, want := browsertest.Eval[[]int](p, steps), s.finish(t, id); len(got) != len(want) {
 			t.Errorf("%s: %d steps, want %d", name, len(got), len(want))
 		}
-		if p.Count(".m-denied") != 1 || p.Count(".picture svg") == 0 || p.Count(".answer p") == 0 || p.Count("button") > 0 {
+		if p.Count(".m-denied") != 1 || p.Count("svg.hero") == 0 || p.Count(".answer p") == 0 || p.Count("button") > 0 {
 			t.Errorf("%s: not shown in full, or with controls", name)
 		}
 		if wide := browsertest.Eval[int](p, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {

@@ -186,6 +186,7 @@ func TestBrowserKillSwitch(t *testing.T) {
 		stage := open(t, b, browsertest.Laptop, s.URL+"/runs/"+id)
 		p := stage
 		if from == "card" {
+			p.Click(".tab:has(#tab-token)")
 			p.Click("#card-clinical summary")
 			p.Click("#card-clinical .danger")
 		} else {

@@ -17,6 +17,7 @@ import (
 	"github.com/devonartis/medassist-go/web/api"
 	"github.com/devonartis/medassist-go/web/audit"
 	"github.com/devonartis/medassist-go/web/auditlog"
+	"github.com/devonartis/medassist-go/web/hero"
 	"github.com/devonartis/medassist-go/web/internal/guard"
 	"github.com/devonartis/medassist-go/web/internal/respond"
 	"github.com/devonartis/medassist-go/web/internal/sse"
@@ -93,7 +94,7 @@ var navigation = []ui.Link{
 
 // mount creates the shared parts and the pages, and registers their routes.
 func (s *Server) mount(cfg Config) {
-	files := static.New(run.Assets, operator.Assets, audit.Assets, stage.Assets)
+	files := static.New(hero.Assets, run.Assets, operator.Assets, audit.Assets, stage.Assets)
 	gate := guard.New(cfg.PresenterKey)
 	out := respond.New(respond.Config{
 		Files: files, Navigation: navigation, Broker: cfg.BrokerURL, Embedded: cfg.BrokerEmbedded, Model: cfg.ModelName, ModelMode: cfg.ModelMode,

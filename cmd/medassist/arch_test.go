@@ -30,7 +30,7 @@ var allowedImports = map[string][]string{
 	"agents":               {"agentwrit", "tools", "llm", "llm/planner", "trace"},
 	"web/picture":          {"agentwrit", "tools", "trace"},
 	"web/static":           nil,
-	"web/hero":             {"agentwrit", "tools", "trace"},
+	"web/hero":             {"agentwrit", "tools", "trace", "web/static"},
 	"web/auditlog":         {"agentwrit"},
 	"web/ui":               {"web/static"},
 	"web/internal/respond": webFloor,
@@ -38,12 +38,12 @@ var allowedImports = map[string][]string{
 	"web/internal/guard":   webFloor,
 	"web/internal/newrun":  webFloor,
 	// Pages import the floor and never each other.
-	"web/run":      slices.Concat(webFloor, []string{"records", "web/picture"}),
+	"web/run":      slices.Concat(webFloor, []string{"records", "verdict", "web/hero", "web/picture"}),
 	"web/audit":    slices.Concat(webFloor, []string{"web/auditlog"}),
 	"web/operator": slices.Concat(webFloor, []string{"preflight"}),
 	"web/stage":    slices.Concat(webFloor, []string{"talk"}),
 	"web/api":      slices.Concat(webFloor, []string{"preflight", "records"}),
-	"web": slices.Concat(webFloor, []string{"talk", "preflight", "records", "web/picture", "web/auditlog",
+	"web": slices.Concat(webFloor, []string{"talk", "preflight", "records", "verdict", "web/hero", "web/picture", "web/auditlog",
 		"web/run", "web/audit", "web/operator", "web/stage", "web/api"}),
 }
 

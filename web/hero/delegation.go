@@ -22,8 +22,8 @@ func (p *plan) delegation(n *pen) {
 		width += len([]rune(s.Text))
 	}
 	x0 := p.laneX + p.agent*0.95 + monoWidth(width, p.scope) + p.scope*0.6
-	x := p.laneX + p.laneW - p.scope*2.4
-	r := p.scope * 0.8
+	x := p.laneX + p.laneW - p.scope*0.6
+	r := p.scope * 0.6
 	end := x0 + p.scope*0.8
 	if end > x-r {
 		x = end + r
@@ -33,7 +33,7 @@ func (p *plan) delegation(n *pen) {
 	n.path("a-delegated", d("M", end, to.mid-a, "L", end-a*1.2, to.mid, "L", end, to.mid+a, "z"))
 	label := "1 call"
 	w, h := sansWidth(label, p.meta)+p.meta, p.meta*1.55
-	cx, cy := x-p.meta*0.2, (from.mid+to.mid)/2
+	cx, cy := x-w*0.4, (from.mid+to.mid)/2
 	for _, b := range p.boxes {
 		if b.lane == to.lane && b.lane != from.lane && b.y > from.mid+h {
 			cy = b.y - h*0.7 // clear of the delegate's header

@@ -45,7 +45,7 @@ func (p *plan) flow(n *pen) {
 	for i, b := range p.boxes {
 		next := end
 		if i < len(p.boxes)-1 {
-			next = at + total*(b.h+p.caption*0.75)/(total+p.caption*0.75)
+			next = at + total*(b.h+p.caption*0.55)/(total+p.caption*0.55)
 		}
 		mid, half := b.y+b.h/2, min(16, b.h/6)
 		m := (p.trunk + p.laneX) / 2

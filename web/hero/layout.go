@@ -119,7 +119,7 @@ func (r row) lines() float64 {
 func (p *plan) place() {
 	lanes := p.h.visible()
 	open := p.opened(lanes)
-	head, line, gap, pad := p.agent*1.75, p.meta*1.5, p.caption*0.75, p.meta*0.5
+	head, line, gap, pad := p.agent*1.75, p.meta*1.35, p.caption*0.55, p.meta*0.5
 	p.top = p.caption*1.5 + pad
 
 	fixed, rows := p.top, 0.0

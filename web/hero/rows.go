@@ -41,7 +41,7 @@ func (p *plan) limit() float64 {
 	if len(p.h.thefts) > 0 {
 		return p.doorX - p.gateW
 	}
-	return p.folderX - p.scope*0.7
+	return p.folderX - p.scope*0.5
 }
 
 // pill draws a call. With right set its right edge is at x, otherwise its left one.

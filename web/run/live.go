@@ -183,9 +183,12 @@ func (r *renderer) add(events []trace.Event) {
 
 // renderState renders the parts that show the run as a whole.
 func (r *renderer) renderState(b *bytes.Buffer, c Changed) {
-	if c.Picture {
-		respond.Partial(b, "#authority", "innerHTML", picture.Authority(r.run.Picture))
+	if c.Hero {
+		respond.Partial(b, "#authority", "innerHTML", Picture(r.run))
 	}
+	respond.Partial(b, "#verdict", "innerMorph", VerdictLine(r.run))
+	respond.Partial(b, "#key-moment", "innerMorph", KeyMoment(r.run))
+	respond.Partial(b, "#cleanup", "innerMorph", CleanUp(r.run))
 	if c.Timeline {
 		respond.Partial(b, "#waterfall", "innerHTML", picture.Waterfall(r.run.Timeline))
 	}
@@ -212,6 +215,7 @@ func (r *renderer) setState(state agents.State) {
 	}
 	r.run.Waiting, r.run.Pace = state.Waiting, pace
 	var b bytes.Buffer
+	respond.Partial(&b, "#verdict", "innerMorph", VerdictLine(r.run))
 	respond.Partial(&b, "#status", "innerMorph", Status(r.run))
 	r.frames.Append(frame{seq: r.run.LastSeq, html: b.Bytes()})
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/devonartis/medassist-go/scenario"
 	"github.com/devonartis/medassist-go/trace"
+	"github.com/devonartis/medassist-go/verdict"
+	"github.com/devonartis/medassist-go/web/hero"
 	"github.com/devonartis/medassist-go/web/picture"
 	"github.com/devonartis/medassist-go/web/ui"
 )
@@ -17,6 +19,8 @@ type Run struct {
 	Steps     []Step
 	Cards     []*Card // in the order in which the tokens were issued
 	Picture   *picture.Picture
+	Hero      *hero.Hero
+	Verdict   *verdict.Run
 	Timeline  *picture.Timeline
 	LastSeq   int64
 	Thinking  bool // the prompt was sent and the model has not replied yet
@@ -49,6 +53,7 @@ func NewPast(info trace.Run) *Run {
 
 func newRun(info trace.Run, prefix string) *Run {
 	return &Run{Info: info, Pace: info.Pace, Author: info.ModelName, Picture: picture.New(picture.Encounter(prefix+"auth", "medassist")),
+		Hero: hero.New(info.PatientID), Verdict: verdict.New(info),
 		Timeline: picture.NewTimeline(prefix + "time")}
 }
 
@@ -63,11 +68,12 @@ func (r *Run) cardID(c *Card) string {
 }
 
 // Changed tells which parts events changed, other than the trace.
-type Changed struct{ Picture, Timeline, Cards, Answer bool }
+type Changed struct{ Picture, Hero, Timeline, Cards, Answer bool }
 
 // Merge adds what another event changed.
 func (c *Changed) Merge(o Changed) {
 	c.Picture = c.Picture || o.Picture
+	c.Hero = c.Hero || o.Hero
 	c.Timeline = c.Timeline || o.Timeline
 	c.Cards = c.Cards || o.Cards
 	c.Answer = c.Answer || o.Answer
@@ -85,7 +91,8 @@ func (r *Run) Apply(e trace.Event) Changed {
 	r.writing = false
 	r.events = append(r.events, e)
 	r.Steps = append(r.Steps, newStep(r.Info, len(r.Steps)+1, e))
-	c := Changed{Picture: r.Picture.Apply(e), Timeline: r.Timeline.Apply(e), Answer: r.applyAnswer(e.Step)}
+	r.Verdict.Apply(e)
+	c := Changed{Picture: r.Picture.Apply(e), Hero: r.Hero.Apply(e), Timeline: r.Timeline.Apply(e), Answer: r.applyAnswer(e.Step)}
 	if s, ok := e.Step.(trace.StolenTokenUsed); ok {
 		r.Stolen = &s
 	}
@@ -173,9 +180,9 @@ func (r *Run) Answer() string {
 	return r.last
 }
 
-// Verdict returns whether an ended run went as its scenario expects. It returns
-// nil if the run is live or plays no scenario.
-func (r *Run) Verdict() *scenario.Verdict {
+// Expectation returns whether an ended run went as its scenario expects. It
+// returns nil if the run is live or plays no scenario.
+func (r *Run) Expectation() *scenario.Verdict {
 	sc, ok := scenario.ByID(r.Info.Scenario)
 	if !ok || r.Live() {
 		return nil

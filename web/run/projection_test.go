@@ -213,9 +213,9 @@ func TestCard(t *testing.T) {
 	then(trace.Delegation{Credential: delegated, DelegatedScope: []string{"write:prescriptions:P-1042"}, ExpiresIn: 60},
 		"clinical ● 4:58 read:labs:P-1042 | prescription ⇢ delegated ● 1:00 write:prescriptions:P-1042")
 	then(trace.TokenRenewed{Credential: clinical, NewExpiresIn: 300}, "clinical ● 5:00 read:labs:P-1042 | prescription ⇢ delegated ● 0:59 write:prescriptions:P-1042")
-	then(trace.TokenReleased{Credential: delegated}, "clinical ● 4:59 read:labs:P-1042 | prescription ⇢ delegated ✝ released write:prescriptions:P-1042")
-	then(trace.PostReleaseValidation{Credential: delegated, Token: trace.TokenOfRelease}, "clinical ● 4:58 read:labs:P-1042 | prescription ⇢ delegated ✝ proven dead write:prescriptions:P-1042")
-	then(trace.TokenRejected{Credential: clinical}, "clinical ✝ revoked read:labs:P-1042 | prescription ⇢ delegated ✝ proven dead write:prescriptions:P-1042")
+	then(trace.TokenReleased{Credential: delegated}, "clinical ● 4:59 read:labs:P-1042 | prescription ⇢ delegated ■ released write:prescriptions:P-1042")
+	then(trace.PostReleaseValidation{Credential: delegated, Token: trace.TokenOfRelease}, "clinical ● 4:58 read:labs:P-1042 | prescription ⇢ delegated ■ proven dead write:prescriptions:P-1042")
+	then(trace.TokenRejected{Credential: clinical}, "clinical ■ revoked read:labs:P-1042 | prescription ⇢ delegated ■ proven dead write:prescriptions:P-1042")
 }
 
 // An open card compares delegator and delegate, and a token before and after its
@@ -274,11 +274,11 @@ func TestStatus(t *testing.T) {
 		{"going on", []trace.Step{trace.Validation{}}, "", "live validation"},
 		{"the model is slow", []trace.Step{trace.LLMStart{}}, "", "live Waiting for the model (OFFLINE PLANNER)"},
 		{"the model writes", []trace.Step{trace.LLMStart{}, trace.LLMDelta{Text: "a"}}, "", "live The model is writing"},
-		{"waiting", []trace.Step{trace.Validation{}}, "register the clinical agent", "waiting Next: register the clinical agent"},
-		{"done", []trace.Step{full}, "", "answered 3 agents ✓ 4 allowed ✕ 0 denied ⇢ 1 delegated ✝ all 4 tokens confirmed revoked"},
+		{"waiting", []trace.Step{trace.Validation{}}, "register the clinical agent", "waiting Waiting to register the clinical agent"},
+		{"done", []trace.Step{full}, "", "answered 3 agents ✓ 4 allowed ✕ 0 denied ⇢ 1 delegated ■ all 4 tokens confirmed revoked"},
 		{"not proven", []trace.Step{unproven}, "", "answered 3 agents ✓ 4 allowed ✕ 0 denied ⇢ 1 delegated ! 3 of 4 tokens confirmed revoked ! 1 response lost that may hold a token"},
 		{"one token", []trace.Step{trace.Complete{Outcome: "cancelled", AgentsCount: 1, Tokens: 1, ConfirmedRevoked: 1, AllRevoked: true}}, "",
-			"cancelled 1 agent ✓ 0 allowed ✕ 0 denied ⇢ 0 delegated ✝ 1 token confirmed revoked"},
+			"cancelled 1 agent ✓ 0 allowed ✕ 0 denied ⇢ 0 delegated ■ 1 token confirmed revoked"},
 		{"no token", []trace.Step{trace.RunError{Message: "The broker does not answer.", Hint: "Start it."}, trace.Complete{Outcome: "failed", Errors: 1}}, "",
 			"failed The broker does not answer. Start it. 0 agents ✓ 0 allowed ✕ 0 denied ⇢ 0 delegated ! 1 failed no token issued"},
 	}

@@ -17,6 +17,7 @@ type Step struct {
 	Took    time.Duration // the sum of its spans; 0 if it took no time of its own
 	Type    trace.Type
 	Meaning ui.Meaning
+	Cleanup bool   // it ends a token after the answer
 	What    string // one line
 	Facts   []Fact
 	Denial  *Denial // nil unless something was denied
@@ -33,12 +34,22 @@ type Denial struct {
 
 // newStep returns the line of an event.
 func newStep(run trace.Run, no int, e trace.Event) Step {
-	s := Step{Seq: e.Seq, No: no, At: max(0, e.Time.Sub(run.Started)), Type: e.Step.Type(), Meaning: meaningOf(e), What: e.Label,
+	s := Step{Seq: e.Seq, No: no, At: max(0, e.Time.Sub(run.Started)), Type: e.Step.Type(), Meaning: meaningOf(e), Cleanup: isCleanup(e.Step), What: e.Label,
 		Facts: factsOf(e.Step), Denial: denialOf(e.Step), JSON: indented(e.Step)}
 	for _, sp := range e.Spans {
 		s.Took += sp.Took
 	}
 	return s
+}
+
+// isCleanup reports whether a step belongs to the end of a run, when its tokens
+// are renewed, released and confirmed revoked.
+func isCleanup(step trace.Step) bool {
+	switch step.Type() {
+	case trace.TypeTokenRenewed, trace.TypeTokenReleased, trace.TypePostReleaseValidation, trace.TypeReleaseError:
+		return true
+	}
+	return false
 }
 
 func denialOf(step trace.Step) *Denial {

@@ -91,5 +91,10 @@ func TestContrast(t *testing.T) {
 		for _, meaning := range []string{"allowed", "denied", "delegated", "accent"} {
 			check("on-"+meaning, meaning, 4.5)
 		}
+		for _, meaning := range []string{"allowed", "denied", "delegated", "alive", "ended"} {
+			check(meaning, meaning+"-tint", 4.5)
+			check("text", meaning+"-tint", 7)
+		}
+		check("edge", "panel", 3)
 	}
 }

@@ -17,7 +17,7 @@ const (
 	Trouble   Meaning = "trouble"
 )
 
-var signs = map[Meaning]string{Allowed: "✓", Denied: "✕", Delegated: "⇢", Alive: "●", Ended: "✝", Plain: "·", Trouble: "!"}
+var signs = map[Meaning]string{Allowed: "✓", Denied: "✕", Delegated: "⇢", Alive: "●", Ended: "■", Plain: "·", Trouble: "!"}
 
 // Sign returns the meaning's sign.
 func (m Meaning) Sign() string { return signs[m] }

@@ -1,0 +1,95 @@
+package run
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/devonartis/medassist-go/internal/text"
+	"github.com/devonartis/medassist-go/trace"
+	"github.com/devonartis/medassist-go/verdict"
+	"github.com/devonartis/medassist-go/web/ui"
+)
+
+// heroID returns the prefix of the IDs in the hero picture.
+func (r *Run) heroID() string {
+	if r.Past() {
+		return "past-hero"
+	}
+	return "hero"
+}
+
+// stepOf returns the number under which the trace lists an event.
+func (r *Run) stepOf(seq int64) int {
+	i := slices.IndexFunc(r.Steps, func(s Step) bool { return s.Seq == seq })
+	if i < 0 {
+		return 0
+	}
+	return r.Steps[i].No
+}
+
+// momentTitle says what the key moment is.
+func (r *Run) momentTitle(m verdict.Moment) string {
+	step := r.stepOf(m.Seq)
+	switch {
+	case m.Meaning == verdict.Delegated:
+		return fmt.Sprintf("Step %d: 1 of the clinical agent's %s delegated, for one call", step, text.Count(len(m.Held), "scope"))
+	case m.By == "":
+		return fmt.Sprintf("Step %d: revoked by the operator", step)
+	default:
+		return fmt.Sprintf("Why step %d was denied", step)
+	}
+}
+
+// momentSource says who decided the key moment.
+func momentSource(m verdict.Moment) string {
+	switch m.By {
+	case trace.RefusedByGate:
+		return "denied at the gate, scopes verified with the broker"
+	case trace.RefusedByBroker:
+		return "denied by the broker"
+	case trace.RefusedByRecords:
+		return "denied by the records API"
+	}
+	return ""
+}
+
+// chip returns a compared scope as the page shows it.
+func chip(parts [3]verdict.Segment) []ui.Chip {
+	c := ui.Chip{}
+	for _, s := range parts {
+		c.Segments = append(c.Segments, ui.Segment{Text: s.Text, Differs: s.Differs})
+	}
+	return []ui.Chip{c}
+}
+
+// cleanup counts the steps that end the run's tokens.
+type cleanup struct{ steps, renewed, released, confirmed int }
+
+func (r *Run) cleanup() (c cleanup) {
+	for _, s := range r.Steps {
+		if s.Cleanup {
+			c.steps++
+		}
+		switch {
+		case s.Type == trace.TypeTokenRenewed:
+			c.renewed++
+		case s.Type == trace.TypeTokenReleased:
+			c.released++
+		}
+	}
+	for _, e := range r.events {
+		if v, ok := e.Step.(trace.PostReleaseValidation); ok && v.Token == trace.TokenOfRelease && !v.Valid {
+			c.confirmed++
+		}
+	}
+	return c
+}
+
+// String returns the clean-up in one line: "4 tokens renewed, released, confirmed
+// revoked".
+func (c cleanup) String() string {
+	if c.renewed == c.released && c.released == c.confirmed {
+		return text.Count(c.confirmed, "token") + " renewed, released, confirmed revoked"
+	}
+	return fmt.Sprintf("%s confirmed revoked, %d released", text.Count(c.confirmed, "token"), c.released)
+}
