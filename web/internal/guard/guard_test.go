@@ -62,7 +62,7 @@ func TestReboundHost(t *testing.T) {
 // A request that another site made a browser send changes nothing, with the
 // key or without.
 func TestCrossOrigin(t *testing.T) {
-	presenter := http.Header{"Cookie": {keyCookie + "=" + key}}
+	presenter := http.Header{"Cookie": {keyCookie + "=" + New(key).cookie()}}
 	for _, tc := range []struct {
 		name   string
 		header http.Header
@@ -108,11 +108,12 @@ func TestPresenterOnly(t *testing.T) {
 		{"half the key", http.Header{keyHeader: {key[:10]}}, 403},
 		{"an empty key", http.Header{keyHeader: {""}}, 403},
 		{"a wrong cookie", http.Header{"Cookie": {keyCookie + "=x"}}, 403},
+		{"the key itself as the cookie", http.Header{"Cookie": {keyCookie + "=" + key}}, 403},
 		{"the key in another cookie", http.Header{"Cookie": {"key=" + key}}, 403},
 		{"the key in another header", http.Header{"Authorization": {"Bearer " + key}}, 403},
 		{"the key", http.Header{keyHeader: {key}}, 204},
-		{"the cookie", http.Header{"Cookie": {keyCookie + "=" + key}}, 204},
-		{"a wrong header and the cookie", http.Header{keyHeader: {"x"}, "Cookie": {keyCookie + "=" + key}}, 204},
+		{"the cookie", http.Header{"Cookie": {keyCookie + "=" + New(key).cookie()}}, 204},
+		{"a wrong header and the cookie", http.Header{keyHeader: {"x"}, "Cookie": {keyCookie + "=" + New(key).cookie()}}, 204},
 	} {
 		if got := request(newRouter(key), "POST", "/change", "stage.example", tc.header, ""); got.Code != tc.want {
 			t.Errorf("%s: %d, want %d", tc.name, got.Code, tc.want)
@@ -154,7 +155,7 @@ func TestKeyCookie(t *testing.T) {
 			t.Fatalf("%s: cookies %v", tc.name, cookies)
 		}
 		for _, c := range cookies {
-			if c.Name != keyCookie || c.Value != key || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.MaxAge <= 0 {
+			if c.Name != keyCookie || c.Value != New(key).cookie() || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.MaxAge <= 0 {
 				t.Errorf("%s: %v", tc.name, c)
 			}
 		}
@@ -180,6 +181,28 @@ func TestOnlyRegisteredMethods(t *testing.T) {
 	for method, want := range map[string]int{"GET": 405, "PUT": 405, "DELETE": 405, "POST": 204} {
 		if got := request(newRouter(""), method, "/change", "localhost", nil, ""); got.Code != want {
 			t.Errorf("%s: %d, want %d", method, got.Code, want)
+		}
+	}
+}
+
+// Keys with characters that mean something in a link, a form or a cookie work in
+// each of them.
+func TestKeyWithAnyCharacters(t *testing.T) {
+	for _, key := range []string{"Zwölf-Zähler;#+", `a&b=c%20?/"',\\`, "correct horse battery"} {
+		link := request(newRouter(key), "GET", "/?"+url.Values{"key": {key}}.Encode(), "stage.example", nil, "")
+		form := request(newRouter(key), "POST", "/key", "stage.example", http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, url.Values{"key": {key}}.Encode())
+		for name, got := range map[string]*httptest.ResponseRecorder{"link": link, "form": form} {
+			cookies := got.Result().Cookies()
+			if len(cookies) != 1 {
+				t.Fatalf("%q by %s: %d, %v", key, name, got.Code, cookies)
+			}
+			header := http.Header{"Cookie": {cookies[0].Name + "=" + cookies[0].Value}}
+			if got := request(newRouter(key), "POST", "/change", "stage.example", header, ""); got.Code != http.StatusNoContent {
+				t.Errorf("%q by %s: the cookie is refused: %d", key, name, got.Code)
+			}
+		}
+		if got := request(newRouter(key), "POST", "/change", "stage.example", http.Header{keyHeader: {key}}, ""); got.Code != http.StatusNoContent {
+			t.Errorf("%q in the header: %d", key, got.Code)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package guard
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"net/http"
 	"net/url"
 
@@ -17,7 +18,9 @@ const (
 )
 
 var (
-	needsKey = &respond.Error{Status: http.StatusForbidden, Detail: "This needs the presenter's key, which was printed at startup: open /key, or send it as " + keyHeader + "."}
+	needsKey    = &respond.Error{Status: http.StatusForbidden, Detail: "This needs the presenter's key, which was printed at startup: open /key, or send it as " + keyHeader + "."}
+	behindProxy = &respond.Error{Status: http.StatusForbidden, Detail: "This request came through a proxy, so anyone may have sent it, and no presenter's key is configured. " +
+		"Set MEDASSIST_PRESENTER_KEY and restart; see the section on reverse proxies in docs/operations.md."}
 	wrongKey = &respond.Error{Status: http.StatusForbidden, Detail: "This is not the presenter's key. The key was printed at startup."}
 )
 
@@ -26,29 +29,43 @@ var (
 // it to a route that only reads but is expensive.
 func (r *Router) PresenterOnly(h respond.HandlerFunc) respond.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) error {
-		if !r.guard.IsPresenter(req) {
-			return needsKey
+		switch {
+		case r.guard.IsPresenter(req):
+			return h(w, req)
+		case r.guard.key == "":
+			return behindProxy
 		}
-		return h(w, req)
+		return needsKey
 	}
 }
 
 // IsPresenter reports whether a request comes from the presenter. Without a
-// key everyone on this machine is the presenter.
+// key everyone on this machine is the presenter, but nobody whose request a proxy
+// forwarded.
 func (g *Guard) IsPresenter(r *http.Request) bool {
 	if g.key == "" {
-		return true
+		return !isForwarded(r)
 	}
-	if c, err := r.Cookie(keyCookie); err == nil && g.isKey(c.Value) {
+	if c, err := r.Cookie(keyCookie); err == nil && equal(c.Value, g.cookie()) {
 		return true
 	}
 	return g.isKey(r.Header.Get(keyHeader))
 }
 
-// isKey compares in a time that depends neither on the key nor on its length.
-func (g *Guard) isKey(given string) bool {
-	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(g.key))
-	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
+// isKey reports whether given is the presenter's key.
+func (g *Guard) isKey(given string) bool { return equal(given, g.key) }
+
+// cookie returns the cookie's value. It is derived from the key, so that the key
+// may contain characters that a cookie can't, and does not lie in the browser.
+func (g *Guard) cookie() string {
+	sum := sha256.Sum256([]byte("medassist presenter cookie\x00" + g.key))
+	return hex.EncodeToString(sum[:])
+}
+
+// equal compares in a time that depends neither on the values nor on their lengths.
+func equal(a, b string) bool {
+	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
+	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
 // keyPage is GET /key.
@@ -89,9 +106,9 @@ func (r *Router) TakeKey(page respond.HandlerFunc) respond.HandlerFunc {
 	}
 }
 
-// setCookie stores the key in a cookie that no script can read and that no
+// setCookie logs the presenter in with a cookie that no script can read and that no
 // other site can have sent.
 func (g *Guard) setCookie(w http.ResponseWriter, r *http.Request) {
-	http.SetCookie(w, &http.Cookie{Name: keyCookie, Value: g.key, Path: "/", HttpOnly: true,
+	http.SetCookie(w, &http.Cookie{Name: keyCookie, Value: g.cookie(), Path: "/", HttpOnly: true,
 		Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode, MaxAge: keyMaxAge})
 }
