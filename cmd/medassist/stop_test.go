@@ -2,8 +2,10 @@ package main
 
 import (
 	"bufio"
+	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,9 +26,16 @@ func TestStopReleasesTokens(t *testing.T) {
 	assertReleased(t, b.Admin(t), runID)
 }
 
-// The same for the process and SIGTERM.
-func TestSIGTERMReleasesTokens(t *testing.T) {
-	b := brokertest.Start(t)
+// process is a running `medassist`.
+type process struct {
+	*app
+	cmd    *exec.Cmd
+	stderr *os.File // the read end of its standard error
+}
+
+// startProcess starts the binary with the broker b.
+func startProcess(t *testing.T, b *brokertest.Broker) *process {
+	t.Helper()
 	cmd := exec.Command("medassist", "--ephemeral", "--addr", "127.0.0.1:0") // testscript.Main puts it in PATH
 	cmd.Dir = t.TempDir()
 	cmd.Env = append(os.Environ(), "AGENTWRIT_BROKER_URL="+b.URL, "AGENTWRIT_ADMIN_SECRET="+b.AdminSecret)
@@ -34,13 +43,18 @@ func TestSIGTERMReleasesTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	read, written, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = written
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	written.Close()
 	giveUp := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
-	defer giveUp.Stop()
+	t.Cleanup(func() { giveUp.Stop(); cmd.Process.Kill(); read.Close() })
 
-	a := &app{T: t}
 	var printed []string
 	for lines := bufio.NewScanner(out); len(printed) < 3 && lines.Scan(); {
 		printed = append(printed, lines.Text())
@@ -50,15 +64,52 @@ func TestSIGTERMReleasesTokens(t *testing.T) {
 			t.Fatalf("it prints %q at start, want one line each for page, broker and model", printed)
 		}
 	}
-	a.Page = strings.TrimPrefix(printed[0], "page    ")
-	runID := a.runWithLiveAgent(b.Admin(t))
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
+	p := &process{&app{T: t}, cmd, read}
+	p.Page = strings.TrimPrefix(printed[0], "page    ")
+	return p
+}
+
+// However the process is told to stop, it releases its tokens, the stream of the
+// run shows that, and the exit code is 0.
+func TestProcessStops(t *testing.T) {
+	signal := func(s os.Signal) func(*process) error {
+		return func(p *process) error { return p.cmd.Process.Signal(s) }
 	}
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("%v, want exit code 0", err)
+	for name, stop := range map[string]func(*process) error{
+		"SIGINT":  signal(os.Interrupt),
+		"SIGTERM": signal(syscall.SIGTERM),
+		"SIGHUP":  signal(syscall.SIGHUP),
+		"a closed log pipe": func(p *process) error { // noticed at the next line of the log
+			if err := p.stderr.Close(); err != nil {
+				return err
+			}
+			p.do("GET", "/healthz?semicolons;are=logged", nil, "")
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := brokertest.Start(t)
+			p := startProcess(t, b)
+			runID := p.runWithLiveAgent(b.Admin(t))
+			stream := p.do("GET", "/api/runs/"+runID+"/events", nil, "")
+			if err := stop(p); err != nil {
+				t.Fatal(err)
+			}
+			seen, err := io.ReadAll(stream.Body)
+			if err != nil || !strings.Contains(string(seen), `"all_tokens_dead":true`) {
+				t.Errorf("the stream ends with %v: …%s", err, seen[max(0, len(seen)-500):])
+			}
+			if err := p.cmd.Wait(); err != nil {
+				t.Errorf("%v, want exit code 0", err)
+			}
+			assertReleased(t, b.Admin(t), runID)
+			apps, err := b.Admin(t).Apps(t.Context())
+			if err != nil || slices.ContainsFunc(apps, func(a agentwrit.AppRecord) bool { return a.Status == "active" }) {
+				t.Errorf("a demo in memory leaves its app behind: %+v, %v", apps, err)
+			}
+		})
 	}
-	assertReleased(t, b.Admin(t), runID)
 }
 
 // runWithLiveAgent starts a run that waits before each step and advances it to its
