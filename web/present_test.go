@@ -125,7 +125,7 @@ func TestPresentRefuses(t *testing.T) {
 	if status, body := s.form(t, "/present/run", nil); status != 409 || !strings.Contains(body, "/audit") {
 		t.Errorf("an act that shows a page was run: %d", status)
 	}
-	guarded := newSite(t, configure{web: func(c *web.Config) { c.PresenterKey = "a-key-for-the-presenter" }})
+	guarded := newSite(t, configure{web: func(c *web.Config) { c.PresenterKey, c.Reachable = "a-key-for-the-presenter", true }})
 	for _, path := range []string{"/present/act", "/present/run", "/present/timer"} {
 		if status, _ := guarded.form(t, path, url.Values{"version": {"10"}, "act": {"1"}}); status != 403 {
 			t.Errorf("%s without the key: %d", path, status)
@@ -264,7 +264,7 @@ func quote(s string) string {
 
 // The pages of a talk fit every screen, in both themes.
 func TestBrowserPresentPages(t *testing.T) {
-	s := newSite(t, configure{web: func(c *web.Config) { c.PresenterKey = "a-key-for-the-presenter" }})
+	s := newSite(t, configure{web: func(c *web.Config) { c.PresenterKey, c.Reachable = "a-key-for-the-presenter", true }})
 	b := browsertest.Start(t)
 	for name, screen := range map[string]browsertest.Screen{"laptop": browsertest.Laptop, "light": browsertest.Laptop.InLight(), "projector": browsertest.Projector, "phone": browsertest.Phone} {
 		for _, path := range []string{"/present", "/present/link", "/follow", "/stage"} {

@@ -34,7 +34,7 @@ type Broker interface {
 }
 
 // Config is what a [Server] needs. All fields are required except Admin,
-// PresenterKey, Clock and Logger.
+// PresenterKey, PublicURL, Clock and Logger.
 type Config struct {
 	Runs    *agents.Service
 	Log     trace.Log
@@ -50,8 +50,15 @@ type Config struct {
 	Admin *agentwrit.Admin
 	// PresenterKey is required of requests that change anything. It may be empty
 	// only if the server listens on loopback only: then anyone on this machine
-	// may change things, and no host name but this machine's is answered.
+	// may change things, and no host name but this machine's is answered. Requests
+	// that a proxy forwarded then can't change anything.
 	PresenterKey string
+
+	// PublicURL is the base URL at which other machines reach the pages, for the
+	// link that phones follow. If it is empty, the link is derived from the request.
+	PublicURL string
+	// Reachable reports that the server listens beyond loopback.
+	Reachable bool
 
 	// Preflight is what the preflight checks.
 	Preflight preflight.Config
@@ -113,7 +120,7 @@ func (s *Server) mount(cfg Config) {
 	encounter := run.New(run.Config{Runs: runs, Log: cfg.Log, Patients: cfg.Records, Audit: auditLog, Sheet: files.Sheet(),
 		Show:  func(ctx context.Context, runID string) error { return onStage.Show(ctx, runID) },
 		Clock: cfg.Clock, Respond: out, Streams: s.streams})
-	onStage = stage.New(stage.Config{Runs: runs, View: encounter.View, Reachable: cfg.PresenterKey != "",
+	onStage = stage.New(stage.Config{Runs: runs, View: encounter.View, PublicURL: cfg.PublicURL, Reachable: cfg.Reachable,
 		Clock: cfg.Clock, Respond: out, Streams: s.streams})
 	log := audit.New(audit.Config{Log: auditLog, Broker: cfg.BrokerURL, Clock: cfg.Clock, Respond: out, Streams: s.streams})
 	desk := operator.New(operator.Config{Runs: cfg.Runs, Records: cfg.Records, Broker: cfg.Broker, CanRevoke: cfg.Admin != nil,

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -79,6 +81,13 @@ func (c *Config) complete() error {
 	if c.BrokerURL != "" && c.AdminSecret == "" && (c.ClientID == "" || c.ClientSecret == "") {
 		return fmt.Errorf("no credentials for the broker at %s: set AGENTWRIT_CLIENT_ID and AGENTWRIT_CLIENT_SECRET, "+
 			"or AGENTWRIT_ADMIN_SECRET to register the app at start; `medassist setup` registers it once and prints its credentials", c.BrokerURL)
+	}
+	if c.PublicURL != "" {
+		u, err := url.Parse(c.PublicURL)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+			return errors.New("MEDASSIST_PUBLIC_URL must look like https://demo.example, without a path")
+		}
+		c.PublicURL = u.Scheme + "://" + u.Host
 	}
 	if c.Ephemeral {
 		c.Data = ""

@@ -94,6 +94,10 @@ func TestConfigComplete(t *testing.T) {
 		{name: "a recorded model", in: Config{LLMAPIKey: "k", LLMRecord: "f"}, url: openAI, model: openAIModel},
 		{name: "no model to record", in: Config{LLMRecord: "f"}, fails: "LLM_BASE_URL"},
 		{name: "recording and playback", in: Config{LLMAPIKey: "k", LLMRecord: "f", LLMRecording: "f"}, fails: "only one of them"},
+		{name: "a public URL", in: Config{PublicURL: "https://demo.example:8443/"}},
+		{name: "a public URL with a path", in: Config{PublicURL: "https://demo.example/medassist"}, fails: "MEDASSIST_PUBLIC_URL"},
+		{name: "a public URL with a key", in: Config{PublicURL: "https://demo.example/?key=x"}, fails: "MEDASSIST_PUBLIC_URL"},
+		{name: "a public URL without a scheme", in: Config{PublicURL: "demo.example"}, fails: "MEDASSIST_PUBLIC_URL"},
 		{name: "a client ID without a secret", in: Config{BrokerURL: "http://b", ClientID: "i"}, fails: "AGENTWRIT_CLIENT_SECRET"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -56,6 +56,7 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	ctx, cancel := context.WithCancel(ctx)
 	signal.Ignore(syscall.SIGPIPE) // see pipe
+	watchPipe(os.Stderr, cancel)
 	code := execute(ctx, os.Args[1:], stdio{pipe{os.Stdout, cancel}, pipe{os.Stderr, cancel}})
 	cancel()
 	os.Exit(code)

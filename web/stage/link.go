@@ -24,8 +24,8 @@ type Link struct {
 // projected.
 func (p *Pages) link(w http.ResponseWriter, r *http.Request) error {
 	l := Link{Page: p.cfg.Respond.Page(r, "Follow", "link", "/present")}
-	if p.cfg.Reachable {
-		l.URL = "http://" + reachableHost(r.Host) + "/follow"
+	if base := p.publicURL(r); base != "" {
+		l.URL = base + "/follow"
 		code, err := qr.Encode(l.URL, qr.M)
 		if err != nil {
 			return err
@@ -42,28 +42,34 @@ func (p *Pages) link(w http.ResponseWriter, r *http.Request) error {
 	return respond.Render(w, http.StatusOK, LinkPage(l))
 }
 
-// reachableHost returns a host under which other machines find this one: the
-// request's own unless that is loopback, else the address of a private network
-// that this machine is on.
-func reachableHost(host string) string {
-	name, port, err := net.SplitHostPort(host)
+// publicURL returns the base URL at which other machines reach the pages: the
+// configured one, or the one that the presenter uses. If the presenter uses a
+// loopback address, it is a guess. It is empty if no other machine can reach them.
+func (p *Pages) publicURL(r *http.Request) string {
+	if p.cfg.PublicURL != "" {
+		return p.cfg.PublicURL
+	}
+	scheme := "http"
+	if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+		scheme = "https"
+	}
+	name, port, err := net.SplitHostPort(r.Host)
 	if err != nil {
-		name, port = strings.Trim(host, "[]"), ""
+		name, port = strings.Trim(r.Host, "[]"), ""
 	}
-	if ip, err := netip.ParseAddr(name); name != "localhost" && (err != nil || !ip.IsLoopback()) {
-		return host
+	ip, err := netip.ParseAddr(name)
+	if loopback := strings.EqualFold(name, "localhost") || err == nil && ip.IsLoopback(); !loopback {
+		return scheme + "://" + r.Host
 	}
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return host
+	if !p.cfg.Reachable {
+		return ""
 	}
-	for _, a := range addrs {
-		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && n.IP.IsPrivate() {
-			if port == "" {
-				return n.IP.String()
-			}
-			return net.JoinHostPort(n.IP.String(), port)
-		}
+	host := guessAddress(routedAddress(), interfaces())
+	if host == "" {
+		return scheme + "://" + r.Host
 	}
-	return host
+	if port != "" {
+		host = net.JoinHostPort(host, port)
+	}
+	return scheme + "://" + host
 }

@@ -32,12 +32,15 @@ type Runs interface {
 // View returns a run as it stands. The run's page provides it.
 type View func(ctx context.Context, runID string) (templ.Component, error)
 
-// Config is what the pages need. All fields are required.
+// Config is what the pages need. All fields are required except PublicURL.
 type Config struct {
 	Runs Runs
 	View View
-	// Reachable reports that other machines can reach the pages, so that phones
-	// can follow.
+	// PublicURL is the base URL at which other machines reach the pages. If it is
+	// empty, the link for phones is derived from the request.
+	PublicURL string
+	// Reachable reports that the server listens beyond loopback, so that phones can
+	// reach it directly.
 	Reachable bool
 	Clock     func() time.Time
 
