@@ -3,21 +3,24 @@ package agentwrit_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 )
 
-func TestAdmin(t *testing.T) {
-	b := brokertest.Start(t)
-	admin := b.Admin(t)
-	rec, err := admin.RegisterApp(t.Context(), agentwrit.CreateAppRequest{Name: "clinic", Scopes: []string{"read:data:*"}})
-	if err != nil || rec.ClientSecret == "" || rec.Name != "clinic" {
+func TestAdmin(t *testing.T) { brokertest.Each(t, testAdmin) }
+
+func testAdmin(t *testing.T, b *brokertest.Broker) {
+	admin, name := b.Admin(t), fmt.Sprintf("clinic-%d", time.Now().UnixNano())
+	rec, err := admin.RegisterApp(t.Context(), agentwrit.CreateAppRequest{Name: name, Scopes: []string{"read:data:*"}})
+	if err != nil || rec.ClientSecret == "" || rec.Name != name {
 		t.Fatalf("register: %+v, %v", rec, err)
 	}
-	if _, err := admin.RegisterApp(t.Context(), agentwrit.CreateAppRequest{Name: "clinic", Scopes: []string{"read:data:*"}}); !errors.Is(err, agentwrit.ErrConflict) {
+	if _, err := admin.RegisterApp(t.Context(), agentwrit.CreateAppRequest{Name: name, Scopes: []string{"read:data:*"}}); !errors.Is(err, agentwrit.ErrConflict) {
 		t.Errorf("register the same name: %v, want ErrConflict", err)
 	}
 	app, err := agentwrit.NewApp(b.URL, rec.ClientID, rec.ClientSecret)
@@ -28,7 +31,7 @@ func TestAdmin(t *testing.T) {
 	if got, err := admin.App(t.Context(), rec.AppID); err != nil || got.ClientSecret != "" || got.Status != "active" {
 		t.Errorf("get: %+v, %v", got, err)
 	}
-	if apps, err := admin.Apps(t.Context()); err != nil || len(apps) != 1 {
+	if apps, err := admin.Apps(t.Context()); err != nil || !slices.ContainsFunc(apps, func(a agentwrit.AppRecord) bool { return a.AppID == rec.AppID && a.ClientSecret == "" }) {
 		t.Errorf("list: %v, %v", apps, err)
 	}
 	if got, err := admin.UpdateApp(t.Context(), rec.AppID, agentwrit.UpdateAppRequest{Scopes: []string{"read:data:a"}}); err != nil || len(got.Scopes) != 1 {
@@ -41,7 +44,7 @@ func TestAdmin(t *testing.T) {
 		t.Errorf("revoke: %+v, %v", done, err)
 	}
 	assertInvalid(t, app, agent.AccessToken(), "token of a revoked task")
-	if _, err := admin.Revoke(t.Context(), "planet", "x"); !errors.Is(err, agentwrit.ErrInvalidRequest) {
+	if _, err := admin.Revoke(t.Context(), "planet", "x"); b.Strict && !errors.Is(err, agentwrit.ErrInvalidRequest) {
 		t.Errorf("revoke at an unknown level: %v, want ErrInvalidRequest", err)
 	}
 	if got, err := admin.DeleteApp(t.Context(), rec.AppID); err != nil || got.Status != "inactive" {
@@ -191,22 +194,22 @@ func TestVerifyChain(t *testing.T) {
 }
 
 // Close releases the login's token, and later calls fail. Agents are unaffected.
-func TestClose(t *testing.T) {
-	b := brokertest.Start(t)
+func TestClose(t *testing.T) { brokertest.Each(t, testClose) }
+
+func testClose(t *testing.T, b *brokertest.Broker) {
 	app, admin := b.App(t, "read:data:*"), b.Admin(t)
 	agent := createAgent(t, app, "read:data:a")
 	if err := app.Close(); err != nil {
 		t.Fatalf("close: %v", err)
 	}
 	released := 0
-	for e, err := range admin.AuditEvents(t.Context(), agentwrit.AuditFilter{EventType: agentwrit.EventTokenReleased}) {
+	for _, err := range admin.AuditEvents(t.Context(), agentwrit.AuditFilter{EventType: agentwrit.EventTokenReleased}) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		released++
-		_ = e
 	}
-	if released != 1 {
+	if b.Strict && released != 1 { // another broker's log has other releases
 		t.Errorf("%d tokens released by Close, want 1", released)
 	}
 	if _, err := app.CreateAgent(t.Context(), agentwrit.AgentRequest{OrchID: "o", TaskID: "t", Scope: []string{"read:data:a"}}); !errors.Is(err, agentwrit.ErrClosed) {

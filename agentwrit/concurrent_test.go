@@ -20,8 +20,10 @@ import (
 
 // Concurrent renewals are serialized, accessors stay consistent meanwhile, and
 // only the last token remains valid.
-func TestConcurrentRenewals(t *testing.T) {
-	app := brokertest.Start(t).App(t, "read:data:*")
+func TestConcurrentRenewals(t *testing.T) { brokertest.Each(t, testConcurrentRenewals) }
+
+func testConcurrentRenewals(t *testing.T, b *brokertest.Broker) {
+	app := b.App(t, "read:data:*")
 	agent := createAgent(t, app, "read:data:a")
 	first := agent.AccessToken()
 	var mu sync.Mutex
@@ -51,8 +53,10 @@ func TestConcurrentRenewals(t *testing.T) {
 }
 
 // A release among concurrent renewals is final: later renewals fail.
-func TestReleaseDuringRenewals(t *testing.T) {
-	app := brokertest.Start(t).App(t, "read:data:*")
+func TestReleaseDuringRenewals(t *testing.T) { brokertest.Each(t, testReleaseDuringRenewals) }
+
+func testReleaseDuringRenewals(t *testing.T, b *brokertest.Broker) {
+	app := b.App(t, "read:data:*")
 	agent := createAgent(t, app, "read:data:a")
 	var wg sync.WaitGroup
 	for range 8 {

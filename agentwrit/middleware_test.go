@@ -15,8 +15,10 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 )
 
-func TestRequireScope(t *testing.T) {
-	app := brokertest.Start(t).App(t, "read:data:*", "write:data:*")
+func TestRequireScope(t *testing.T) { brokertest.Each(t, testRequireScope) }
+
+func testRequireScope(t *testing.T, b *brokertest.Broker) {
+	app := b.App(t, "read:data:*", "write:data:*")
 	reader, writer := createAgent(t, app, "read:data:a"), createAgent(t, app, "write:data:a", "read:data:b")
 	released := createAgent(t, app, "read:data:a")
 	if err := released.Release(t.Context()); err != nil {

@@ -6,6 +6,7 @@ package brokertest
 import (
 	"log/slog"
 	"net/http/httptest"
+	"os"
 	"testing"
 	"time"
 
@@ -20,6 +21,10 @@ import (
 type Broker struct {
 	URL         string
 	AdminSecret string
+	// Strict reports whether the broker keeps the rules by which the embedded
+	// broker is stricter than the reference broker (docs/protocol.md, "Stricter
+	// than the reference broker").
+	Strict bool
 }
 
 // An Option changes the broker's configuration.
@@ -38,6 +43,31 @@ func WithConfig(f func(*broker.Config)) Option { return f }
 // memory unless an option says otherwise.
 func Start(t testing.TB, opts ...Option) *Broker {
 	t.Helper()
+	return start(t, true, opts)
+}
+
+// StartReference starts a broker that behaves like the reference broker where a
+// client notices the difference; see [Each].
+func StartReference(t testing.TB, opts ...Option) *Broker {
+	t.Helper()
+	return start(t, false, opts)
+}
+
+// Each runs a test against the embedded broker, against one that behaves like the
+// reference broker, and, if AGENTWRIT_TEST_BROKER_URL and
+// AGENTWRIT_TEST_ADMIN_SECRET are set, against the broker that they name. Where
+// the rules differ, f consults [Broker.Strict].
+func Each(t *testing.T, f func(t *testing.T, b *Broker)) {
+	t.Helper()
+	t.Run("embedded", func(t *testing.T) { f(t, Start(t)) })
+	t.Run("reference", func(t *testing.T) { f(t, StartReference(t)) })
+	if url := os.Getenv("AGENTWRIT_TEST_BROKER_URL"); url != "" {
+		t.Run("external", func(t *testing.T) { f(t, &Broker{URL: url, AdminSecret: os.Getenv("AGENTWRIT_TEST_ADMIN_SECRET")}) })
+	}
+}
+
+func start(t testing.TB, strict bool, opts []Option) *Broker {
+	t.Helper()
 	cfg := broker.Config{AdminSecret: random.Hex(24), SecretCost: bcrypt.MinCost, Logger: slog.New(slog.DiscardHandler)}
 	for _, o := range opts {
 		o(&cfg)
@@ -46,14 +76,18 @@ func Start(t testing.TB, opts ...Option) *Broker {
 	if err != nil {
 		t.Fatalf("start broker: %v", err)
 	}
-	srv := httptest.NewServer(b.Handler())
+	handler := b.Handler()
+	if !strict {
+		handler = newReference(handler, cfg.Clock)
+	}
+	srv := httptest.NewServer(handler)
 	t.Cleanup(func() {
 		srv.Close()
 		if err := b.Close(); err != nil {
 			t.Errorf("close broker: %v", err)
 		}
 	})
-	return &Broker{URL: srv.URL, AdminSecret: b.AdminSecret()}
+	return &Broker{URL: srv.URL, AdminSecret: b.AdminSecret(), Strict: strict}
 }
 
 // Admin returns a client that operates the broker.
