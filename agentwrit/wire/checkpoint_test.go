@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -32,7 +33,7 @@ func signedCheckpoint(t *testing.T) (wire.Checkpoint, []byte) {
 	return c, signed
 }
 
-// Another implementation of the signed-note format must agree with ours.
+// Another implementation of signed notes accepts the checkpoint.
 func TestCheckpointIsASignedNote(t *testing.T) {
 	c, signed := signedCheckpoint(t)
 	vkey, err := note.NewEd25519VerifierKey(c.Origin, checkpointKey.Public().(ed25519.PublicKey))
@@ -63,6 +64,12 @@ func TestOpenCheckpoint(t *testing.T) {
 	}
 
 	other := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{8}, ed25519.SeedSize)).Public().(ed25519.PublicKey)
+	negative := c
+	negative.Size = -1
+	signedNegative, err := negative.Sign(checkpointKey)
+	if err != nil {
+		t.Fatal(err)
+	}
 	refused := map[string]struct {
 		note []byte
 		key  ed25519.PublicKey
@@ -73,13 +80,31 @@ func TestOpenCheckpoint(t *testing.T) {
 		"a changed time":   {bytes.Replace(signed, []byte("2026"), []byte("2027"), 1), pub},
 		"no signature":     {bytes.SplitAfter(signed, []byte("\n\n"))[0], pub},
 		"nothing":          {nil, pub},
-		"a negative size":  {bytes.Replace(signed, []byte("\n42\n"), []byte("\n-1\n"), 1), pub},
+		"a negative size":  {signedNegative, pub},
+		"another signer":   {renameSigner(t, signed, "agentwrit.other/audit"), pub},
 	}
 	for name, r := range refused {
 		if _, err := wire.OpenCheckpoint(r.note, r.key); !errors.Is(err, wire.ErrCheckpoint) {
 			t.Errorf("%s: err = %v, want ErrCheckpoint", name, err)
 		}
 	}
+}
+
+// renameSigner signs a note's text again with the same key under another name.
+func renameSigner(t *testing.T, signed []byte, name string) []byte {
+	t.Helper()
+	text, _, _ := strings.Cut(string(signed), "\n\n")
+	vkey, err := note.NewEd25519VerifierKey(name, checkpointKey.Public().(ed25519.PublicKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier, err := note.NewVerifier(vkey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sig := binary.BigEndian.AppendUint32(nil, verifier.KeyHash())
+	sig = append(sig, ed25519.Sign(checkpointKey, []byte(text+"\n"))...)
+	return fmt.Appendf(nil, "%s\n\n\u2014 %s %s\n", text, name, base64.StdEncoding.EncodeToString(sig))
 }
 
 func FuzzOpenCheckpoint(f *testing.F) {
@@ -94,7 +119,7 @@ func FuzzOpenCheckpoint(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := wire.OpenCheckpoint(b, pub)
 		if err == nil && got != c {
-			t.Errorf("a checkpoint that was never signed was accepted: %+v", got)
+			t.Errorf("an unsigned checkpoint was accepted: %+v", got)
 		}
 	})
 }
