@@ -29,7 +29,7 @@ func TestReleaseNeedsConfirmation(t *testing.T) {
 		{"200 in HTML", answer(200, "text/html", "Please log in"), agentwrit.ErrProtocol},
 		{"200 in JSON", answer(200, "application/json", "{}"), agentwrit.ErrProtocol},
 		{"202", answer(202, "application/json", "{}"), agentwrit.ErrProtocol},
-		{"302", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/login", 302) }, agentwrit.ErrProtocol},
+		{"302", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/login", http.StatusFound) }, agentwrit.ErrProtocol},
 		{"401", problemDoc(401, "unauthorized", "token verification failed"), agentwrit.ErrAuthentication},
 		{"403", problemDoc(403, "forbidden", "no"), agentwrit.ErrAuthorization},
 		{"404", answer(404, "text/plain", "404 page not found"), agentwrit.ErrNotFound},

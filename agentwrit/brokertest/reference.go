@@ -91,7 +91,7 @@ func (f *reference) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if ok && json.Unmarshal(body, &in) == nil && json.Unmarshal(resp.Body.Bytes(), &out) == nil && !out.Valid {
 			if claims := f.orphan(in.Token); claims != nil {
 				w.Header().Set("Content-Type", "application/json")
-				json.NewEncoder(w).Encode(wire.ValidateResponse{Valid: true, Claims: claims})
+				_ = json.NewEncoder(w).Encode(wire.ValidateResponse{Valid: true, Claims: claims})
 				return
 			}
 		}
@@ -162,5 +162,5 @@ func writeProblem(w http.ResponseWriter, r *http.Request, code wire.Code, detail
 	w.Header().Set("Content-Type", wire.ProblemContentType)
 	w.Header().Set("X-Request-ID", p.RequestID)
 	w.WriteHeader(p.Status)
-	json.NewEncoder(w).Encode(p)
+	_ = json.NewEncoder(w).Encode(p)
 }
