@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -287,5 +288,41 @@ func TestDeletedAppLosesItsAgents(t *testing.T) {
 		if n := len(h.events(h.admin(), "event_type=token_revoked&agent_id="+a.id)); n != 1 {
 			t.Errorf("%d token_revoked events of an agent of the deleted app, want 1", n)
 		}
+	}
+}
+
+// The identifier of a scope may hold further colons. They have no meaning: it
+// covers neither its parts nor anything longer.
+func TestScopeIdentifiersWithColons(t *testing.T) {
+	h := start(t, broker.Config{})
+	admin := h.admin()
+	const scope = "read:data:acme:reports"
+	clinic := h.newApp(admin, "clinic", scope, "read:notes:*")
+	a := h.newAgent(clinic, "t1", scope, "read:notes:a:b:c")
+	if c := h.mustBeValid("the token", a.token); !wire.Covered([]string{scope, "read:notes:a:b:c"}, c.Scope) {
+		t.Errorf("scope = %v", c.Scope)
+	}
+	peer := h.newAgent(clinic, "t2", scope)
+	d := h.renew(h.delegate(a, peer.id, 0, scope))
+	h.mustBeValid("the delegated token", d.token)
+	for _, wider := range []string{"read:data:acme", "read:data:acme:reports:q1", "read:data:acme:other", "read:data:*", "read:notes:a:b", "read:notes:*"} {
+		if got := h.call("POST", "/v1/delegate", a.token, wire.DelegateRequest{DelegateTo: peer.id, Scope: []string{wider}}); got.status != 403 {
+			t.Errorf("delegating %s: %d %s, want 403", wider, got.status, got.body)
+		}
+		launch := wire.LaunchTokenRequest{AgentName: "x", AllowedScope: []string{wider}}
+		if got := h.call("POST", byApp, clinic.token, launch); strings.HasPrefix(wider, "read:data:") && got.status != 403 {
+			t.Errorf("a launch token for %s: %d %s, want 403", wider, got.status, got.body)
+		}
+	}
+	for _, bad := range []string{"read:data:acme:", "read:data::acme", "read:data:acme:*", "read:data:*:acme", ":data:acme:x", "admin:revoke:a:b", "app:agents:a:b"} {
+		if got := h.call("POST", byAdmin, admin, wire.LaunchTokenRequest{AgentName: "x", AllowedScope: []string{bad}}); got.status != 400 {
+			t.Errorf("a launch token for %s: %d %s, want 400", bad, got.status, got.body)
+		}
+	}
+	// A SPIFFE ID has no colons in its path.
+	in := proof(t, h.nonce())
+	in.LaunchToken, in.RequestedScope, in.TaskID = h.launch(byApp, clinic.token, nil, scope), []string{scope}, "acme:reports"
+	if got := h.call("POST", "/v1/register", "", in); got.status != 400 {
+		t.Errorf("a task_id with a colon: %d %s, want 400", got.status, got.body)
 	}
 }

@@ -193,8 +193,8 @@ func (c *child) checkLedger(l *ledger, chain wire.Chain, admin string) wire.Chai
 	return chain
 }
 
-// agentName is the name in "launch token for <name> allowed=…".
+// agentName returns the name in `launch token for "<name>" allowed=…`.
 func agentName(detail string) string {
-	name, _, _ := strings.Cut(strings.TrimPrefix(detail, "launch token for "), " ")
+	name, _, _ := strings.Cut(strings.TrimPrefix(detail, `launch token for "`), `"`)
 	return name
 }
