@@ -46,6 +46,9 @@
 //
 // # Reads
 //
+// Readers use connections of their own and never delay the writer. Reads of the
+// database are limited by client (limits.go).
+//
 // Validation reads only memory: the signature (package token, which caches
 // verified ones), the time, the revocation list (package revocation), the
 // registered apps. A request that acts on a token is checked this way when it
@@ -63,11 +66,23 @@
 //
 // A token names its ancestors in its delegation chain, so its claims and the
 // revocation list are enough to tell whether an ancestor was revoked. Ending a
-// delegated token also ends what was delegated from it, ending an agent's own token
-// also everything that the agent delegated until then; revoking an agent, its task or its chain ends everything it ever delegates. A
-// renewal only replaces one token by another.
+// delegated token also ends the delegations made from it. Ending an agent's own
+// token also ends all delegations that the agent has made until then. Revoking an
+// agent, its task or its chain ends its later delegations too. A renewal only
+// replaces one token by another.
+//
+// # Hostile callers
+//
+// Requests that a web page of another site can send are refused first (guard.go),
+// and bodies that two readers could understand differently (members.go). Logins are
+// charged before their secret is compared, and invented client IDs take nothing
+// from the limits of real ones (login.go). Refused requests are recorded once for
+// each kind and then counted, so they can't fill the disk (refusals.go).
 //
 // # The audit log
+//
+// The fields of an event hold only proven names, and every granted scope is
+// recorded. Text that a caller chose is quoted.
 //
 // Each audit event carries the hash of the event before it (audit.go). At start
 // the stored log is checked event by event; health reports a mismatch, and
