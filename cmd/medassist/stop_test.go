@@ -33,12 +33,11 @@ type process struct {
 	stderr *os.File // the read end of its standard error
 }
 
-// startProcess starts the binary with the broker b.
-func startProcess(t *testing.T, b *brokertest.Broker) *process {
+// startProcess starts the binary in memory, with an environment and arguments.
+func startProcess(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
-	cmd := exec.Command("medassist", "--ephemeral", "--addr", "127.0.0.1:0") // testscript.Main puts it in PATH
-	cmd.Dir = t.TempDir()
-	cmd.Env = append(os.Environ(), "AGENTWRIT_BROKER_URL="+b.URL, "AGENTWRIT_ADMIN_SECRET="+b.AdminSecret)
+	cmd := exec.Command("medassist", append([]string{"--ephemeral"}, args...)...) // testscript.Main puts it in PATH
+	cmd.Dir, cmd.Env = t.TempDir(), env
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +58,7 @@ func startProcess(t *testing.T, b *brokertest.Broker) *process {
 	for lines := bufio.NewScanner(out); len(printed) < 3 && lines.Scan(); {
 		printed = append(printed, lines.Text())
 	}
-	for i, what := range []string{"page    http://", "broker  " + b.URL + " (remote)", "model   "} {
+	for i, what := range []string{"page    http://", "broker  http://", "model   "} {
 		if i >= len(printed) || !strings.HasPrefix(printed[i], what) {
 			t.Fatalf("it prints %q at start, want one line each for page, broker and model", printed)
 		}
@@ -84,7 +83,7 @@ func TestProcessStops(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := brokertest.Start(t)
-			p := startProcess(t, b)
+			p := startProcess(t, append(os.Environ(), "AGENTWRIT_BROKER_URL="+b.URL, "AGENTWRIT_ADMIN_SECRET="+b.AdminSecret), "--addr", "127.0.0.1:0")
 			runID := p.runWithLiveAgent(b.Admin(t))
 			stream := p.do("GET", "/api/runs/"+runID+"/events", nil, "")
 			if err := stop(p); err != nil {
