@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/devonartis/medassist-go/agents"
 )
 
 // Config configures the demo. Flags take precedence over environment variables,
@@ -43,6 +45,7 @@ type Config struct {
 
 	clock      func() time.Time // nil means time.Now
 	secretCost int              // of the embedded broker; see broker.Config
+	limits     agents.Limits    // zero fields have defaults
 	ready      func(Addresses)  // called when the demo accepts requests; for tests
 }
 
