@@ -27,7 +27,10 @@ func testAdmin(t *testing.T, b *brokertest.Broker) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	agent := createAgent(t, app, "read:data:a")
+	agent, err := app.CreateAgent(t.Context(), agentwrit.AgentRequest{OrchID: "o", TaskID: name, Scope: []string{"read:data:a"}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if got, err := admin.App(t.Context(), rec.AppID); err != nil || got.ClientSecret != "" || got.Status != "active" {
 		t.Errorf("get: %+v, %v", got, err)
 	}
@@ -40,7 +43,7 @@ func testAdmin(t *testing.T, b *brokertest.Broker) {
 	if _, err := admin.CreateLaunchToken(t.Context(), agentwrit.LaunchTokenRequest{AgentName: "x", AllowedScope: []string{"read:data:a"}}); err != nil {
 		t.Errorf("launch token: %v", err)
 	}
-	if done, err := admin.Revoke(t.Context(), agentwrit.RevokeTask, "visit"); err != nil || !done.Revoked {
+	if done, err := admin.Revoke(t.Context(), agentwrit.RevokeTask, name); err != nil || !done.Revoked {
 		t.Errorf("revoke: %+v, %v", done, err)
 	}
 	assertInvalid(t, app, agent.AccessToken(), "token of a revoked task")
@@ -199,17 +202,18 @@ func TestClose(t *testing.T) { brokertest.Each(t, testClose) }
 func testClose(t *testing.T, b *brokertest.Broker) {
 	app, admin := b.App(t, "read:data:*"), b.Admin(t)
 	agent := createAgent(t, app, "read:data:a")
+	began := time.Now()
 	if err := app.Close(); err != nil {
 		t.Fatalf("close: %v", err)
 	}
 	released := 0
-	for _, err := range admin.AuditEvents(t.Context(), agentwrit.AuditFilter{EventType: agentwrit.EventTokenReleased}) {
+	for _, err := range admin.AuditEvents(t.Context(), agentwrit.AuditFilter{EventType: agentwrit.EventTokenReleased, Since: began}) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		released++
 	}
-	if b.Strict && released != 1 { // another broker's log has other releases
+	if released != 1 {
 		t.Errorf("%d tokens released by Close, want 1", released)
 	}
 	if _, err := app.CreateAgent(t.Context(), agentwrit.AgentRequest{OrchID: "o", TaskID: "t", Scope: []string{"read:data:a"}}); !errors.Is(err, agentwrit.ErrClosed) {

@@ -4,6 +4,7 @@
 package brokertest
 
 import (
+	"errors"
 	"log/slog"
 	"net/http/httptest"
 	"os"
@@ -62,8 +63,21 @@ func Each(t *testing.T, f func(t *testing.T, b *Broker)) {
 	t.Run("embedded", func(t *testing.T) { f(t, Start(t)) })
 	t.Run("reference", func(t *testing.T) { f(t, StartReference(t)) })
 	if url := os.Getenv("AGENTWRIT_TEST_BROKER_URL"); url != "" {
-		t.Run("external", func(t *testing.T) { f(t, &Broker{URL: url, AdminSecret: os.Getenv("AGENTWRIT_TEST_ADMIN_SECRET")}) })
+		t.Run("external", func(t *testing.T) { f(t, external(t, url, os.Getenv("AGENTWRIT_TEST_ADMIN_SECRET"))) })
 	}
+}
+
+// external returns a broker that is running elsewhere. Of the two kinds, only the
+// embedded broker serves its keys.
+func external(t *testing.T, url, adminSecret string) *Broker {
+	t.Helper()
+	b := &Broker{URL: url, AdminSecret: adminSecret}
+	_, err := b.Validator(t).Keys(t.Context())
+	if err != nil && !errors.Is(err, agentwrit.ErrNotServed) {
+		t.Fatalf("external broker: %v", err)
+	}
+	b.Strict = err == nil
+	return b
 }
 
 func start(t testing.TB, strict bool, opts []Option) *Broker {
