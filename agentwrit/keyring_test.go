@@ -97,7 +97,10 @@ func TestKeysAreFetchedRarely(t *testing.T) {
 		valid("unknown key", s.unknown(t), false)
 	}
 	s.wantFetches(t, "unknown keys at once", 1)
-	s.advance(30 * time.Second)
+	s.advance(29 * time.Second)
+	valid("unknown key", s.unknown(t), false)
+	s.wantFetches(t, "unknown key after 29 s", 1)
+	s.advance(time.Second)
 	for range 20 {
 		valid("unknown key", s.unknown(t), false)
 	}
