@@ -109,6 +109,7 @@ func TestPresenterOnly(t *testing.T) {
 		{"an empty key", http.Header{keyHeader: {""}}, 403},
 		{"a wrong cookie", http.Header{"Cookie": {keyCookie + "=x"}}, 403},
 		{"the key itself as the cookie", http.Header{"Cookie": {keyCookie + "=" + key}}, 403},
+		{"the cookie of another key", http.Header{"Cookie": {keyCookie + "=" + New("another key").cookie()}}, 403},
 		{"the key in another cookie", http.Header{"Cookie": {"key=" + key}}, 403},
 		{"the key in another header", http.Header{"Authorization": {"Bearer " + key}}, 403},
 		{"the key", http.Header{keyHeader: {key}}, 204},
