@@ -28,6 +28,7 @@ var allowedImports = map[string][]string{
 	"talk":                 nil,
 	"preflight":            {"agentwrit", "tools", "trace", "agents", "llm", "llm/planner"},
 	"agents":               {"agentwrit", "tools", "llm", "llm/planner", "trace"},
+	"attack":               {"agentwrit", "agents", "llm", "llm/planner", "records", "tools", "trace"},
 	"web/picture":          {"agentwrit", "tools", "trace"},
 	"web/static":           nil,
 	"web/hero":             {"agentwrit", "tools", "trace", "web/static"},

@@ -16,12 +16,16 @@ import (
 
 type checkCmd struct {
 	Config    `embed:""`
+	Attacks   bool     `help:"Run the corpus of prompt injections instead, and print its score."`
 	Scenarios []string `arg:"" optional:"" help:"Scenarios to run (default: all)."`
 }
 
 // Run starts the demo in memory, runs each scenario over HTTP and reports whether
 // its outcome was the expected one.
 func (c *checkCmd) Run(ctx context.Context, std stdio) error {
+	if c.Attacks {
+		return c.runAttacks(ctx, std)
+	}
 	chosen, err := choose(c.Scenarios)
 	if err != nil {
 		return err

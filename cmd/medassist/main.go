@@ -35,7 +35,7 @@ type cli struct {
 	Serve       serveCmd       `cmd:"" default:"withargs" help:"Run the demo (the default)."`
 	Broker      brokerCmd      `cmd:"" help:"Run the embedded broker alone."`
 	Verify      verifyCmd      `cmd:"" help:"Verify an audit log against the broker's key and signed checkpoints."`
-	Check       checkCmd       `cmd:"" help:"Run every scenario and report pass or fail."`
+	Check       checkCmd       `cmd:"" help:"Run every scenario and report pass or fail, or score the corpus of attacks."`
 	Doctor      doctorCmd      `cmd:"" help:"Diagnose the setup (broker, credentials, model, streaming, audit log) and suggest fixes."`
 	Setup       setupCmd       `cmd:"" help:"Register MedAssist with a broker and print its credentials."`
 	Backup      backupCmd      `cmd:"" help:"Copy the databases, also while MedAssist is running."`

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/devonartis/medassist-go/attack"
+)
+
+// runAttacks runs the corpus of attacks against the configured broker, or against an
+// embedded one in memory, and prints the score. It returns errCheckFailed if an attack
+// reached another patient or got hold of a token. The configured model takes no part:
+// the attacks are played by one that obeys whatever it reads.
+func (c *checkCmd) runAttacks(ctx context.Context, std stdio) (err error) {
+	cfg := c.Config
+	cfg.Ephemeral, cfg.BrokerAddr = true, "127.0.0.1:0"
+	if err := cfg.complete(); err != nil {
+		return err
+	}
+	log := cfg.logger(stdio{std.err, std.err})
+	var closing closers
+	defer func() { err = errors.Join(err, closing.close()) }()
+	broker, err := connect(ctx, cfg, log, &closing)
+	if err != nil {
+		return err
+	}
+	lab, err := attack.NewLab(ctx, attack.Config{Broker: broker.app, Operator: broker.operator(), BrokerURL: broker.url, Clock: cfg.clock, Logger: log})
+	if err != nil {
+		return err
+	}
+	closing.add(lab.Close)
+
+	var results []attack.Result
+	for _, a := range attack.All() {
+		res, err := lab.Run(ctx, a)
+		if err != nil {
+			return err
+		}
+		results = append(results, res)
+		for _, how := range res.Reached {
+			printf(std.out, "✕ %s: %s\n", a.ID, how)
+		}
+		if res.Disclosed {
+			printf(std.out, "✕ %s: an access token was disclosed\n", a.ID)
+		}
+	}
+	score := attack.ScoreOf(results)
+	if err := score.Write(std.out); err != nil {
+		return err
+	}
+	printf(std.out, "\nwithin scope: the token allowed the call, which was for the run's own patient. See docs/security.md.\n")
+	if !score.Contained() {
+		return errCheckFailed
+	}
+	return nil
+}
