@@ -99,9 +99,9 @@ func NewLab(ctx context.Context, cfg Config) (lab *Lab, err error) {
 	lab.service, err = agents.New(agents.Config{
 		Broker: cfg.Broker, Operator: cfg.Operator, BrokerURL: cfg.BrokerURL, Model: model, Log: lab.log,
 		Tools: tools.NewClient(api, transport), Clock: cfg.Clock, Logger: cfg.Logger,
-		Directory: func(ctx context.Context, id patient.ID) (string, bool, error) {
+		Directory: func(ctx context.Context, id patient.ID) (agents.DirectoryEntry, error) {
 			p, found, err := lab.records.Find(ctx, id)
-			return p.Name, found, err
+			return agents.DirectoryEntry{Found: found, Name: p.Name, DateOfBirth: p.DateOfBirth}, err
 		},
 	})
 	return lab, err
