@@ -28,6 +28,9 @@ func newRouter(key string) *Router {
 	return r
 }
 
+// cookieOf returns the cookie of a presenter with a key.
+func cookieOf(key string) string { return New(key).cookieName() + "=" + New(key).cookie() }
+
 func request(r http.Handler, method, path, host string, header http.Header, body string) *httptest.ResponseRecorder {
 	req := httptest.NewRequest(method, path, strings.NewReader(body))
 	req.Host = host
@@ -62,7 +65,7 @@ func TestReboundHost(t *testing.T) {
 // A request that another site made a browser send changes nothing, with the
 // key or without.
 func TestCrossOrigin(t *testing.T) {
-	presenter := http.Header{"Cookie": {keyCookie + "=" + New(key).cookie()}}
+	presenter := http.Header{"Cookie": {cookieOf(key)}}
 	for _, tc := range []struct {
 		name   string
 		header http.Header
@@ -107,14 +110,16 @@ func TestPresenterOnly(t *testing.T) {
 		{"a wrong key", http.Header{keyHeader: {"a-key-for-the-presenteR"}}, 403},
 		{"half the key", http.Header{keyHeader: {key[:10]}}, 403},
 		{"an empty key", http.Header{keyHeader: {""}}, 403},
-		{"a wrong cookie", http.Header{"Cookie": {keyCookie + "=x"}}, 403},
-		{"the key itself as the cookie", http.Header{"Cookie": {keyCookie + "=" + key}}, 403},
-		{"the cookie of another key", http.Header{"Cookie": {keyCookie + "=" + New("another key").cookie()}}, 403},
+		{"a wrong cookie", http.Header{"Cookie": {New(key).cookieName() + "=x"}}, 403},
+		{"the key itself as the cookie", http.Header{"Cookie": {New(key).cookieName() + "=" + key}}, 403},
+		{"another key's cookie under this one's name", http.Header{"Cookie": {New(key).cookieName() + "=" + New("another key").cookie()}}, 403},
+		{"cookies of two servers", http.Header{"Cookie": {cookieOf("another key") + "; " + cookieOf(key)}}, 204},
+		{"the cookie of another key", http.Header{"Cookie": {cookieOf("another key")}}, 403},
 		{"the key in another cookie", http.Header{"Cookie": {"key=" + key}}, 403},
 		{"the key in another header", http.Header{"Authorization": {"Bearer " + key}}, 403},
 		{"the key", http.Header{keyHeader: {key}}, 204},
-		{"the cookie", http.Header{"Cookie": {keyCookie + "=" + New(key).cookie()}}, 204},
-		{"a wrong header and the cookie", http.Header{keyHeader: {"x"}, "Cookie": {keyCookie + "=" + New(key).cookie()}}, 204},
+		{"the cookie", http.Header{"Cookie": {cookieOf(key)}}, 204},
+		{"a wrong header and the cookie", http.Header{keyHeader: {"x"}, "Cookie": {cookieOf(key)}}, 204},
 	} {
 		if got := request(newRouter(key), "POST", "/change", "stage.example", tc.header, ""); got.Code != tc.want {
 			t.Errorf("%s: %d, want %d", tc.name, got.Code, tc.want)
@@ -156,7 +161,7 @@ func TestKeyCookie(t *testing.T) {
 			t.Fatalf("%s: cookies %v", tc.name, cookies)
 		}
 		for _, c := range cookies {
-			if c.Name != keyCookie || c.Value != New(key).cookie() || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.MaxAge <= 0 {
+			if c.Name != New(key).cookieName() || c.Value != New(key).cookie() || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.MaxAge <= 0 {
 				t.Errorf("%s: %v", tc.name, c)
 			}
 		}

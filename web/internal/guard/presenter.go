@@ -12,7 +12,7 @@ import (
 
 // How a client presents the key: a browser by a cookie, curl by a header.
 const (
-	keyCookie = "medassist_presenter"
+	keyCookie = "medassist_presenter_" // followed by a hash of the key
 	keyHeader = "X-Presenter-Key"
 	keyMaxAge = 12 * 60 * 60 // seconds
 )
@@ -46,7 +46,7 @@ func (g *Guard) IsPresenter(r *http.Request) bool {
 	if g.key == "" {
 		return !isForwarded(r)
 	}
-	if c, err := r.Cookie(keyCookie); err == nil && equal(c.Value, g.cookie()) {
+	if c, err := r.Cookie(g.cookieName()); err == nil && equal(c.Value, g.cookie()) {
 		return true
 	}
 	return g.isKey(r.Header.Get(keyHeader))
@@ -55,10 +55,17 @@ func (g *Guard) IsPresenter(r *http.Request) bool {
 // isKey reports whether given is the presenter's key.
 func (g *Guard) isKey(given string) bool { return equal(given, g.key) }
 
+// cookieName returns the cookie's name. It differs between keys, because cookies
+// ignore ports: two servers on one host must not log each other's presenter out.
+func (g *Guard) cookieName() string { return keyCookie + g.derive("name")[:8] }
+
 // cookie returns the cookie's value. It is derived from the key, so that the key
 // may contain characters that a cookie can't, and does not lie in the browser.
-func (g *Guard) cookie() string {
-	sum := sha256.Sum256([]byte("medassist presenter cookie\x00" + g.key))
+func (g *Guard) cookie() string { return g.derive("value") }
+
+// derive returns a hash of the key for one purpose.
+func (g *Guard) derive(purpose string) string {
+	sum := sha256.Sum256([]byte("medassist presenter cookie\x00" + purpose + "\x00" + g.key))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -106,9 +113,11 @@ func (r *Router) TakeKey(page respond.HandlerFunc) respond.HandlerFunc {
 	}
 }
 
-// setCookie logs the presenter in with a cookie that no script can read and that no
-// other site can have sent.
+// setCookie logs the presenter in with a cookie that no script can read. Other
+// sites can make a browser send it only along with a GET, which changes nothing.
+// With SameSite=Strict it would not survive the redirect when the printed link is
+// followed from another site, such as a chat.
 func (g *Guard) setCookie(w http.ResponseWriter, r *http.Request) {
-	http.SetCookie(w, &http.Cookie{Name: keyCookie, Value: g.cookie(), Path: "/", HttpOnly: true,
-		Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode, MaxAge: keyMaxAge})
+	http.SetCookie(w, &http.Cookie{Name: g.cookieName(), Value: g.cookie(), Path: "/", HttpOnly: true,
+		Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode, MaxAge: keyMaxAge})
 }
