@@ -699,7 +699,7 @@ func RevocationPreview(v *Revocation, result string) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else if v.Done {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 71, "Revoked:")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 71, "Tokens revoked:")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
