@@ -2,11 +2,13 @@ package broker
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/broker/internal/limit"
+	"github.com/devonartis/medassist-go/broker/internal/store"
 )
 
 // Limits of the refusal log. Together they bound how fast unauthenticated callers
@@ -37,6 +39,15 @@ func stranger(r *request) origin {
 
 // bearer is the origin of a request with a token that the broker has signed.
 func bearer(c *wire.Claims) origin { return origin{proven: true, agent: true, name: "token " + c.ID} }
+
+// holder is the origin of a registration with a valid launch token. It chooses the
+// task itself.
+func holder(l store.LaunchToken) origin {
+	if l.AppID == "" {
+		return origin{proven: true, name: "a launch token of the admin"}
+	}
+	return origin{proven: true, name: "a launch token of app " + l.AppID}
+}
 
 // A refusalKind is what refusals must have in common to be counted together.
 type refusalKind struct {
@@ -151,6 +162,9 @@ func (l *refusals) remove(kind refusalKind) {
 	}
 }
 
+// verbs replaces the formatting verbs of a refusal's detail.
+var verbs = strings.NewReplacer("%s", "…", "%d", "…")
+
 // summaries returns the events of the windows that are over, or of all windows,
 // and a function to call when the events are recorded. Kinds that have stopped are
 // no longer tracked.
@@ -175,7 +189,7 @@ func (l *refusals) summaries(now time.Time, all bool) (events []wire.AuditEvent,
 		}
 		e := n.event
 		e.EventType, e.Outcome = kind.event, wire.OutcomeDenied
-		e.Detail = fmt.Sprintf("repeated %d times since %s by %s: %s", n.counted, n.since.Format(time.RFC3339), from, kind.reason)
+		e.Detail = fmt.Sprintf("repeated %d times since %s by %s: %s", n.counted, n.since.Format(time.RFC3339), from, verbs.Replace(kind.reason))
 		events = append(events, e)
 		reported[kind] = n.counted
 	}

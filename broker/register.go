@@ -61,7 +61,7 @@ func (b *Broker) register(r *request, in *wire.RegisterRequest) (*wire.RegisterR
 		}
 		denied := func(why *refusal, detail string) error {
 			c.then(b.metrics.registrations.WithLabelValues(failure).Inc)
-			return c.deny(origin{proven: true, name: "a launch token of app " + l.AppID}, why,
+			return c.deny(holder(l), why,
 				wire.AuditEvent{EventType: wire.EventRegistrationViolation, TaskID: in.TaskID, OrchID: in.OrchID, Detail: detail})
 		}
 		if !wire.Covered(in.RequestedScope, l.Scope) || !c.underCeiling(l.AppID, in.RequestedScope) {

@@ -140,6 +140,22 @@ func TestRefusedRegistrationSpends(t *testing.T) {
 	}
 }
 
+// A launch token and a nonce are accepted only as they were issued.
+func TestCredentialsHaveOneEncoding(t *testing.T) {
+	h := start(t, broker.Config{})
+	admin := h.admin()
+	scope := []string{"read:records:p1"}
+	launch := h.launch(byAdmin, admin, nil, scope...)
+	for _, other := range []string{strings.ToUpper(launch), launch + " ", " " + launch, launch[:62], launch + "00", "0x" + launch} {
+		in := proof(t, h.nonce())
+		in.LaunchToken, in.RequestedScope = other, scope
+		if a := h.call("POST", "/v1/register", "", in); a.status != 401 {
+			t.Errorf("launch token %q for %q: %d %s, want 401", other, launch, a.status, a.body)
+		}
+	}
+	h.enroll(launch, "t1", scope...)
+}
+
 // A key of small order verifies signatures made without a private key.
 func TestSmallOrderKeysAreRefused(t *testing.T) {
 	h := start(t, broker.Config{})
