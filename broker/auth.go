@@ -29,12 +29,12 @@ func (b *Broker) authorize(r *request, header http.Header, need access) error {
 	if !need.bearer {
 		return nil
 	}
-	value := header.Get("Authorization")
-	if value == "" {
+	values := header.Values("Authorization")
+	if len(values) == 0 || values[0] == "" {
 		return b.refuseBearer(r, refuse(wire.CodeUnauthorized, "missing authorization header"))
 	}
-	scheme, raw, _ := strings.Cut(value, " ")
-	if !strings.EqualFold(scheme, tokenType) || raw == "" {
+	scheme, raw, _ := strings.Cut(values[0], " ")
+	if len(values) > 1 || !strings.EqualFold(scheme, tokenType) || raw == "" {
 		return b.refuseBearer(r, refuse(wire.CodeUnauthorized, "invalid authorization scheme"))
 	}
 	claims, err := b.signer.Verify(raw)

@@ -1,7 +1,11 @@
 package broker_test
 
 import (
+	"crypto/ed25519"
+	"encoding/hex"
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -324,5 +328,103 @@ func TestScopeIdentifiersWithColons(t *testing.T) {
 	in.LaunchToken, in.RequestedScope, in.TaskID = h.launch(byApp, clinic.token, nil, scope), []string{scope}, "acme:reports"
 	if got := h.call("POST", "/v1/register", "", in); got.status != 400 {
 		t.Errorf("a task_id with a colon: %d %s, want 400", got.status, got.body)
+	}
+}
+
+// Only the Bearer scheme is a credential, in any case.
+func TestAuthorizationSchemes(t *testing.T) {
+	h := start(t, broker.Config{})
+	admin := h.admin()
+	for value, status := range map[string]int{
+		"Bearer " + admin: 200, "bearer " + admin: 200, "BEARER " + admin: 200,
+		"Basic " + admin: 401, "Token " + admin: 401, admin: 401, "Bearer": 401, "Bearer ": 401, "": 401,
+		"Bearer  " + admin: 401, "Bearer " + admin + " ": 401, "Bearer " + admin + "," + admin: 401, "Bearer " + admin[:len(admin)-1]: 401,
+	} {
+		a := h.call("GET", "/v1/admin/apps", "", nil, func(r *http.Request) { r.Header["Authorization"] = []string{value} })
+		// net/http trims the value, which leaves the token as it is.
+		if strings.HasSuffix(value, admin+" ") {
+			status = 200
+		}
+		if a.status != status {
+			t.Errorf("Authorization: %.30q: %d %s, want %d", value, a.status, a.body, status)
+		}
+	}
+	for _, second := range []string{"Bearer " + admin, "Bearer garbage", ""} {
+		a := h.call("GET", "/v1/admin/apps", "", nil, func(r *http.Request) { r.Header["Authorization"] = []string{"Bearer " + admin, second} })
+		if a.status != 401 {
+			t.Errorf("two Authorization headers, the second %.20q: %d, want 401", second, a.status)
+		}
+	}
+}
+
+// A hop records what the delegator held, not what it delegated, with the broker's
+// signature.
+func TestDelegationChainRecordsHeldScopes(t *testing.T) {
+	h := start(t, broker.Config{})
+	clinic := h.newApp(h.admin(), "clinic", "read:records:*", "write:records:*")
+	a := h.newAgent(clinic, "t1", "read:records:*", "write:records:p1")
+	b := h.newAgent(clinic, "t2", "read:records:p1")
+	d := h.delegate(h.delegate(a, b.id, 0, "read:records:p1", "write:records:p1"), a.id, 0, "read:records:p1")
+
+	var keys wire.JWKSet
+	h.want(200, "GET", "/v1/keys", "", nil, &keys)
+	key, err := keys.Keys[0].PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := h.claims(d.token).DelegationChain
+	held := [][]string{{"read:records:*", "write:records:p1"}, {"read:records:p1", "write:records:p1"}}
+	if len(chain) != 2 || chain[0].Agent != a.id || chain[1].Agent != b.id || !slices.Equal(chain[0].Scope, held[0]) || !slices.Equal(chain[1].Scope, held[1]) {
+		t.Errorf("chain = %+v, want the scopes %v", chain, held)
+	}
+	for i, hop := range chain {
+		if sig, err := hex.DecodeString(hop.Signature); err != nil || !ed25519.Verify(key, hop.SigningInput(), sig) {
+			t.Errorf("hop %d: invalid signature %s (%v)", i, hop.Signature, err)
+		}
+	}
+}
+
+// The ceiling of the app that granted a scope applies to it wherever it was
+// delegated, also to agents of other apps and after renewals.
+func TestCeilingFollowsADelegatedScope(t *testing.T) {
+	h := start(t, broker.Config{})
+	admin := h.admin()
+	clinic, other := h.newApp(admin, "clinic", "read:records:*", "read:labs:*"), h.newApp(admin, "other", "read:records:*", "read:labs:*")
+	scope := "read:labs:p1"
+	root := h.newAgent(clinic, "t1", scope)
+	b, c := h.newAgent(other, "t2", scope), h.newAgent(other, "t3", scope)
+	direct := h.renew(h.delegate(root, b.id, 0, scope))
+	further := h.delegate(direct, c.id, 0, scope)
+
+	h.want(200, "PUT", "/v1/admin/apps/"+clinic.AppID, admin, wire.UpdateAppRequest{Scopes: []string{"read:records:*"}}, nil)
+	for what, a := range map[string]agent{"delegated and renewed": direct, "delegated further": further} {
+		if got := h.call("POST", "/v1/token/renew", a.token, nil); got.status != 403 {
+			t.Errorf("renewing a token that was %s: %d %s, want 403", what, got.status, got.body)
+		}
+		if got := h.call("POST", "/v1/delegate", a.token, wire.DelegateRequest{DelegateTo: c.id, Scope: []string{scope}}); got.status != 403 {
+			t.Errorf("delegating a token that was %s: %d %s, want 403", what, got.status, got.body)
+		}
+	}
+	h.renew(b) // its own scope is the other app's
+}
+
+// An agent whose tokens have expired can't be delegated to, even while its record
+// is still there.
+func TestExpiredAgentsAreNotDelegatedTo(t *testing.T) {
+	h := start(t, broker.Config{})
+	clinic := h.newApp(h.admin(), "clinic", "read:records:*")
+	life := func(seconds int) func(*wire.LaunchTokenRequest) {
+		return func(in *wire.LaunchTokenRequest) { in.MaxTTL = &seconds }
+	}
+	from := h.enroll(h.launch(byApp, clinic.token, life(1000), "read:records:p1"), "t1", "read:records:p1")
+	to := h.enroll(h.launch(byApp, clinic.token, life(10), "read:records:p1"), "t2", "read:records:p1")
+	for _, tt := range []struct {
+		after  time.Duration
+		status int
+	}{{9 * time.Second, 200}, {61 * time.Second, 404}} {
+		h.clock.advance(tt.after)
+		if a := h.call("POST", "/v1/delegate", from.token, wire.DelegateRequest{DelegateTo: to.id, Scope: []string{"read:records:p1"}}); a.status != tt.status {
+			t.Errorf("%v later: %d %s, want %d", tt.after, a.status, a.body, tt.status)
+		}
 	}
 }

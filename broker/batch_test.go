@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/bcrypt"
+
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/broker/internal/nonce"
 	"github.com/devonartis/medassist-go/broker/internal/store"
@@ -70,10 +72,14 @@ func TestOperationsOfOneBatchAreInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
+	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
 	scope := []string{"read:data:x"}
 	var agentID string // of the current scenario
 	setUp := func(c *change) error {
-		if err := c.putApp(&store.App{ID: "app-1", Name: "one", ClientID: "c", SecretHash: []byte{}, Scopes: scope, TokenTTL: maxTTL}); err != nil {
+		if err := c.putApp(&store.App{ID: "app-1", Name: "one", ClientID: "c", SecretHash: hash, Scopes: scope, TokenTTL: maxTTL}); err != nil {
 			return err
 		}
 		return c.tx.InsertAgent(store.Agent{ID: agentID, AppID: "app-1", PublicKey: []byte{}, ExpiresAt: c.now.Add(maxTTL)})
@@ -127,6 +133,12 @@ func TestOperationsOfOneBatchAreInOrder(t *testing.T) {
 			return []call{
 				{"DELETE", "/v1/admin/apps/app-1", tokenFor(t, b, standings[1]), nil},
 				{"POST", "/v1/app/launch-tokens", tokenFor(t, b, standings[2]), wire.LaunchTokenRequest{AgentName: "x", AllowedScope: scope}},
+			}, []int{200, 401}
+		},
+		"a deleted app does not log in": func() ([]call, []int) {
+			return []call{
+				{"DELETE", "/v1/admin/apps/app-1", tokenFor(t, b, standings[1]), nil},
+				{"POST", "/v1/app/auth", "", wire.AppAuthRequest{ClientID: "c", ClientSecret: "secret"}},
 			}, []int{200, 401}
 		},
 		"a narrowed app issues less": func() ([]call, []int) {

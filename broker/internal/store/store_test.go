@@ -268,3 +268,22 @@ func TestTemporaryFolder(t *testing.T) {
 		}
 	}
 }
+
+// Of two revocations with one target the later cutoff and the longer retention
+// apply, in either order.
+func TestRevokeTwice(t *testing.T) {
+	early := Revocation{Kind: "chain", Target: "a", Cutoff: 5, KeepUntil: now.Add(time.Hour)}
+	late := Revocation{Kind: "chain", Target: "a", Cutoff: 9, KeepUntil: now.Add(time.Minute)}
+	for _, order := range [][]Revocation{{early, late}, {late, early}} {
+		s := open(t, "")
+		for _, r := range order {
+			if err := s.Update(func(tx *Tx) error { return tx.Revoke(r) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := s.Revocations(ctx)
+		if err != nil || len(got) != 1 || got[0].Cutoff != 9 || !got[0].KeepUntil.Equal(early.KeepUntil) {
+			t.Errorf("revocations = %+v, %v; want cutoff 9, kept for an hour", got, err)
+		}
+	}
+}
