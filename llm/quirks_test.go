@@ -175,7 +175,15 @@ func (s seen) answer() string {
 // play holds a conversation with a server.
 func play(t *testing.T, srv *server, change ...func(*Config)) seen {
 	t.Helper()
-	cfg := configOf(t, srv.ServeHTTP)
+	s := playAt(t, srv.ServeHTTP, change...)
+	s.requests = srv.n
+	return s
+}
+
+// playAt holds a conversation with any handler.
+func playAt(t *testing.T, h http.HandlerFunc, change ...func(*Config)) seen {
+	t.Helper()
+	cfg := configOf(t, h)
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -183,7 +191,6 @@ func play(t *testing.T, srv *server, change ...func(*Config)) seen {
 	for range 6 {
 		s.streamed = ""
 		reply, err := m.Complete(t.Context(), req, func(text string) { s.streamed += text })
-		s.requests = srv.n
 		if err != nil {
 			if !errors.As(err, &s.err) {
 				t.Fatal(err)

@@ -71,8 +71,16 @@ func (r redactor) clean(s string) string {
 	s = keyLike.ReplaceAllString(s, "…")
 	if len(r.key) >= minSecret {
 		s = nonSpace.ReplaceAllStringFunc(s, func(word string) string {
-			if sharesPart(word, r.key) {
-				return "…"
+			decoded := word
+			for range 3 { // as it is, and encoded twice at most
+				if sharesPart(strings.ToLower(decoded), strings.ToLower(r.key)) {
+					return "…"
+				}
+				next, err := url.PathUnescape(html.UnescapeString(decoded))
+				if err != nil || next == decoded {
+					break
+				}
+				decoded = next
 			}
 			return word
 		})
