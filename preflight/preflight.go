@@ -63,7 +63,7 @@ type Config struct {
 
 const (
 	eachTimeout  = 10 * time.Second
-	modelTimeout = 45 * time.Second // a model may think for a while
+	modelTimeout = 3 * time.Minute // a local model may have to be loaded
 )
 
 // check is one thing to look at.
@@ -81,6 +81,7 @@ var checks = []check{
 	{"clocks", eachTimeout, (*examination).clocks},
 	{"model: a tool call", modelTimeout, (*examination).toolCall},
 	{"model: streaming", modelTimeout, (*examination).modelStreams},
+	{"model: context", eachTimeout, (*examination).modelContext},
 	{"page: streaming", eachTimeout, (*examination).pageStreams},
 	{"records: closed without a token", eachTimeout, (*examination).recordsClosed},
 	{"audit chain", 30 * time.Second, (*examination).auditChain},
@@ -109,9 +110,9 @@ type examination struct {
 	Config
 	http *http.Client
 
-	skew     time.Duration // of the broker's clock against ours
-	issued   bool          // the broker has issued a token
-	messages []llm.Message // the conversation up to the tool results; nil without a tool call
+	skew   time.Duration // of the broker's clock against ours
+	issued bool          // the broker has issued a token
+	talk   conversation
 }
 
 func (x *examination) make(ctx context.Context, c check) Result {

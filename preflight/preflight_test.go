@@ -136,10 +136,10 @@ func TestPreflight(t *testing.T) {
 			c.Clock = func() time.Time { return time.Now().Add(-time.Minute) }
 		}, map[string]preflight.State{"clocks": "warning"}, "off", false},
 		"a model that is down": {func(c *preflight.Config, _ *brokertest.Broker) { c.Model = broken(401, `{"error":{"message":"no"}}`) },
-			map[string]preflight.State{"model: a tool call": "failed", "model: streaming": "skipped"}, "", false},
+			map[string]preflight.State{"model: a tool call": "failed", "model: streaming": "skipped", "model: context": "skipped"}, "", false},
 		"a model that calls no tool": {func(c *preflight.Config, _ *brokertest.Broker) {
 			c.Model = broken(200, `data: {"choices":[{"index":0,"delta":{"content":"Hello."},"finish_reason":"stop"}]}`+"\n\n")
-		}, map[string]preflight.State{"model: a tool call": "failed", "model: streaming": "skipped"}, "without calling a tool", false},
+		}, map[string]preflight.State{"model: a tool call": "failed", "model: streaming": "skipped", "model: context": "skipped"}, "without calling a tool", false},
 		"open records":      {func(c *preflight.Config, _ *brokertest.Broker) { c.PageURL = page(t, 200, true) }, map[string]preflight.State{"records: closed without a token": "failed"}, "without authentication", false},
 		"a buffered stream": {func(c *preflight.Config, _ *brokertest.Broker) { c.PageURL = page(t, 401, false) }, map[string]preflight.State{"page: streaming": "failed"}, "nothing arrived within", false},
 	} {
@@ -148,7 +148,7 @@ func TestPreflight(t *testing.T) {
 			cfg, b := healthy(t)
 			tc.change(&cfg, b)
 			results := run(t.Context(), cfg)
-			if len(results) != 9 {
+			if len(results) != 10 {
 				t.Errorf("%d checks", len(results))
 			}
 			var said []string
