@@ -1,7 +1,7 @@
 # `make` lists the targets. `make ci` is what has to pass before a change lands.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test race lint fuzz soak bench generate e2e pictures release clean ci \
+.PHONY: help run test race lint fuzz soak model bench generate e2e pictures release clean ci \
 	format tidy generated scenarios vulnerabilities
 
 help: ## list the targets
@@ -36,6 +36,9 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 
 soak: ## run the demo under load for ten minutes
 	MEDASSIST_SOAK=10m go test -count=1 -timeout 20m -run TestSoak -v ./cmd/medassist
+
+model: ## play an encounter with a small model on a real llama.cpp server
+	scripts/model.sh
 
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
