@@ -134,7 +134,7 @@ func modelFailure(err error) error {
 	if !errors.As(err, &me) {
 		return fmt.Errorf("model: %w", err)
 	}
-	return &failure{stage: "model", message: "The model failed: " + cmp.Or(me.Message, "no reason was given") + ".", hint: me.Hint}
+	return &failure{stage: "model", message: "The model failed: " + cmp.Or(me.Message, "no reason was given") + ".", hint: text.Capitalize(me.Hint)}
 }
 
 // modelName names the model in a sentence.

@@ -167,7 +167,7 @@ func TestRepliesThatAreErrors(t *testing.T) {
 		{"500 in HTML", answers(500, "text/html", "<html><title>Bad &amp; Gateway</title><h1>oops</h1>"), KindServer, 500, "answered 500: Bad & Gateway"},
 		{"401", answers(401, "application/json", `{"error":{"message":"Incorrect API key provided: `+secret+`, sorry"}}`), KindAuth, 401, "provided: …, sorry: check LLM_API_KEY"},
 		{"403", answers(403, "text/plain", secret), KindAuth, 403, "check LLM_API_KEY"},
-		{"404", answers(404, "application/json", `{"error":{"message":"model \"m\" not found"}}`), KindServer, 404, `model "m" not found: check LLM_BASE_URL`},
+		{"404", answers(404, "application/json", `{"error":{"message":"model \"m\" not found"}}`), KindServer, 404, `model "m" not found: check LLM_MODEL`},
 		{"400 with the key in it", answers(400, "application/json", `{"error":"no tools for `+secret+`"}`), KindServer, 400, `no tools for …`},
 		{"422 at length", answers(422, "application/json", `{"detail":"`+strings.Repeat("long ", 400)+`"}`), KindServer, 422, "long long"},
 		{"a redirect elsewhere", func(w http.ResponseWriter, r *http.Request) {

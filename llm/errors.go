@@ -181,6 +181,8 @@ func refusal(who string, vendor Vendor, r redactor, s said) *Error {
 		e.Hint = advice(vendor, problemTools)
 	case noSystemWords.MatchString(told):
 		e.Hint = "this model takes no system prompt, without which it can't be used here: choose another model"
+	case s.status == http.StatusNotFound && aboutModel.MatchString(s.message):
+		e.Hint = "check LLM_MODEL: the server has no model of this name"
 	case s.status == http.StatusNotFound || s.status == http.StatusMethodNotAllowed:
 		e.Hint = "check LLM_BASE_URL, which usually ends in /v1, and LLM_MODEL"
 	case s.status == http.StatusBadRequest, s.status == http.StatusUnprocessableEntity:

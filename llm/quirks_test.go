@@ -343,3 +343,17 @@ func TestStreamsOfAnyShape(t *testing.T) {
 		})
 	}
 }
+
+// A tool's name is found among what surrounds it, if it is the only one.
+func TestToolNames(t *testing.T) {
+	offered := map[string]bool{"get_chart": true, "get_labs": true, "get-x": true}
+	for name, want := range map[string]string{
+		"get_chart": "get_chart", "functions.get_chart": "get_chart", "default_api:get_labs": "get_labs", "get_chart:0": "get_chart",
+		"get_chart<|channel|>json": "get_chart", " get_chart\n": "get_chart", "tools/get-x": "get-x", "get_chart.get_chart": "get_chart",
+		"get_chart get_labs": "get_chart get_labs", "my_get_chart": "my_get_chart", "Get_Chart": "Get_Chart", "get_chartx": "get_chartx", "": "",
+	} {
+		if got := toolName(name, offered); got != want {
+			t.Errorf("%q is %q, want %q", name, got, want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -302,4 +303,20 @@ func TestPlaybackIsLeft(t *testing.T) {
 			t.Errorf("after %s: %v", time.Since(start), err)
 		}
 	})
+}
+
+// A turn that its caller cancelled says nothing about the model.
+func TestCancelledTurnsAreNotRecorded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "model.jsonl")
+	r, err := NewRecorder(configOf(t, hangs(hello)), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := r.Complete(ctx, hi, func(string) { cancel() }); err == nil || r.Close() != nil {
+		t.Errorf("error %v", err)
+	}
+	if b, err := os.ReadFile(path); err != nil || len(b) > 0 {
+		t.Errorf("recorded %s, %v", b, err)
+	}
 }

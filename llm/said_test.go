@@ -104,6 +104,7 @@ func TestTheKeyIsInNoError(t *testing.T) {
 		"its end":               "****" + secret[len(secret)-12:],
 		"masked":                "sk-th***************see",
 		"across spaces":         "key=" + secret + " other",
+		"a token of another":    "Bearer eyJhbGciOiJFZERTQSJ9.e30.c2ln",
 		"of another server":     "sk-proj-abcdefghijklmnop",
 	}
 	for name, form := range forms {
@@ -163,6 +164,17 @@ func TestBaseURLs(t *testing.T) {
 		if strings.Join(paths, " ") != strings.Join(want, " ") {
 			t.Errorf("%s: tried %q, want %q", base, paths, want)
 		}
+	}
+	// A name and password in the URL go nowhere.
+	withUser := configOf(t, func(w http.ResponseWriter, r *http.Request) {
+		if _, _, sent := r.BasicAuth(); sent {
+			t.Error("the URL's password was sent")
+		}
+		says(answered)(w, r)
+	})
+	withUser.BaseURL, withUser.APIKey = strings.Replace(withUser.BaseURL, "://", "://user:"+secret+"@", 1), ""
+	if _, err := ask(t, modelOf(t, withUser), hi); err != nil {
+		t.Error(err)
 	}
 	// A model that is not there is not a wrong path.
 	n := 0

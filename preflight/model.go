@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/internal/text"
 	"github.com/devonartis/medassist-go/llm"
 	"github.com/devonartis/medassist-go/tools"
 )
@@ -181,7 +182,7 @@ func round(d time.Duration) time.Duration {
 func describeModel(err error) (found, do string) {
 	var e *llm.Error
 	if errors.As(err, &e) {
-		return cmp.Or(e.Message, err.Error()), e.Hint
+		return cmp.Or(e.Message, err.Error()), text.Capitalize(e.Hint)
 	}
 	return err.Error(), ""
 }

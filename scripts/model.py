@@ -23,6 +23,10 @@ def start_server():
     params.n_predict = 256  # a small model repeats itself without end
     params.port = 0
     params.use_jinja = True
+    # On a busy machine, threads that wait for each other take most of the time.
+    threads = max(1, (os.cpu_count() or 1) // 2)
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+    params.cpuparams.poll = 0
     params.verbosity = -1
     server = xllamacpp.Server(params)
     return server, server.listening_address
