@@ -177,7 +177,7 @@ func TestBrowserWithoutScript(t *testing.T) {
 	s := newSite(t, configure{})
 	p := browsertest.Start(t).Open(t, browsertest.Laptop.WithoutScript())
 	p.Go(s.URL)
-	p.Click("#scenarios [value=cross-patient]")
+	p.Click(".starts [value=cross-patient]")
 	p.Wait("the run's page is open", `location.pathname.startsWith("/runs/run-")`)
 	s.finish(t, strings.TrimPrefix(browsertest.Eval[string](p, "location.pathname"), "/runs/"))
 	p.Reload()

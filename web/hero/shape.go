@@ -23,6 +23,12 @@ type Shape struct {
 	wordy                       bool
 }
 
+// WithHeight returns the shape with rows that are stretched to another height.
+func (s Shape) WithHeight(h float64) Shape {
+	s.height = h
+	return s
+}
+
 // stolen returns the shape for a run whose token was stolen. The records API's own
 // check needs a column, and the app's trunk gives way to it.
 func (s Shape) stolen() Shape {

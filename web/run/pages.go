@@ -25,7 +25,7 @@ var files embed.FS
 
 // Assets are the package's stylesheets and scripts.
 var Assets = static.Assets{FS: files, Scripts: []string{"lookback.js", "rail.js"},
-	Styles: []string{"run.css", "verdict.css", "rail.css", "lookback.css", "step.css", "cards.css", "answer.css", "history.css", "export.css"}}
+	Styles: []string{"run.css", "home.css", "verdict.css", "rail.css", "lookback.css", "step.css", "cards.css", "answer.css", "history.css", "export.css"}}
 
 // Runs starts and controls runs.
 type Runs interface {
