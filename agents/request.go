@@ -29,11 +29,15 @@ type Request struct {
 	// Hold makes a theft wait for [Service.Next] at every pace, so that the
 	// audience can try the stolen token.
 	Hold bool
+	// Key identifies this request: the same request with the same key, within a
+	// few seconds, returns the run that the first one started. Empty means that
+	// each request starts a run.
+	Key string
 }
 
 // An InputError describes what is wrong with a request, in words for its author.
 type InputError struct {
-	Field   string // "patient_id", "request", "pace" or "scenario"
+	Field   string // "patient_id", "request", "pace", "scenario" or "idempotency_key"
 	Message string
 }
 
@@ -57,6 +61,8 @@ func ParseRequest(patientID, text, pace string) (Request, error) {
 func (r Request) check() error {
 	isControl := func(c rune) bool { return unicode.IsControl(c) && c != '\n' && c != '\r' && c != '\t' }
 	switch {
+	case len(r.Key) > maxKey:
+		return &InputError{"idempotency_key", fmt.Sprintf("at most %d bytes", maxKey)}
 	case r.Patient.IsZero():
 		return &InputError{"patient_id", patient.ErrInvalidID.Error()}
 	case strings.TrimSpace(r.Text) == "":

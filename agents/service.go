@@ -76,6 +76,8 @@ type Service struct {
 	mu       sync.Mutex
 	live     map[string]*encounter
 	stopping bool
+
+	starts starts // by the requests' keys
 }
 
 // New checks cfg and returns a service. It sends no requests.
@@ -96,7 +98,8 @@ func New(cfg Config) (*Service, error) {
 }
 
 // Start starts a run and returns once its first step is logged. The run continues
-// in the background, also after ctx ends. Start fails with an [*InputError],
+// in the background, also after ctx ends. A request with a key that was sent before
+// returns the first one's run; see [Request]. Start fails with an [*InputError],
 // ErrBusy or ErrStopping, and with the log's errors.
 func (s *Service) Start(ctx context.Context, req Request) (trace.Run, error) {
 	if err := req.check(); err != nil {
@@ -105,6 +108,10 @@ func (s *Service) Start(ctx context.Context, req Request) (trace.Run, error) {
 	if req.Incident == trace.IncidentRevocation && s.cfg.Operator == nil {
 		return trace.Run{}, &InputError{"scenario", ErrNoOperator.Error()}
 	}
+	return s.starts.once(ctx, req, s.cfg.Clock(), func() (trace.Run, error) { return s.start(ctx, req) })
+}
+
+func (s *Service) start(ctx context.Context, req Request) (trace.Run, error) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	run := s.newRun(req)
 	e := s.newEncounter(run, req, cancel)

@@ -1,0 +1,81 @@
+package agents
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/devonartis/medassist-go/trace"
+)
+
+const (
+	// repeatWindow is how long a request with the key of an earlier one returns
+	// that one's run.
+	repeatWindow = 10 * time.Second
+	// maxKey is the longest key, in bytes.
+	maxKey = 100
+)
+
+// starts remembers the runs that were started with a key, so that a request that is
+// sent twice, by a double click or a retry, starts one run.
+type starts struct {
+	mu    sync.Mutex
+	byKey map[string]*started
+}
+
+// started is a run that is being started, or has been.
+type started struct {
+	req  Request
+	at   time.Time
+	done chan struct{} // closed when run and err are set
+	run  trace.Run
+	err  error
+}
+
+// once calls start, unless a request with the same key did within the window; then
+// it returns that one's run. A failed start is not remembered.
+func (s *starts) once(ctx context.Context, req Request, now time.Time, start func() (trace.Run, error)) (trace.Run, error) {
+	if req.Key == "" {
+		return start()
+	}
+	s.mu.Lock()
+	for key, old := range s.byKey {
+		if now.Sub(old.at) >= repeatWindow {
+			delete(s.byKey, key)
+		}
+	}
+	first := s.byKey[req.Key]
+	if first != nil {
+		s.mu.Unlock()
+		return first.wait(ctx, req)
+	}
+	first = &started{req: req, at: now, done: make(chan struct{})}
+	if s.byKey == nil {
+		s.byKey = make(map[string]*started)
+	}
+	s.byKey[req.Key] = first
+	s.mu.Unlock()
+
+	defer close(first.done)
+	first.run, first.err = start()
+	if first.err != nil {
+		s.mu.Lock()
+		delete(s.byKey, req.Key)
+		s.mu.Unlock()
+	}
+	return first.run, first.err
+}
+
+// wait returns the run of the first request with a key, if the second asks for the
+// same.
+func (f *started) wait(ctx context.Context, again Request) (trace.Run, error) {
+	if again != f.req {
+		return trace.Run{}, &InputError{"idempotency_key", "this key was just used for another request"}
+	}
+	select {
+	case <-f.done:
+		return f.run, f.err
+	case <-ctx.Done():
+		return trace.Run{}, ctx.Err()
+	}
+}
