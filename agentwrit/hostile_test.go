@@ -192,7 +192,7 @@ func TestCanceledWaiters(t *testing.T) {
 }
 
 func TestAddresses(t *testing.T) {
-	for _, url := range []string{"", "broker", "ftp://broker", "http://", "https://user:password@broker", "http://broker:port"} {
+	for _, url := range []string{"", "broker", "ftp://broker", "http://", "https://user:password@broker", "http://user:password@bro ker", "http://user:password@%zz", "http://broker:port"} {
 		if _, err := agentwrit.NewValidator(url); !errors.Is(err, agentwrit.ErrInvalidRequest) || strings.Contains(fmt.Sprint(err), "password@") {
 			t.Errorf("NewValidator(%q) = %v, want ErrInvalidRequest", url, err)
 		}
