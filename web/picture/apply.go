@@ -6,9 +6,8 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 )
 
-// Apply takes in the next event and reports whether the picture has changed by
-// it. Steps that are not about authority, such as a model's turn or a tool
-// that failed for another reason, leave it as it is.
+// Apply applies the next event and reports whether it changed the picture. Steps
+// that do not concern credentials or decisions, such as a model's turn, do not.
 func (p *Picture) Apply(e trace.Event) (changed bool) {
 	p.Now, p.Seq = e.Time, e.Seq
 	switch s := e.Step.(type) {
@@ -25,9 +24,9 @@ func (p *Picture) Apply(e trace.Event) (changed bool) {
 		})
 	case trace.AgentError:
 		return p.change(s.Credential, func(c *Credential) {
-			*c = Credential{State: Failed, Scope: s.Scope, Trouble: s.Error}
+			*c = Credential{State: Failed, Scope: s.Scope, Problem: s.Error}
 			if s.ErrorCode != "" {
-				c.State = Denied // the broker answered, and said no
+				c.State = Denied // refused by the broker
 			}
 		})
 	case trace.Delegation:
@@ -53,10 +52,10 @@ func (p *Picture) Apply(e trace.Event) (changed bool) {
 		})
 	case trace.TokenRejected:
 		dead := Revoked
-		p.change(s.Credential, func(c *Credential) { c.foundDead(e.Time); dead = c.State })
+		p.change(s.Credential, func(c *Credential) { c.foundInvalid(e.Time); dead = c.State })
 		return p.call(s.Credential, Call{
 			Tool: s.Tool, PatientID: s.PatientID, Required: s.RequiredScope,
-			RefusedBy: s.RefusedBy, Dead: dead, Reason: s.Reason,
+			RefusedBy: s.RefusedBy, TokenState: dead, Reason: s.Reason,
 		})
 	case trace.TokenRenewed:
 		return p.change(s.Credential, func(c *Credential) {
@@ -71,9 +70,9 @@ func (p *Picture) Apply(e trace.Event) (changed bool) {
 	case trace.TokenReleased:
 		return p.change(s.Credential, (*Credential).released)
 	case trace.ReleaseError:
-		return p.change(s.Credential, func(c *Credential) { c.Trouble = s.Stage + " failed" })
+		return p.change(s.Credential, func(c *Credential) { c.Problem = s.Stage + " failed" })
 	case trace.PostReleaseValidation:
-		return p.change(s.Credential, func(c *Credential) { c.proved(s, e.Time) })
+		return p.change(s.Credential, func(c *Credential) { c.confirmed(s, e.Time) })
 	case trace.Cancelled:
 		p.Stopped = "cancelled by " + s.By
 	case trace.RunError:
@@ -86,17 +85,16 @@ func (p *Picture) Apply(e trace.Event) (changed bool) {
 	return true
 }
 
-// issue puts a new token in its place. A lane that is issued a second one
-// shows the second; its calls stay.
-func (p *Picture) issue(id trace.Credential, born Credential) bool {
+// issue adds a new token. In a lane that has one it replaces it; the calls stay.
+func (p *Picture) issue(id trace.Credential, created Credential) bool {
 	return p.change(id, func(c *Credential) {
-		*c = born
+		*c = created
 		c.State, c.Issued = Alive, p.Now
 	})
 }
 
-// change alters the credential that id names, and marks it as changed by this
-// event. A category that the frame has no lane for is left out.
+// change modifies the credential that id names and marks it as changed by this
+// event. A category without a lane is ignored.
 func (p *Picture) change(id trace.Credential, alter func(*Credential)) bool {
 	l := p.lane(id.Category)
 	if l == nil {
@@ -104,7 +102,7 @@ func (p *Picture) change(id trace.Credential, alter func(*Credential)) bool {
 	}
 	c := &l.Agent
 	if id.Delegated {
-		c = &l.Lent
+		c = &l.Delegated
 	}
 	alter(c)
 	c.Seq = p.Seq
@@ -116,7 +114,7 @@ func (p *Picture) call(id trace.Credential, c Call) bool {
 	if l == nil {
 		return false
 	}
-	c.Seq, c.Lent = p.Seq, id.Delegated
+	c.Seq, c.Delegated = p.Seq, id.Delegated
 	l.Calls = append(l.Calls, c)
 	return true
 }
@@ -130,7 +128,7 @@ func (p *Picture) lane(category string) *Lane {
 	return nil
 }
 
-// category finds whose agent ID that is; delegations name agents, not lanes.
+// category returns the category of the agent with that ID.
 func (p *Picture) category(agentID string) string {
 	for _, l := range p.Lanes {
 		if a := l.Agent; agentID != "" && (a.AgentID == agentID || a.SPIFFEID == agentID) {
@@ -140,11 +138,11 @@ func (p *Picture) category(agentID string) string {
 	return ""
 }
 
-// validated takes over the claims: the token's own times and scopes are truer
-// than what was asked for.
+// validated applies the claims of a token, which take precedence over what was
+// requested.
 func (c *Credential) validated(s trace.TokenValidated, now time.Time) {
 	if !s.Valid {
-		c.foundDead(now)
+		c.foundInvalid(now)
 		return
 	}
 	c.Scope = s.Scope
@@ -153,9 +151,9 @@ func (c *Credential) validated(s trace.TokenValidated, now time.Time) {
 	}
 }
 
-// foundDead records that the broker refused a token. It does not say why, so
-// the reason is what is left: not given back, and not past its time.
-func (c *Credential) foundDead(now time.Time) {
+// foundInvalid records that the broker rejected an active token. The broker does
+// not say why, so the token was revoked unless it has expired.
+func (c *Credential) foundInvalid(now time.Time) {
 	if c.State != Alive {
 		return
 	}
@@ -165,32 +163,31 @@ func (c *Credential) foundDead(now time.Time) {
 	}
 }
 
-// revoked ends what lived, by the operator's hand.
+// revoked ends an active token after a revocation.
 func (c *Credential) revoked() {
 	if c.State == Alive {
 		c.State = Revoked
 	}
 }
 
-// released ends what lived. A token that was found dead before stays what it
-// was: its release ended nothing.
+// released ends an active token after its release. A token that had ended keeps
+// its state.
 func (c *Credential) released() {
 	if c.State == Alive {
 		c.State = Released
 	}
 }
 
-// proved takes in the broker's answer after a renewal, on the token before it,
-// or after the release.
-func (c *Credential) proved(s trace.PostReleaseValidation, now time.Time) {
+// confirmed applies the broker's validation of a token that should be revoked.
+func (c *Credential) confirmed(s trace.PostReleaseValidation, now time.Time) {
 	switch {
 	case s.Valid && s.Token == trace.TokenOfRelease:
-		c.State, c.Proof = Alive, StillValid // whatever was believed of it
+		c.State, c.Proof = Alive, StillValid
 	case s.Valid:
 		c.Proof = StillValid
 	case s.Token == trace.TokenOfRelease:
-		c.foundDead(now)
-		c.Proof = ProvenDead
+		c.foundInvalid(now)
+		c.Proof = ConfirmedRevoked
 	}
 }
 

@@ -13,15 +13,15 @@ import (
 )
 
 var (
-	start    = time.Date(2026, 11, 12, 9, 0, 0, 0, time.UTC)
-	clinical = trace.Credential{Category: "clinical"}
-	loan     = trace.Credential{Category: "prescription", Delegated: true}
-	scope    = []string{"read:records:P-1042", "write:prescriptions:P-1042"}
-	born     = trace.AgentCreated{Credential: clinical, AgentID: "a-1", SPIFFEID: "spiffe://t/a-1", Scope: scope, ExpiresIn: 300}
-	called   = trace.ToolCall{Credential: clinical, Tool: "get_patient_records", RequiredScope: scope[:1]}
-	rejected = trace.TokenRejected{Credential: clinical, Tool: "get_patient_records", RefusedBy: trace.RefusedByGate}
-	released = trace.TokenReleased{Credential: clinical}
-	dead     = trace.PostReleaseValidation{Credential: clinical, Token: trace.TokenOfRelease}
+	start      = time.Date(2026, 11, 12, 9, 0, 0, 0, time.UTC)
+	clinical   = trace.Credential{Category: "clinical"}
+	delegation = trace.Credential{Category: "prescription", Delegated: true}
+	scope      = []string{"read:records:P-1042", "write:prescriptions:P-1042"}
+	created    = trace.AgentCreated{Credential: clinical, AgentID: "a-1", SPIFFEID: "spiffe://t/a-1", Scope: scope, ExpiresIn: 300}
+	called     = trace.ToolCall{Credential: clinical, Tool: "get_patient_records", RequiredScope: scope[:1]}
+	rejected   = trace.TokenRejected{Credential: clinical, Tool: "get_patient_records", RefusedBy: trace.RefusedByGate}
+	released   = trace.TokenReleased{Credential: clinical}
+	dead       = trace.PostReleaseValidation{Credential: clinical, Token: trace.TokenOfRelease}
 )
 
 // at is a step that happens so many seconds into the run.
@@ -39,7 +39,7 @@ func drawn(t *testing.T, steps ...at) *picture.Picture {
 	return p
 }
 
-// A credential's state follows from the events, and from nothing else.
+// A credential's state is derived from the events alone.
 func TestCredentialStates(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -47,28 +47,28 @@ func TestCredentialStates(t *testing.T) {
 		state picture.State
 		proof picture.Proof
 	}{
-		"nothing happened":                   {nil, picture.Absent, ""},
-		"issued":                             {[]at{{0, born}}, picture.Alive, ""},
-		"could not be issued":                {[]at{{0, trace.AgentError{Credential: clinical, Error: "timeout"}}}, picture.Failed, ""},
-		"was not allowed to be issued":       {[]at{{0, trace.AgentError{Credential: clinical, ErrorCode: "scope_violation"}}}, picture.Denied, ""},
-		"found not valid at birth":           {[]at{{0, born}, {0, trace.TokenValidated{Credential: clinical}}}, picture.Revoked, ""},
-		"past its time, nobody asked":        {[]at{{0, born}, {300, trace.LLMStart{}}}, picture.Expired, ""},
-		"one second before its time":         {[]at{{0, born}, {299, trace.LLMStart{}}}, picture.Alive, ""},
-		"rejected within its time":           {[]at{{0, born}, {299, rejected}}, picture.Revoked, ""},
-		"rejected after its time":            {[]at{{0, born}, {300, rejected}}, picture.Expired, ""},
-		"claims say it ends sooner":          {[]at{{0, born}, {1, validated(start.Add(5 * time.Second))}, {6, trace.LLMStart{}}}, picture.Expired, ""},
-		"renewed in time":                    {[]at{{0, born}, {290, trace.TokenRenewed{Credential: clinical, NewExpiresIn: 300}}, {400, trace.LLMStart{}}}, picture.Alive, ""},
-		"old token proven dead":              {[]at{{0, born}, {1, trace.PostReleaseValidation{Credential: clinical, Token: trace.TokenOfRenewal}}}, picture.Alive, ""},
-		"old token still valid":              {[]at{{0, born}, {1, trace.PostReleaseValidation{Credential: clinical, Token: trace.TokenOfRenewal, Valid: true}}}, picture.Alive, picture.StillValid},
-		"released":                           {[]at{{0, born}, {1, released}}, picture.Released, ""},
-		"released and proven dead":           {[]at{{0, born}, {1, released}, {2, dead}}, picture.Released, picture.ProvenDead},
-		"released and still valid":           {[]at{{0, born}, {1, released}, {2, trace.PostReleaseValidation{Credential: clinical, Token: trace.TokenOfRelease, Valid: true}}}, picture.Alive, picture.StillValid},
-		"release failed, yet dead":           {[]at{{0, born}, {1, trace.ReleaseError{Credential: clinical, Stage: "release"}}, {2, dead}}, picture.Revoked, picture.ProvenDead},
-		"rejected after its release":         {[]at{{0, born}, {1, released}, {2, rejected}}, picture.Released, ""},
-		"rejected, then released":            {[]at{{0, born}, {1, rejected}, {2, released}, {3, dead}}, picture.Revoked, picture.ProvenDead},
-		"another's release":                  {[]at{{0, born}, {1, trace.TokenReleased{Credential: loan}}}, picture.Alive, ""},
-		"a call refused is no death":         {[]at{{0, born}, {1, trace.ScopeDenied{Credential: clinical, RefusedBy: trace.RefusedByGate}}}, picture.Alive, ""},
-		"issued again after it was released": {[]at{{0, born}, {1, released}, {2, dead}, {3, born}}, picture.Alive, ""},
+		"nothing happened":                     {nil, picture.Absent, ""},
+		"issued":                               {[]at{{0, created}}, picture.Alive, ""},
+		"could not be issued":                  {[]at{{0, trace.AgentError{Credential: clinical, Error: "timeout"}}}, picture.Failed, ""},
+		"was not allowed to be issued":         {[]at{{0, trace.AgentError{Credential: clinical, ErrorCode: "scope_violation"}}}, picture.Denied, ""},
+		"found invalid after its registration": {[]at{{0, created}, {0, trace.TokenValidated{Credential: clinical}}}, picture.Revoked, ""},
+		"expired without an event":             {[]at{{0, created}, {300, trace.LLMStart{}}}, picture.Expired, ""},
+		"one second before its expiry":         {[]at{{0, created}, {299, trace.LLMStart{}}}, picture.Alive, ""},
+		"rejected before its expiry":           {[]at{{0, created}, {299, rejected}}, picture.Revoked, ""},
+		"rejected after its expiry":            {[]at{{0, created}, {300, rejected}}, picture.Expired, ""},
+		"claims say it ends sooner":            {[]at{{0, created}, {1, validated(start.Add(5 * time.Second))}, {6, trace.LLMStart{}}}, picture.Expired, ""},
+		"renewed in time":                      {[]at{{0, created}, {290, trace.TokenRenewed{Credential: clinical, NewExpiresIn: 300}}, {400, trace.LLMStart{}}}, picture.Alive, ""},
+		"old token confirmed revoked":          {[]at{{0, created}, {1, trace.PostReleaseValidation{Credential: clinical, Token: trace.TokenOfRenewal}}}, picture.Alive, ""},
+		"old token still valid":                {[]at{{0, created}, {1, trace.PostReleaseValidation{Credential: clinical, Token: trace.TokenOfRenewal, Valid: true}}}, picture.Alive, picture.StillValid},
+		"released":                             {[]at{{0, created}, {1, released}}, picture.Released, ""},
+		"released and confirmed revoked":       {[]at{{0, created}, {1, released}, {2, dead}}, picture.Released, picture.ConfirmedRevoked},
+		"released and still valid":             {[]at{{0, created}, {1, released}, {2, trace.PostReleaseValidation{Credential: clinical, Token: trace.TokenOfRelease, Valid: true}}}, picture.Alive, picture.StillValid},
+		"release failed, yet revoked":          {[]at{{0, created}, {1, trace.ReleaseError{Credential: clinical, Stage: "release"}}, {2, dead}}, picture.Revoked, picture.ConfirmedRevoked},
+		"rejected after its release":           {[]at{{0, created}, {1, released}, {2, rejected}}, picture.Released, ""},
+		"rejected, then released":              {[]at{{0, created}, {1, rejected}, {2, released}, {3, dead}}, picture.Revoked, picture.ConfirmedRevoked},
+		"another's release":                    {[]at{{0, created}, {1, trace.TokenReleased{Credential: delegation}}}, picture.Alive, ""},
+		"a denied call changes no state":       {[]at{{0, created}, {1, trace.ScopeDenied{Credential: clinical, RefusedBy: trace.RefusedByGate}}}, picture.Alive, ""},
+		"issued again after it was released":   {[]at{{0, created}, {1, released}, {2, dead}, {3, created}}, picture.Alive, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := drawn(t, tt.steps...)
@@ -84,7 +84,7 @@ func validated(expires time.Time) trace.TokenValidated {
 	return trace.TokenValidated{Credential: clinical, Valid: true, Scope: scope, IssuedAt: start.Unix(), ExpiresAt: expires.Unix()}
 }
 
-// Apply says whether there is something new to draw.
+// Apply reports whether the picture changed.
 func TestApplyReportsChange(t *testing.T) {
 	t.Parallel()
 	elsewhere := trace.Credential{Category: "radiology"}
@@ -92,7 +92,7 @@ func TestApplyReportsChange(t *testing.T) {
 		step trace.Step
 		want bool
 	}{
-		"an agent":                        {born, true},
+		"an agent":                        {created, true},
 		"a call":                          {called, true},
 		"a refusal":                       {trace.ScopeDenied{Credential: clinical}, true},
 		"a refused delegation":            {trace.DelegationDenied{}, true},
@@ -113,27 +113,27 @@ func TestApplyReportsChange(t *testing.T) {
 	}
 }
 
-// A delegation names agents; the picture knows their lanes.
+// A delegation names agents; the picture finds their lanes.
 func TestDelegation(t *testing.T) {
 	t.Parallel()
-	given := trace.Delegation{Credential: loan, DelegatorID: "spiffe://t/a-1", DelegatorScope: scope, DelegatedScope: scope[1:], ExpiresIn: 60}
-	p := drawn(t, at{0, born}, at{1, given})
-	got := p.Lanes[1].Lent
+	given := trace.Delegation{Credential: delegation, DelegatorID: "spiffe://t/a-1", DelegatorScope: scope, DelegatedScope: scope[1:], ExpiresIn: 60}
+	p := drawn(t, at{0, created}, at{1, given})
+	got := p.Lanes[1].Delegated
 	want := picture.Credential{State: picture.Alive, Scope: scope[1:], From: "clinical",
 		Issued: start.Add(time.Second), Expires: start.Add(61 * time.Second), Seq: 2}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("lent credential (-want +got):\n%s", diff)
+		t.Errorf("delegated credential (-want +got):\n%s", diff)
 	}
 	if p.Lanes[1].Agent.State != picture.Absent {
-		t.Error("a delegation must not stand for the delegate's own token")
+		t.Error("a delegation must not change the delegate's own token")
 	}
 
-	p = drawn(t, at{0, born}, at{1, trace.DelegationDenied{DelegatorID: "a-1", DelegateID: "nobody", RequestedScope: scope[:1], RefusedBy: trace.RefusedByBroker}})
+	p = drawn(t, at{0, created}, at{1, trace.DelegationDenied{DelegatorID: "a-1", DelegateID: "nobody", RequestedScope: scope[:1], RefusedBy: trace.RefusedByBroker}})
 	if len(p.Refused) != 1 || p.Refused[0].From != "clinical" || p.Refused[0].To != "" {
 		t.Errorf("refused delegations: %+v", p.Refused)
 	}
-	if p.Lanes[1].Lent.State != picture.Absent {
-		t.Error("a refused delegation must lend nothing")
+	if p.Lanes[1].Delegated.State != picture.Absent {
+		t.Error("a denied delegation must issue nothing")
 	}
 }
 
@@ -169,7 +169,7 @@ func TestCounts(t *testing.T) {
 	}
 }
 
-// The lanes of an encounter share out the whole ceiling, each scope to one.
+// The lanes of an encounter cover the whole ceiling, each scope once.
 func TestEncounterFrame(t *testing.T) {
 	t.Parallel()
 	f := picture.Encounter("", "medassist")

@@ -2,36 +2,36 @@ package picture
 
 import (
 	"slices"
+	"strconv"
 	"time"
 )
 
-// An axis puts run time on a line. A presenter who talks between two steps
-// would squash everything to nothing, so the longest stretches in which
-// nothing ran are broken out: the line is cut there and says how long.
+// An axis maps run time to coordinates. A presenter may talk for minutes between
+// two steps, so the longest idle intervals are shortened to breaks that show
+// their length.
 type axis struct {
 	pieces []piece
 	breaks []gap
 	scale  float64 // pixels a nanosecond, the same on every piece
 }
 
-// piece is a stretch that is drawn to scale.
+// A piece is an interval drawn to scale.
 type piece struct {
 	from, to time.Duration
 	x        float64 // of from
 }
 
-// gap is a stretch that is broken out.
+// A gap is an interval shortened to a break.
 type gap struct {
 	took  time.Duration
-	x0, x float64 // it takes the room from x0 to x
+	x0, x float64 // drawn from x0 to x
 }
 
-// breakWidth is the room for a broken-out gap, if there are not too many.
+// breakWidth is the width of a break, unless there are too many.
 const breakWidth = 46.0
 
-// newAxis lays spans out from x0 to x1. Waiting is drawn to scale as long as
-// all of it takes at most half as long as what ran; the shortest waits are
-// kept first.
+// newAxis returns an axis for spans from x0 to x1. Idle intervals are drawn to
+// scale, the shortest first, up to half of the busy time in total.
 func newAxis(spans []span, x0, x1 float64) axis {
 	busy := union(spans)
 	var ran time.Duration
@@ -71,7 +71,7 @@ func newAxis(spans []span, x0, x1 float64) axis {
 	return a
 }
 
-// union is when anything ran at all, in order, from the run's start on.
+// union returns the intervals in which anything ran, in order, from the start.
 func union(spans []span) []piece {
 	all := make([]piece, 1, len(spans)+1) // the first is the start itself
 	for _, s := range spans {
@@ -90,8 +90,8 @@ func union(spans []span) []piece {
 	return merged
 }
 
-// longestKept is the length up to which waits are drawn to scale, so that
-// together they stay within the budget.
+// longestKept returns the length up to which idle intervals are drawn to scale, so
+// that they stay within the budget in total.
 func longestKept(waits []time.Duration, budget time.Duration) time.Duration {
 	sorted := slices.Sorted(slices.Values(waits))
 	longest := time.Duration(-1)
@@ -109,7 +109,7 @@ func longestKept(waits []time.Duration, budget time.Duration) time.Duration {
 	return longest
 }
 
-// x is where a moment of run time stands.
+// x returns the coordinate of a run time.
 func (a axis) x(d time.Duration) float64 {
 	p := a.pieces[0]
 	for _, next := range a.pieces {
@@ -120,7 +120,7 @@ func (a axis) x(d time.Duration) float64 {
 	return p.x + float64(min(d, p.to)-p.from)*a.scale
 }
 
-// tick is a round moment on the axis.
+// A tick is a round run time on the axis.
 type tick struct {
 	x    float64
 	text string
@@ -138,7 +138,7 @@ var steps = []time.Duration{
 	5 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour,
 }
 
-// ticks are round moments, at least room pixels apart and from any break.
+// ticks returns round run times at least room pixels apart and from any break.
 func (a axis) ticks(room float64) []tick {
 	step := steps[len(steps)-1]
 	for _, s := range steps {
@@ -166,7 +166,7 @@ func (a axis) ticks(room float64) []tick {
 	return ticks
 }
 
-// moment writes run time as precisely as the step between ticks needs it.
+// moment formats a run time as precisely as the distance of ticks requires.
 func moment(d, step time.Duration) string {
 	if d == 0 {
 		return "0"
@@ -186,4 +186,19 @@ func moment(d, step time.Duration) string {
 		s = "0" + s
 	}
 	return trim(float64(d/time.Minute), 0) + ":" + s
+}
+
+// trim returns f with at most that many decimals.
+func trim(f float64, decimals int) string {
+	s := strconv.FormatFloat(f, 'f', decimals, 64)
+	if decimals == 0 {
+		return s
+	}
+	for s[len(s)-1] == '0' {
+		s = s[:len(s)-1]
+	}
+	if s[len(s)-1] == '.' {
+		s = s[:len(s)-1]
+	}
+	return s
 }

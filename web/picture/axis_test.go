@@ -105,18 +105,6 @@ func TestMoments(t *testing.T) {
 	}
 }
 
-func TestDurations(t *testing.T) {
-	t.Parallel()
-	for d, want := range map[time.Duration]string{
-		0: "0 ms", 300 * time.Microsecond: "0.3 ms", 9960 * time.Microsecond: "10 ms", 44 * ms: "44 ms", 100 * ms: "100 ms",
-		1280 * ms: "1.28 s", 2 * time.Second: "2 s", 12340 * ms: "12.3 s", 94 * time.Second: "1:34 min",
-	} {
-		if got := duration(d); got != want {
-			t.Errorf("duration(%v) = %q, want %q", d, got, want)
-		}
-	}
-}
-
 // A lane's total is of all its spans, also of those drawn as one bar.
 func TestBarsStayFew(t *testing.T) {
 	t.Parallel()
@@ -141,12 +129,12 @@ func TestBarsStayFew(t *testing.T) {
 }
 
 // Authority only narrows: no strand is wider at its agent than at the app, and
-// what is lent is thinner than what it branches off.
+// a delegated strand is thinner than the one that it branches off.
 func TestStrandsNarrow(t *testing.T) {
 	t.Parallel()
-	one, all, lent := row{}, row{wild: true}, row{lent: true}
-	if !(strandApp > all.thickness() && all.thickness() > one.thickness() && one.thickness() > lent.thickness()) {
-		t.Errorf("app %v, any patient %v, one patient %v, lent %v", strandApp, all.thickness(), one.thickness(), lent.thickness())
+	one, all, delegated := row{}, row{wild: true}, row{delegated: true}
+	if !(strandApp > all.thickness() && all.thickness() > one.thickness() && one.thickness() > delegated.thickness()) {
+		t.Errorf("app %v, any patient %v, one patient %v, delegated %v", strandApp, all.thickness(), one.thickness(), delegated.thickness())
 	}
 }
 

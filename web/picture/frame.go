@@ -5,15 +5,16 @@ import (
 	"github.com/devonartis/medassist-go/tools"
 )
 
-// Encounter is the frame of an encounter: the catalogue's ceiling and, for each
-// category of tools, the scopes that its agent is spawned with or may be lent.
+// Encounter returns the frame of an encounter: the catalogue's ceiling and, for
+// each category of tools, the scopes that its agent registers with or may obtain
+// by delegation.
 func Encounter(id, app string) Frame {
-	anyone := patient.MustParseID("anyone") // strands are told apart by resource
+	anyone := patient.MustParseID("anyone") // strands are identified by resource
 	f := Frame{ID: id, App: app, Ceiling: tools.Ceiling()}
 	for _, c := range tools.Categories() {
 		plan := Plan{Category: string(c), Scopes: tools.AgentScopes(c, anyone)}
 		if c == tools.Prescription {
-			plan.Lent = []string{tools.DelegatedScope(anyone)}
+			plan.Delegated = []string{tools.DelegatedScope(anyone)}
 		}
 		f.Lanes = append(f.Lanes, plan)
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 )
 
-// Frame is what is drawn before the first event: who may be given what. It
+// A Frame is drawn before the first event: the scopes that each agent may get. It
 // fixes the layout for the whole run.
 type Frame struct {
 	ID      string // prefix of element IDs: set it where a page shows several pictures
@@ -15,111 +15,111 @@ type Frame struct {
 	Lanes   []Plan // from top to bottom
 }
 
-// Plan is a lane: one category's agent and the scopes it may come to hold. Of
-// a scope only action, resource and whether the identifier is "*" count here.
+// A Plan describes a lane: the agent of a category and the scopes that it may
+// hold. Of a scope's identifier, it matters only whether it is "*".
 type Plan struct {
-	Category string
-	Scopes   []string // held from its birth
-	Lent     []string // held only by delegation
+	Category  string
+	Scopes    []string // held from its registration
+	Delegated []string // obtained by delegation only
 }
 
-// Picture is a run's authority as it stands after the events applied so far.
+// A Picture is the state of a run's credentials after the events applied so far.
 // It is not safe for concurrent use.
 type Picture struct {
 	Frame   Frame
-	Still   bool // set for a replay: its times are past, so nothing may run down
+	Still   bool // set for a replay: remaining lifetimes are not counted down
 	Patient Patient
 	Lanes   []Lane // one for each of the frame's
 	Refused []RefusedDelegation
-	Broker  string // why the broker is out of reach, or empty
+	Broker  string // why the broker is unreachable, or empty
 	Stopped string // what stopped the run before its end, or empty
 	Ended   *trace.Complete
 	Now     time.Time // of the last event
 	Seq     int64     // of the last event
 }
 
-// Patient is whom the run is about.
+// A Patient is the patient of the run.
 type Patient struct {
 	ID      string
 	Unknown bool // the records have no such patient
 }
 
-// Lane is what one category's agent holds and has tried.
+// A Lane holds the credentials and calls of one category's agent.
 type Lane struct {
 	Plan
-	Agent Credential // its own token
-	Lent  Credential // the token it holds by delegation
-	Calls []Call
+	Agent     Credential // its own token
+	Delegated Credential // the token that it obtained by delegation
+	Calls     []Call
 }
 
-// Credential is one token's life. A renewed token is the same credential.
+// A Credential is a token's state over its lifetime. A renewed token is the same
+// credential.
 type Credential struct {
 	State    State
 	AgentID  string
 	SPIFFEID string
 	Scope    []string
-	From     string // of a lent one: the delegator's category
+	From     string // category of the delegator, if delegated
 	Issued   time.Time
 	Expires  time.Time
 	Renewals int
 	Proof    Proof
-	Trouble  string // what failed while it was renewed or released
+	Problem  string // what failed during renewal or release
 	Seq      int64  // of the event that last changed it
 }
 
-// State is where a credential is in its life.
+// A State is the state of a credential.
 type State string
 
 // The states. A credential that is [Alive] past its expiry is drawn as [Expired].
 const (
 	Absent   State = ""         // not issued yet
 	Alive    State = "alive"    // issued, and not known to have ended
-	Expired  State = "expired"  // its time ran out
-	Revoked  State = "revoked"  // the broker refuses it, before its time, though nobody gave it back
-	Released State = "released" // given back
+	Expired  State = "expired"  // expired
+	Revoked  State = "revoked"  // rejected by the broker before its expiry, and not released
+	Released State = "released" // released
 	Denied   State = "denied"   // the broker refused to issue it
-	Failed   State = "failed"   // it was not issued, for a reason that is no refusal
+	Failed   State = "failed"   // not issued because of an error
 )
 
-// Proof is the broker's word on an ended token.
+// A Proof is the broker's validation of an ended token.
 type Proof string
 
 // The proofs.
 const (
-	Unproven   Proof = ""
-	ProvenDead Proof = "proven dead"
-	StillValid Proof = "still valid" // it was given back, and the broker accepts it
+	Unconfirmed      Proof = ""
+	ConfirmedRevoked Proof = "confirmed revoked"
+	StillValid       Proof = "still valid" // released, but accepted by the broker
 )
 
-// Call is a tool call that came to a check.
+// A Call is a tool call that was allowed or denied.
 type Call struct {
-	Seq       int64
-	Tool      string
-	PatientID string
-	Lent      bool // made with the delegated token
-	Required  []string
-	Missing   []string        // of a refused one, where scope was the reason
-	RefusedBy trace.RefusedBy // empty: it was allowed
-	Dead      State           // its token's state, where that was the reason
-	Reason    string
+	Seq        int64
+	Tool       string
+	PatientID  string
+	Delegated  bool // made with the delegated token
+	Required   []string
+	Missing    []string        // scopes, if that is why it was denied
+	RefusedBy  trace.RefusedBy // empty: it was allowed
+	TokenState State           // state of its token, if that is why it was denied
+	Reason     string
 }
 
 // Allowed reports whether the call reached the records and was answered.
 func (c Call) Allowed() bool { return c.RefusedBy == "" }
 
-// RefusedDelegation is authority that one agent tried to hand on and that the
-// broker kept back.
+// A RefusedDelegation is a delegation that was denied.
 type RefusedDelegation struct {
 	Seq    int64
 	From   string // category; empty when the delegator is not in the picture
 	To     string
 	Scope  []string
-	Tool   string // the call that needed it, which was not made
+	Tool   string // whose call required it and was not made
 	By     trace.RefusedBy
 	Reason string
 }
 
-// New is the picture before the first event: every lane reserved, none taken.
+// New returns the picture before the first event.
 func New(f Frame) *Picture {
 	p := &Picture{Frame: f, Lanes: make([]Lane, len(f.Lanes))}
 	for i, plan := range f.Lanes {
@@ -128,13 +128,12 @@ func New(f Frame) *Picture {
 	return p
 }
 
-// Counts is the picture in numbers, one for each of the five meanings.
+// Counts holds the numbers of the legend.
 type Counts struct {
 	Allowed, Denied, Delegated, Alive, Ended int
 }
 
-// Counts adds up what is drawn. Refused delegations and refused agents are
-// among the denied.
+// Counts counts what is drawn. Denied delegations and agents count as denied.
 func (p *Picture) Counts() Counts {
 	n := Counts{Denied: len(p.Refused)}
 	for _, l := range p.Lanes {
@@ -145,10 +144,10 @@ func (p *Picture) Counts() Counts {
 				n.Denied++
 			}
 		}
-		if l.Lent.issued() {
+		if l.Delegated.issued() {
 			n.Delegated++
 		}
-		for _, c := range []Credential{l.Agent, l.Lent} {
+		for _, c := range []Credential{l.Agent, l.Delegated} {
 			switch c.StateAt(p.Now) {
 			case Alive:
 				n.Alive++
@@ -162,25 +161,25 @@ func (p *Picture) Counts() Counts {
 	return n
 }
 
-// Credential is the token that id names, as it stands; the zero Credential for
-// a category that has no lane.
+// Credential returns the credential that id names, and the zero Credential if its
+// category has no lane.
 func (p *Picture) Credential(id trace.Credential) Credential {
 	switch l := p.lane(id.Category); {
 	case l == nil:
 		return Credential{}
 	case id.Delegated:
-		return l.Lent
+		return l.Delegated
 	default:
 		return l.Agent
 	}
 }
 
-// issued reports whether there ever was such a token.
+// issued reports whether the token was ever issued.
 func (c Credential) issued() bool {
 	return c.State != Absent && c.State != Denied && c.State != Failed
 }
 
-// StateAt is the state at a time: a living token past its expiry is expired.
+// StateAt returns the state at a time: an active token past its expiry is expired.
 func (c Credential) StateAt(now time.Time) State {
 	if c.State == Alive && !now.Before(c.Expires) {
 		return Expired

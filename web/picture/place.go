@@ -2,31 +2,32 @@ package picture
 
 import (
 	"fmt"
+	"github.com/devonartis/medassist-go/internal/text"
 	"strconv"
 	"time"
 
 	"github.com/devonartis/medassist-go/trace"
 )
 
-// What both layouts share: lanes from top to bottom, and how a credential is
-// turned into something drawn.
+// This file holds what both layouts share: lanes from top to bottom, and how
+// credentials are drawn.
 
-// placed is a lane with its heights.
+// placed is a lane with its vertical positions.
 type placed struct {
 	Lane
-	rows []row
-	y    float64   // of its top
-	mid  []float64 // of each row
-	loan float64   // middle of the room below for what it lends, or 0
+	rows       []row
+	y          float64   // of its top
+	mid        []float64 // of each row
+	delegation float64   // middle of the space below for its delegation, or 0
 }
 
-// metrics are the heights that a layout gives to things.
+// metrics are the heights of a layout.
 type metrics struct {
-	top   float64 // of the first lane
-	head  float64 // a lane's own line: ring, name, state
-	pitch float64 // from row to row
-	gap   float64 // between lanes
-	loan  float64 // more above a lane that is lent something
+	top        float64 // of the first lane
+	head       float64 // a lane's own line: ring, name, state
+	pitch      float64 // from row to row
+	gap        float64 // between lanes
+	delegation float64 // additional space above a lane that receives a delegation
 }
 
 func newScene(p *Picture, class string, m metrics) *scene {
@@ -37,9 +38,9 @@ func newScene(p *Picture, class string, m metrics) *scene {
 	s := &scene{p: p, id: id + "-" + class, class: "picture-" + class, title: p.Title(), desc: p.Description()}
 	y := m.top
 	for i, l := range p.Lanes {
-		if len(l.Plan.Lent) > 0 && i > 0 {
-			s.lanes[i-1].loan = y + m.loan/2 - 1
-			y += m.loan
+		if len(l.Plan.Delegated) > 0 && i > 0 {
+			s.lanes[i-1].delegation = y + m.delegation/2 - 1
+			y += m.delegation
 		}
 		x := placed{Lane: l, rows: l.rows(p), y: y}
 		y += m.head
@@ -54,12 +55,12 @@ func newScene(p *Picture, class string, m metrics) *scene {
 	return s
 }
 
-// stem finds the strand from which a loan branches off: the delegator's, or,
-// before there is one, that of the lane that plans to hold the same scope.
+// stem returns the strand from which a delegation branches off: the delegator's
+// or, before there is one, that of the lane planned to hold the same scope.
 func (s *scene) stem(category, key string) (l placed, y float64, ok bool) {
 	for _, l := range s.lanes {
 		for i, r := range l.rows {
-			if r.key == key && !r.lent && (category == "" || l.Category == category) {
+			if r.key == key && !r.delegated && (category == "" || l.Category == category) {
 				return l, l.mid[i], true
 			}
 		}
@@ -67,8 +68,8 @@ func (s *scene) stem(category, key string) (l placed, y float64, ok bool) {
 	return placed{}, 0, false
 }
 
-// keptBack is what the broker refused of a lane's delegations, oldest first.
-func (s *scene) keptBack(l placed) []RefusedDelegation {
+// deniedDelegations returns the lane's delegations that were denied, oldest first.
+func (s *scene) deniedDelegations(l placed) []RefusedDelegation {
 	var kept []RefusedDelegation
 	for _, d := range s.p.Refused {
 		if d.From == l.Category {
@@ -78,7 +79,7 @@ func (s *scene) keptBack(l placed) []RefusedDelegation {
 	return kept
 }
 
-// fresh marks what the last event changed, so that motion can say so.
+// fresh returns the class of what the last event changed, which is animated.
 func (s *scene) fresh(seq int64) string {
 	if seq != 0 && seq == s.p.Seq {
 		return "pic-new"
@@ -86,7 +87,8 @@ func (s *scene) fresh(seq int64) string {
 	return ""
 }
 
-// life is a credential's sign: a ring that runs down, or the sign of its end.
+// life draws a credential's sign: a ring that shows its remaining lifetime, or the
+// sign of an ended credential.
 func (s *scene) life(x, y, r float64, c Credential) {
 	fresh := s.fresh(c.Seq)
 	switch c.look(s.p.Now) {
@@ -97,20 +99,20 @@ func (s *scene) life(x, y, r float64, c Credential) {
 		s.shape("pic-ring-ghost", "", circle(x, y, r))
 	case failed:
 		if c.State == Failed {
-			s.shape("pic-ring-ghost", c.Trouble, circle(x, y, r))
+			s.shape("pic-ring-ghost", c.Problem, circle(x, y, r))
 			return
 		}
-		s.mark(x, y, signDenied, classes("pic-mark pic-denied", fresh), c.Trouble)
+		s.mark(x, y, signDenied, classes("pic-mark pic-denied", fresh), c.Problem)
 	default:
 		s.mark(x, y, signEnded, classes("pic-mark pic-ended", fresh), c.sentence(s.p.Now))
 	}
 }
 
-// state is how a credential is doing, in a word, with its time to live.
+// state returns a credential's state with its remaining lifetime.
 func (s *scene) state(c Credential) []word {
 	look := c.look(s.p.Now)
 	if c.Proof == StillValid {
-		look = failed // what was to be dead and is not, must be seen
+		look = failed // a released token that is still valid must stand out
 	}
 	status := word{text: c.Status(s.p.Now), class: classes("pic-state", "pic-"+string(look), s.fresh(c.Seq))}
 	if c.StateAt(s.p.Now) != Alive {
@@ -118,10 +120,10 @@ func (s *scene) state(c Credential) []word {
 	}
 	t := c.ttl(s.p.Now)
 	status.ttl, status.then = &t, string(Expired)
-	return []word{status, {text: clock(c.Expires.Sub(s.p.Now)), class: "pic-ttl", ttl: &t}}
+	return []word{status, {text: text.Clock(c.Expires.Sub(s.p.Now)), class: "pic-ttl", ttl: &t}}
 }
 
-// legendItem is one of the five signs with its word and how often it is drawn.
+// legendItem draws one of the five signs with its word and count.
 func (s *scene) legendItem(x, y float64, is sign, n int) {
 	none := ""
 	if n == 0 {
@@ -132,7 +134,7 @@ func (s *scene) legendItem(x, y float64, is sign, n int) {
 		text: string(is) + " " + strconv.Itoa(n), count: is})
 }
 
-// outcome is the run's end in a few words.
+// outcome returns how the run ended in a few words.
 func (p *Picture) outcome() string {
 	switch {
 	case p.Stopped != "":
@@ -140,16 +142,16 @@ func (p *Picture) outcome() string {
 	case p.Ended != nil && p.Ended.Outcome == trace.OutcomeInterrupted:
 		return "interrupted"
 	case p.Ended != nil && p.Ended.Unaccounted > 0:
-		return fmt.Sprintf("%s unaccounted for", count(p.Ended.Unaccounted, "token"))
+		return fmt.Sprintf("%s unaccounted for", text.Count(p.Ended.Unaccounted, "token"))
 	case p.Ended != nil && p.Ended.AllRevoked:
-		return "all tokens dead"
+		return "all tokens revoked"
 	case p.Broker != "":
-		return "broker out of reach"
+		return "broker unreachable"
 	}
 	return ""
 }
 
-// look is how a credential is drawn at a time.
+// look returns how a credential is drawn at a time.
 func (c Credential) look(now time.Time) look {
 	switch c.StateAt(now) {
 	case Alive:
@@ -164,15 +166,15 @@ func (c Credential) look(now time.Time) look {
 	return ghost
 }
 
-// dies is when a living credential will end by itself, in Unix milliseconds.
-func (c Credential) dies(now time.Time) int64 {
+// expires returns when an active credential expires, in Unix milliseconds, or 0.
+func (c Credential) expires(now time.Time) int64 {
 	if c.StateAt(now) != Alive {
 		return 0
 	}
 	return c.Expires.UnixMilli()
 }
 
-// past is the class of a sign whose credential has ended.
+// past returns the class of a sign whose credential has ended.
 func (l look) past() string {
 	if l == ended || l == severed {
 		return "pic-past"
@@ -188,19 +190,19 @@ func (c Credential) ttl(now time.Time) ttl {
 	return t
 }
 
-// stops reports whether a strand breaks off before it reaches the agent.
+// stops reports whether a strand ends before it reaches the agent.
 func (l look) stops() bool { return l == severed || l == failed }
 
-// lends is what a loan narrows, in a few words.
-func (r row) lends(to, from placed) string {
+// delegates returns how a delegation narrows the scopes, in a few words.
+func (r row) delegates(to, from placed) string {
 	verb := "delegates"
 	if r.look != alive {
 		verb = "delegated"
 	}
-	return fmt.Sprintf("%s %d of %d", verb, len(to.Lent.Scope), len(from.Agent.Scope))
+	return fmt.Sprintf("%s %d of %d", verb, len(to.Delegated.Scope), len(from.Agent.Scope))
 }
 
-// obstacles is what a row's refused calls ran into, in a few characters.
+// obstacles returns why a row's calls were denied, in a few characters.
 func (s stop) obstacles() string {
 	if s.n > 1 {
 		return s.text + " ×" + strconv.Itoa(s.n)
@@ -208,7 +210,7 @@ func (s stop) obstacles() string {
 	return s.text
 }
 
-// obstacle is what was kept back, in the words of its mark.
+// obstacle returns what was denied, as its mark shows it.
 func (s *scene) obstacle(kept []RefusedDelegation) string {
 	text := "broker: " + cut(kept[len(kept)-1].wanted(s.p.Patient.ID), 14)
 	if len(kept) > 1 {

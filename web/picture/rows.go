@@ -9,59 +9,60 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 )
 
-// A lane is shown as rows, one for each scope that it may come to hold. A row
-// says what there is to see and not where: both layouts draw the same rows.
+// A lane is shown as rows, one for each scope that it may hold. A row has no
+// coordinates: both layouts draw the same rows.
 
-// look is how a strand is drawn; it is also its class in the stylesheet.
+// A look is how a strand is drawn. It is also its class in the stylesheet.
 type look string
 
 const (
 	ghost   look = "ghost"  // reserved, not issued
-	alive   look = "alive"  // issued and living
+	alive   look = "alive"  // issued and active
 	ended   look = "ended"  // released or expired: faded and crossed out
 	severed look = "cut"    // revoked: cut at the agent's edge
-	failed  look = "failed" // asked for and refused by the broker
+	failed  look = "failed" // requested and refused by the broker
 )
 
 type row struct {
-	label string
-	wild  bool // the identifier stays "*", so the strand does not taper
-	lent  bool
-	look  look
-	pass  *pass
-	stops [2]stop // at the gate, at the records
-	key   string
-	seq   int64 // of the event that last changed the strand
-	dies  int64 // when an alive one expires, Unix milliseconds
+	label     string
+	wild      bool // the identifier stays "*", so the strand does not taper
+	delegated bool
+	look      look
+	pass      *pass
+	stops     [2]stop // at the gate, at the records
+	key       string
+	seq       int64 // of the event that last changed the strand
+	expires   int64 // when an alive one expires, Unix milliseconds
 }
 
-// pass is what went through the gate on a strand.
+// A pass is an allowed call on a strand.
 type pass struct {
-	tool string // the last one; empty on a strand that a call needed besides its first
+	tool string // the last one; empty on further strands of the same call
 	more string // "×2", "+1" or nothing
 	n    int
 	seq  int64
 }
 
-// stop is what was refused on a strand, at one place.
+// A stop is a denied call on a strand, at one place.
 type stop struct {
 	by   trace.RefusedBy
-	text string // what the last one ran into
+	text string // why the last one was denied
 	n    int
 	seq  int64
 }
 
-// The places of a row's stops. What a broker refuses is stopped at the gate.
+// The places of a row's stops. A denial by the broker is drawn at the gate.
 const (
 	atGate = iota
 	atRecords
 )
 
-// rows lays out a lane: what is lent first, since it comes from the lane above.
+// rows returns the rows of a lane, delegated scopes first, since they come from the
+// lane above.
 func (l Lane) rows(p *Picture) []row {
 	var rows []row
-	for _, scope := range l.Plan.Lent {
-		rows = append(rows, strand(scope, l.Lent, true, p))
+	for _, scope := range l.Plan.Delegated {
+		rows = append(rows, strand(scope, l.Delegated, true, p))
 	}
 	for _, scope := range l.Scopes {
 		rows = append(rows, strand(scope, l.Agent, false, p))
@@ -76,9 +77,9 @@ func (l Lane) rows(p *Picture) []row {
 	return rows
 }
 
-// strand is the row for a planned scope, filled by what the credential holds.
-func strand(plan string, c Credential, lent bool, p *Picture) row {
-	r := row{key: resource(plan), label: resource(plan), lent: lent, look: ghost,
+// strand returns the row of a planned scope with the state of the credential.
+func strand(plan string, c Credential, delegated bool, p *Picture) row {
+	r := row{key: resource(plan), label: resource(plan), delegated: delegated, look: ghost,
 		wild: identifier(plan) == wire.Wildcard, seq: c.Seq}
 	if r.wild {
 		r.label = plan
@@ -94,7 +95,7 @@ func strand(plan string, c Credential, lent bool, p *Picture) row {
 	r.wild = identifier(c.Scope[held]) == wire.Wildcard
 	switch c.StateAt(p.Now) {
 	case Alive:
-		r.look, r.dies = alive, c.dies(p.Now)
+		r.look, r.expires = alive, c.expires(p.Now)
 	case Released, Expired:
 		r.look = ended
 	case Revoked:
@@ -103,12 +104,12 @@ func strand(plan string, c Credential, lent bool, p *Picture) row {
 	return r
 }
 
-// letPass puts an allowed call on every strand that it needed, and its name on
+// letPass adds an allowed call to every strand that it required, with its name on
 // the first.
 func letPass(rows []row, c Call) {
 	tool := c.Tool
 	for _, need := range c.Required {
-		i := find(rows, need, c.Lent)
+		i := find(rows, need, c.Delegated)
 		if i < 0 {
 			continue
 		}
@@ -121,7 +122,7 @@ func letPass(rows []row, c Call) {
 	}
 }
 
-// add counts in what passed on the strand before.
+// add adds the calls that passed on the strand before.
 func (p *pass) add(before pass) {
 	p.n += before.n
 	switch {
@@ -135,11 +136,11 @@ func (p *pass) add(before pass) {
 	}
 }
 
-// stopAt puts a refused call on the strand that it would have needed.
+// stopAt adds a denied call to the strand that it would have required.
 func stopAt(rows []row, c Call, p *Picture) {
 	i := -1
 	for _, need := range slices.Concat(c.Missing, c.Required) {
-		if i = find(rows, need, c.Lent); i >= 0 {
+		if i = find(rows, need, c.Delegated); i >= 0 {
 			break
 		}
 	}
@@ -157,15 +158,14 @@ func stopAt(rows []row, c Call, p *Picture) {
 		text: c.obstacle(p.Patient.ID)}
 }
 
-// find is the row of a scope's resource, held in the way asked for if there is
-// one.
-func find(rows []row, scope string, lent bool) int {
+// find returns the row of a scope's resource, preferably one held in the given way.
+func find(rows []row, scope string, delegated bool) int {
 	match := -1
 	for i, r := range rows {
 		if r.key != resource(scope) {
 			continue
 		}
-		if match < 0 || r.lent == lent {
+		if match < 0 || r.delegated == delegated {
 			match = i
 		}
 	}

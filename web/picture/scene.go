@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// A scene is a picture with coordinates: flat lists of simple things, painted
-// in this order. Units are those of the viewBox, one CSS pixel at the size
-// that the layout is made for.
+// A scene is a picture with coordinates: flat lists of elements, painted in this
+// order. Units are those of the viewBox, one CSS pixel at the size that the layout
+// is made for.
 type scene struct {
 	p           *Picture
 	id          string // unique on the page
@@ -26,23 +26,23 @@ type scene struct {
 	end   float64 // bottom of the lowest lane
 }
 
-// fade is a horizontal gradient from the app's colour to a category's.
+// A fade is a horizontal gradient from the app's color to a category's.
 type fade struct {
 	id       string
 	from, to string // classes of its stops
 	x0, x1   float64
 }
 
-// shape is a filled or stroked path.
+// A shape is a filled or stroked path.
 type shape struct {
 	path    string
 	class   string
 	fill    string // ID of a fade, or empty
-	hint    string // what a pointer reads
+	hint    string // its tooltip
 	expires int64  // Unix milliseconds, if it fades when a token expires
 }
 
-// label is a line of text.
+// A label is a line of text.
 type label struct {
 	x, y   float64
 	text   string
@@ -51,18 +51,18 @@ type label struct {
 	more   []word
 
 	expires int64 // as a shape's
-	count   sign  // set when the text ends in how often a sign is drawn
+	count   sign  // set if the text ends in the count of a sign
 }
 
-// word goes on in a label, in a style of its own.
+// A word continues a label in a style of its own.
 type word struct {
 	text  string
 	class string
-	ttl   *ttl   // set when the text is about a time to live
-	then  string // what it says when that is over
+	ttl   *ttl   // set if the text shows a remaining lifetime
+	then  string // the text after expiry
 }
 
-// ring is a token's time to live as a circle that runs down.
+// A ring shows a token's remaining lifetime as an arc.
 type ring struct {
 	x, y, r float64
 	class   string
@@ -70,13 +70,13 @@ type ring struct {
 	hint    string
 }
 
-// ttl is a stretch of life, for the page's script to let run down.
+// A ttl is a lifetime that the page's script counts down.
 type ttl struct {
 	issued, expires int64 // Unix milliseconds
 	left            float64
 }
 
-// mark is one of the five signs.
+// A mark is one of the five signs.
 type mark struct {
 	x, y  float64
 	sign  sign
@@ -84,7 +84,7 @@ type mark struct {
 	hint  string
 }
 
-// sign is a meaning; it is also its class in the stylesheet.
+// A sign is a meaning. It is also its class in the stylesheet.
 type sign string
 
 const (
@@ -113,13 +113,13 @@ func (s *scene) textEnd(x, y float64, class, text string) {
 	s.labels = append(s.labels, label{x: x, y: y, class: class, text: text, anchor: "end"})
 }
 
-// say adds a label that fades by itself when the credential expires.
+// say adds a label that fades when the credential expires.
 func (s *scene) say(expires int64, l label) {
 	l.expires = expires
 	s.labels = append(s.labels, l)
 }
 
-// living adds shapes that fade by themselves when the credential expires.
+// living adds shapes that fade when the credential expires.
 func (s *scene) living(expires int64, shapes ...shape) {
 	for _, x := range shapes {
 		x.expires = expires
@@ -135,12 +135,12 @@ func (s *scene) mark(x, y float64, is sign, class, hint string) {
 	s.marks = append(s.marks, mark{x: x, y: y, sign: is, class: class, hint: hint})
 }
 
-// num writes a coordinate with at most one decimal.
+// num formats a coordinate with at most one decimal.
 func num(f float64) string {
 	return strconv.FormatFloat(math.Round(f*10)/10, 'f', -1, 64)
 }
 
-// path writes SVG path data; its arguments are commands and coordinates.
+// path returns SVG path data from commands and coordinates.
 func path(parts ...any) string {
 	var b strings.Builder
 	bare := true // no space is needed before a number
@@ -167,14 +167,14 @@ func path(parts ...any) string {
 	return b.String()
 }
 
-// ribbon flows from x0 to x1; at each end it is centred on y and h thick.
+// ribbon returns a band from x0 to x1; at each end it is centered on y and h thick.
 func ribbon(x0, y0, h0, x1, y1, h1 float64) string {
 	m := (x0 + x1) / 2
 	return path("M", x0, y0-h0/2, "C", m, y0-h0/2, m, y1-h1/2, x1, y1-h1/2,
 		"V", y1+h1/2, "C", m, y1+h1/2, m, y0+h0/2, x0, y0+h0/2, "Z")
 }
 
-// bar is a rectangle, its corners rounded by r.
+// bar returns a rectangle with corners of radius r.
 func bar(x, y, w, h, r float64) string {
 	if r == 0 {
 		return path("M", x, y, "h", w, "v", h, "h", -w, "Z")
@@ -183,26 +183,26 @@ func bar(x, y, w, h, r float64) string {
 		"h", 2*r-w, "a", r, r, 0, 0, 1, -r, -r, "v", 2*r-h, "a", r, r, 0, 0, 1, r, -r, "Z")
 }
 
-// dash is the offset that hides the share of a circle that is gone; the
-// circle's pathLength is 100.
+// dash returns the offset that hides the elapsed share of a circle with a
+// pathLength of 100.
 func (t ttl) dash() string { return num(100 * (1 - t.left)) }
 
 func circle(x, y, r float64) string {
 	return path("M", x-r, y, "a", r, r, 0, 1, 1, 2*r, 0.0, "a", r, r, 0, 1, 1, -2*r, 0.0, "Z")
 }
 
-// slash crosses out a circle of radius r around the origin.
+// slash returns a line across a circle of radius r around the origin.
 func slash(r float64) string { return path("M", -.9*r, .9*r, "L", .9*r, -.9*r) }
 
-// monoWidth is the room that text takes at 12 px in a monospaced face.
+// monoWidth returns the width of text at 12 px in a monospaced font.
 func monoWidth(s string) float64 { return 7.25 * float64(len([]rune(s))) }
 
 func at(x, y float64) string { return "translate(" + num(x) + " " + num(y) + ")" }
 
-// textWidth is the room that text takes at 12 px in the page's own face.
+// textWidth returns the width of text at 12 px in the page's font.
 func textWidth(s string) float64 { return 6.6 * float64(len([]rune(s))) }
 
-// classes joins class names, leaving out the empty ones.
+// classes joins the class names that are not empty.
 func classes(names ...string) string {
 	var kept []string
 	for _, n := range names {

@@ -195,15 +195,15 @@ func TestWhatIsDrawn(t *testing.T) {
 		run       string
 		want, not []string
 	}{
-		{"empty", []string{"pic-ring-ghost", ">not spawned</tspan>"}, []string{"pic-pass", "pic-stop", `class="pic-ring pic-alive`}},
+		{"empty", []string{"pic-ring-ghost", ">not created</tspan>"}, []string{"pic-pass", "pic-stop", `class="pic-ring pic-alive`}},
 		{"spawning", []string{`class="pic-ring pic-alive`, ">alive</tspan>", "data-expires"}, []string{"pic-pass", "pic-stop"}},
 		{"midway", []string{`pic-loan pic-alive`, "delegates 1 of 4", ">get_lab_results", "read:formulary:*"}, []string{"pic-stop", "pic-ended\""}},
-		{"full", []string{">proven dead</tspan>", "all tokens dead", `data-clock="still"`, "+1"}, []string{`class="pic-ring pic-alive`, "pic-stop"}},
+		{"full", []string{">confirmed revoked</tspan>", "all tokens revoked", `data-clock="still"`, "+1"}, []string{`class="pic-ring pic-alive`, "pic-stop"}},
 		{"cross-patient", []string{`class="pic-stopped pic-new" x=`, ">P-2187", "Denied by the gate"}, []string{"pic-loan pic-alive"}},
 		{"over-reach", []string{"pic-broken", "broker: write:billing"}, []string{"pic-loan pic-alive"}},
 		{"kill-switch", []string{"pic-severed", ">revoked</tspan>", ">revoked", "pic-loan pic-cut"}, []string{"pic-loan pic-alive"}},
 		{"unknown-patient", []string{"not in the records"}, []string{"pic-stop"}},
-		{"no-broker", []string{"stopped: broker failed", "not spawned"}, []string{"pic-pass", "pic-stop"}},
+		{"no-broker", []string{"stopped: broker failed", "not created"}, []string{"pic-pass", "pic-stop"}},
 		{"not-issued", []string{"pic-strand pic-failed", ">not issued</tspan>"}, []string{"pic-severed\" d"}},
 		{"records-refuse", []string{"Denied by the records", ">not held"}, []string{"Denied by the gate"}},
 		{"short-life", []string{">expired", ">expired</tspan>"}, []string{">revoked"}},
@@ -228,14 +228,14 @@ func TestWhatIsDrawn(t *testing.T) {
 func TestWords(t *testing.T) {
 	t.Parallel()
 	for run, want := range map[string][]string{
-		"empty":           {"The operator lets the app medassist hold at most 9 scopes", "Clinical agent: not spawned."},
-		"midway":          {"Delegated by the clinical agent to prescription: write:prescriptions:P-1042. Alive, 1:00 to live.", "Allowed: get_lab_results for P-1042, by read:labs:P-1042."},
-		"full":            {"released and proven dead, renewed 1 time", "All 4 tokens proven dead by the broker."},
+		"empty":           {"The app medassist has a ceiling of 9 scopes", "Clinical agent: not created."},
+		"midway":          {"Delegated by the clinical agent to prescription: write:prescriptions:P-1042. Alive, expires in 1:00.", "Allowed: get_lab_results for P-1042, by read:labs:P-1042."},
+		"full":            {"released, confirmed by the broker, renewed 1 time", "Tokens confirmed revoked: 4 of 4."},
 		"cross-patient":   {"Denied by the gate: get_patient_records for P-2187 needs read:records:P-2187."},
 		"over-reach":      {"Denied by the broker: the clinical agent may not delegate write:billing:P-1042 to the prescription agent. The delegator does not hold it. write_prescription was not called."},
 		"kill-switch":     {"Clinical agent spiffe://agentwrit.local/agent/medassist/r-7f3a/9f3c2a7b11d04e58: revoked."},
-		"no-broker":       {"The broker is out of reach: connection refused."},
-		"unknown-patient": {"The records do not know patient P-9999."},
+		"no-broker":       {"Broker unreachable: connection refused."},
+		"unknown-patient": {"Patient P-9999 is not in the records."},
 	} {
 		p := picture.New(picture.Encounter("", "medassist"))
 		for _, e := range history(t, run) {

@@ -4,12 +4,12 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/devonartis/medassist-go/internal/text"
 	"github.com/devonartis/medassist-go/trace"
 )
 
-// The tall layout, for a phone about 360 pixels wide. The ceiling is a trunk
-// that runs down the left side; strands leave it to the right, one by one, so
-// that it gets thinner on its way.
+// The tall layout is for a phone about 360 pixels wide. The ceiling is a trunk on
+// the left side, which strands leave to the right, so that it gets thinner.
 const (
 	tallWidth   = 360.0
 	tallFoot    = 56.0 // the legend, in two lines
@@ -19,12 +19,12 @@ const (
 	tallGate    = 230.0
 	tallRecords = 350.0
 	tallBend    = 8.0 // radius
-	tallLine    = 8.0 // from a row's middle down to its line; words stand on it
+	tallLine    = 8.0 // from a row's middle down to its baseline
 )
 
-var tallMetrics = metrics{top: 104, head: 30, pitch: 30, gap: 6, loan: 18}
+var tallMetrics = metrics{top: 104, head: 30, pitch: 30, gap: 6, delegation: 18}
 
-// phone is the tall layout at work.
+// phone draws the tall layout.
 type phone struct{ *scene }
 
 func tall(p *Picture) scene {
@@ -32,7 +32,7 @@ func tall(p *Picture) scene {
 	t.w, t.h = tallWidth, t.end+tallFoot
 	t.trunk()
 	for _, l := range t.lanes {
-		t.loan(l)
+		t.delegation(l)
 	}
 	for _, l := range t.lanes {
 		t.agent(l)
@@ -43,7 +43,7 @@ func tall(p *Picture) scene {
 	return *t.scene
 }
 
-// trunk is operator, app, and the strands from the app to every gate.
+// trunk draws the operator, the app, and the strands from the app to the gates.
 func (t phone) trunk() {
 	strands := 0
 	for _, l := range t.lanes {
@@ -71,7 +71,7 @@ func (t phone) trunk() {
 	x := tallTrunk + width - tallStrand/2
 	for _, l := range t.lanes {
 		for i, r := range l.rows {
-			if r.lent {
+			if r.delegated {
 				continue
 			}
 			t.strand(l, r, x, l.mid[i]+tallLine)
@@ -80,7 +80,7 @@ func (t phone) trunk() {
 	}
 }
 
-// strand leaves the trunk at x and runs to the gate at y.
+// strand draws a strand from the trunk at x to the gate at y.
 func (t phone) strand(l placed, r row, x, y float64) {
 	class := classes("pic-line", "pic-"+string(r.look), "pic-"+l.Category, t.fresh(r.seq))
 	end := tallAgent
@@ -97,30 +97,30 @@ func (t phone) strand(l placed, r row, x, y float64) {
 	if r.wild {
 		class += " pic-wild"
 	}
-	t.living(r.dies, trunk, shape{class: class, hint: r.label, path: path("M", tallAgent, y, "H", tallGate)})
+	t.living(r.expires, trunk, shape{class: class, hint: r.label, path: path("M", tallAgent, y, "H", tallGate)})
 }
 
-// agent is a lane's words, its upright and its part of the gate.
+// agent draws a lane's texts, its upright and its part of the gate.
 func (t phone) agent(l placed) {
-	look, dies := "pic-"+string(l.Agent.look(t.p.Now)), l.Agent.dies(t.p.Now)
+	look, expires := "pic-"+string(l.Agent.look(t.p.Now)), l.Agent.expires(t.p.Now)
 	y := l.y + tallMetrics.head/2 + 3
 	t.life(tallAgent+9, y, 8, l.Agent)
-	t.say(dies, label{x: tallAgent + 26, y: y + 5, anchor: "start", class: classes("pic-name", look), text: capital(l.Category)})
+	t.say(expires, label{x: tallAgent + 26, y: y + 5, anchor: "start", class: classes("pic-name", look), text: text.Capitalize(l.Category)})
 	t.labels = append(t.labels, label{x: tallWidth - tallTrunk, y: y + 5, anchor: "end", more: t.state(l.Agent)})
 	if len(l.rows) == 0 {
 		return
 	}
 	top, height := l.mid[0]-10, float64(len(l.rows)-1)*tallMetrics.pitch+22
-	t.living(dies, shape{class: classes("pic-agent", look, "pic-"+l.Category), hint: l.Agent.SPIFFEID, path: bar(tallAgent, top, 4, height, 2)})
+	t.living(expires, shape{class: classes("pic-agent", look, "pic-"+l.Category), hint: l.Agent.SPIFFEID, path: bar(tallAgent, top, 4, height, 2)})
 	t.shape("pic-gate", "", bar(tallGate, top, 6, height, 0))
 	t.shape("pic-records", "", bar(tallRecords, top, 6, height, 2))
 	for i, r := range l.rows {
 		x, class := tallAgent+8, classes("pic-scope", "pic-"+string(r.look))
-		if r.lent && l.Lent.issued() {
-			t.life(x+5, l.mid[i]-6, 5, l.Lent)
-			x, class = x+13, class+" pic-halo" // the loan passes behind it
+		if r.delegated && l.Delegated.issued() {
+			t.life(x+5, l.mid[i]-6, 5, l.Delegated)
+			x, class = x+13, class+" pic-halo" // the delegation passes behind it
 		}
-		t.say(r.dies, label{x: x, y: l.mid[i] - 2, anchor: "start", class: class, text: cut(r.label, 19)})
+		t.say(r.expires, label{x: x, y: l.mid[i] - 2, anchor: "start", class: class, text: cut(r.label, 19)})
 	}
 }
 
@@ -159,35 +159,35 @@ func (t phone) stopped(place int, y float64, r row, s stop) {
 	t.text(wall-width+7, y+4.2, classes("pic-stopped", fresh), text)
 }
 
-func (t phone) loan(l placed) {
+func (t phone) delegation(l placed) {
 	for i, r := range l.rows {
-		from, stem, ok := t.stem(l.Lent.From, r.key)
-		if !r.lent || !ok {
+		from, stem, ok := t.stem(l.Delegated.From, r.key)
+		if !r.delegated || !ok {
 			continue
 		}
 		stem, y := stem+tallLine, l.mid[i]+tallLine
 		look, fresh := "pic-"+string(r.look), t.fresh(r.seq)
 		const x = tallGate - 18
-		t.living(r.dies, shape{class: classes("pic-loan pic-loan-line", look, fresh),
+		t.living(r.expires, shape{class: classes("pic-loan pic-loan-line", look, fresh),
 			path: path("M", x-24, stem, "C", x+10, stem, x-10, y, x+14, y, "H", tallGate)})
-		if !l.Lent.issued() {
+		if !l.Delegated.issued() {
 			continue
 		}
-		t.mark(x-1, from.loan+4, signDelegated, classes("pic-mark pic-delegated", r.look.past(), fresh), "")
-		if len(t.keptBack(from)) == 0 {
-			t.say(r.dies, label{x: x - 12, y: from.loan + 8, anchor: "end", class: classes("pic-lends", look, fresh), text: r.lends(l, from)})
+		t.mark(x-1, from.delegation+4, signDelegated, classes("pic-mark pic-delegated", r.look.past(), fresh), "")
+		if len(t.deniedDelegations(from)) == 0 {
+			t.say(r.expires, label{x: x - 12, y: from.delegation + 8, anchor: "end", class: classes("pic-lends", look, fresh), text: r.delegates(l, from)})
 		}
 	}
 }
 
 func (t phone) refusals(l placed) {
-	kept := t.keptBack(l)
+	kept := t.deniedDelegations(l)
 	if len(kept) == 0 || len(l.mid) == 0 {
 		return
 	}
 	stem := l.mid[len(l.mid)-1] + tallLine
-	y := l.loan + 4
-	if l.loan == 0 {
+	y := l.delegation + 4
+	if l.delegation == 0 {
 		y = stem
 	}
 	last, text := kept[len(kept)-1], t.obstacle(kept)
@@ -209,7 +209,7 @@ func (t phone) legend() {
 	t.textEnd(tallWidth-tallTrunk, y+22, "pic-outcome", cut(t.p.outcome(), 21))
 }
 
-// short is a tool's name as a phone has room for it.
+// short returns a tool's name shortened for a phone.
 func short(tool, more string) string {
 	for _, verb := range []string{"get_", "check_", "generate_"} {
 		tool = strings.TrimPrefix(tool, verb)

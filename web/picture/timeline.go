@@ -1,7 +1,9 @@
 package picture
 
 import (
+	"cmp"
 	"fmt"
+	"github.com/devonartis/medassist-go/internal/text"
 	"slices"
 	"strconv"
 	"time"
@@ -9,28 +11,28 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 )
 
-// Timeline is where a run's time went: the spans of its events, in lanes. It
-// is not safe for concurrent use.
+// A Timeline holds the spans of a run's events, by lane. It is not safe for
+// concurrent use.
 type Timeline struct {
 	id    string
 	start time.Time // of the run: its first span or event
 	spans []span
 }
 
-// span is a [trace.Span] in run time.
+// A span is a [trace.Span] in run time.
 type span struct {
 	lane     trace.Lane
 	from, to time.Duration // since the run's start
 	name     string
 	denied   bool
-	prompt   int // a model turn's tokens, if it says
+	prompt   int // tokens of a model turn, if known
 	reply    int
 }
 
 var lanes = []trace.Lane{trace.LaneModel, trace.LaneBroker, trace.LaneGate, trace.LaneRecords}
 
-// NewTimeline is the timeline before the first event. The ID is the prefix of
-// its element IDs; empty will do where a page shows one.
+// NewTimeline returns a timeline without events. The ID is the prefix of its
+// element IDs; it may be empty if the page shows one timeline.
 func NewTimeline(id string) *Timeline {
 	if id == "" {
 		id = "timeline"
@@ -38,7 +40,7 @@ func NewTimeline(id string) *Timeline {
 	return &Timeline{id: id}
 }
 
-// Apply takes in the next event and reports whether it brought spans.
+// Apply applies the next event and reports whether it added spans.
 func (t *Timeline) Apply(e trace.Event) (changed bool) {
 	if t.start.IsZero() {
 		t.start = e.Time
@@ -63,7 +65,7 @@ func (t *Timeline) Apply(e trace.Event) (changed bool) {
 	return changed
 }
 
-// refusedIn is the lane in which a step was refused, or empty.
+// refusedIn returns the lane in which a step was denied, or an empty one.
 func refusedIn(s trace.Step) trace.Lane {
 	var by trace.RefusedBy
 	switch s := s.(type) {
@@ -73,7 +75,7 @@ func refusedIn(s trace.Step) trace.Lane {
 		by = s.RefusedBy
 	case trace.DelegationDenied:
 		by = s.RefusedBy
-	default: // nothing was refused
+	default: // nothing was denied
 	}
 	switch by {
 	case trace.RefusedByGate:
@@ -86,7 +88,7 @@ func refusedIn(s trace.Step) trace.Lane {
 	return ""
 }
 
-// total is what a lane adds up to.
+// A total sums up a lane.
 type total struct {
 	n             int
 	took          time.Duration
@@ -106,27 +108,27 @@ func (t *Timeline) total(lane trace.Lane) total {
 	return sum
 }
 
-// Title is the waterfall's name for those who can't see it.
-func (t *Timeline) Title() string { return "Waterfall: where the run's time went" }
+// Title returns the waterfall's name for screen readers.
+func (t *Timeline) Title() string { return "Waterfall: time by component" }
 
-// Description is the waterfall in a sentence.
+// Description describes the waterfall in a sentence.
 func (t *Timeline) Description() string {
 	if len(t.spans) == 0 {
-		return "No time has been spent yet."
+		return "No activity yet."
 	}
 	var end time.Duration
 	for _, s := range t.spans {
 		end = max(end, s.to)
 	}
-	return "What ran in the first " + duration(end) + " of the run, in four lanes: model, broker, gate and records."
+	return "Activity in the first " + duration(end) + " of the run, in four lanes: model, broker, gate and records."
 }
 
-// Lines is a sentence for each lane: the text alternative.
+// Lines returns the text alternative, a sentence for each lane.
 func (t *Timeline) Lines() []string {
 	var lines []string
 	for _, lane := range lanes {
 		sum := t.total(lane)
-		line := fmt.Sprintf("%s: %s, %s", capital(string(lane)), count(sum.n, "span"), duration(sum.took))
+		line := fmt.Sprintf("%s: %s, %s", text.Capitalize(string(lane)), text.Count(sum.n, "span"), duration(sum.took))
 		if sum.prompt+sum.reply > 0 {
 			line += fmt.Sprintf(", %s tokens in and %s out", thousands(sum.prompt), thousands(sum.reply))
 		}
@@ -135,36 +137,8 @@ func (t *Timeline) Lines() []string {
 	return lines
 }
 
-// duration writes a stretch of time to about three digits.
-func duration(d time.Duration) string {
-	ms := float64(d) / float64(time.Millisecond)
-	switch {
-	case d < 10*time.Millisecond:
-		return trim(ms, 1) + " ms"
-	case d < time.Second:
-		return trim(ms, 0) + " ms"
-	case d < 10*time.Second:
-		return trim(ms/1000, 2) + " s"
-	case d < time.Minute:
-		return trim(ms/1000, 1) + " s"
-	}
-	return clock(d) + " min"
-}
-
-// trim writes f with at most so many decimals.
-func trim(f float64, decimals int) string {
-	s := strconv.FormatFloat(f, 'f', decimals, 64)
-	if decimals == 0 {
-		return s
-	}
-	for s[len(s)-1] == '0' {
-		s = s[:len(s)-1]
-	}
-	if s[len(s)-1] == '.' {
-		s = s[:len(s)-1]
-	}
-	return s
-}
+// duration returns a duration as text, "0 ms" for none.
+func duration(d time.Duration) string { return cmp.Or(text.Duration(d), "0 ms") }
 
 func thousands(n int) string {
 	s := strconv.Itoa(n)

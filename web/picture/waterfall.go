@@ -2,23 +2,24 @@ package picture
 
 import (
 	"fmt"
+	"github.com/devonartis/medassist-go/internal/text"
 	"time"
 
 	"github.com/devonartis/medassist-go/trace"
 )
 
-// strip is the shape of a waterfall.
+// A strip is a layout of a waterfall.
 type strip struct {
 	class  string
 	width  float64
 	x0, x1 float64 // of the plot
 	top    float64
 	pitch  float64 // from lane to lane
-	room   float64 // for a tick's label
-	detail bool    // the model's tokens are beside its lane
+	room   float64 // width of a tick's label
+	detail bool    // show the model's tokens beside its lane
 }
 
-// The strips: across a page, and across a phone.
+// The strips for a page and for a phone.
 var (
 	longStrip  = strip{class: "long", width: 1240, x0: 72, x1: 1036, top: 4, pitch: 17, room: 84, detail: true}
 	shortStrip = strip{class: "short", width: 360, x0: 60, x1: 296, top: 4, pitch: 20, room: 64}
@@ -26,7 +27,7 @@ var (
 
 const barHeight = 13.0
 
-// draw lays the timeline out on a strip.
+// draw draws the timeline on a strip.
 func (t *Timeline) draw(st strip) scene {
 	s := &scene{id: t.id + "-" + st.class, class: "waterfall-" + st.class, title: t.Title(), desc: t.Description()}
 	floor := st.top + float64(len(lanes))*st.pitch
@@ -58,11 +59,11 @@ func (t *Timeline) draw(st strip) scene {
 	return *s
 }
 
-// column is a span in its place. Spans that would stand on one another are
-// drawn as one, so that the strip stays small however long the run is.
+// A column is a span with coordinates. Spans that would overlap are merged, so
+// that the size of the drawing is bounded.
 type column struct {
 	span
-	n        int // how many spans it stands for
+	n        int // number of merged spans
 	took     time.Duration
 	x, width float64
 }
@@ -86,11 +87,11 @@ func (t *Timeline) bars(lane trace.Lane, a axis) []column {
 	return cols
 }
 
-// draw is a bar, with its length inside if there is room.
+// draw draws a bar, with its duration inside if there is space.
 func (c column) draw(s *scene, y float64) {
 	hint := c.name + ", " + duration(c.took)
 	if c.n > 1 {
-		hint = count(c.n, "span") + ", " + duration(c.took)
+		hint = text.Count(c.n, "span") + ", " + duration(c.took)
 	}
 	class := "pic-bar pic-lane-" + string(c.lane)
 	if c.denied {
@@ -112,7 +113,7 @@ func (c column) draw(s *scene, y float64) {
 	}
 }
 
-// texts are what a bar may say, the longest first.
+// texts returns the possible texts of a bar, the longest first.
 func (c column) texts() []string {
 	took := duration(c.took)
 	if c.prompt+c.reply == 0 {
@@ -122,7 +123,7 @@ func (c column) texts() []string {
 	return []string{full + " tokens", full, took}
 }
 
-// draw is a broken-out wait: the plot is cut, and the cut says how long.
+// draw draws a break, with the length of the idle interval.
 func (g gap) draw(s *scene, st strip, floor float64) {
 	s.shape("pic-pause", "Nothing ran for "+duration(g.took), bar(g.x0+2, st.top, g.x-g.x0-4, floor-st.top, 0))
 	mid := (g.x0 + g.x) / 2
@@ -132,15 +133,15 @@ func (g gap) draw(s *scene, st strip, floor float64) {
 	}
 }
 
-// wait is a broken-out stretch's length, in the room of a break.
+// wait returns the length of a break, short enough for its width.
 func wait(d time.Duration) string {
 	if d < time.Minute {
 		return duration(d)
 	}
-	return clock(d)
+	return text.Clock(d)
 }
 
-// brief is a lane's total as it stands beside it.
+// brief returns a lane's total, shown beside it.
 func (t total) brief(detail bool) string {
 	if t.n == 0 {
 		return "–"
@@ -149,7 +150,7 @@ func (t total) brief(detail bool) string {
 	if !detail {
 		return s
 	}
-	s += " in " + count(t.n, "span")
+	s += " in " + text.Count(t.n, "span")
 	if t.prompt+t.reply > 0 {
 		s = fmt.Sprintf("%s · %s → %s tokens", duration(t.took), thousands(t.prompt), thousands(t.reply))
 	}

@@ -9,9 +9,9 @@ package picture
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-// Waterfall is the run's time as a figure: lanes over time, as a strip across
-// a page or across a phone (the stylesheet shows the one that fits), and a
-// sentence for each lane for those who see neither.
+// Waterfall renders the run's time by lane: a strip for a page, one for a phone
+// (the stylesheet shows the one that fits), and a list of sentences as the text
+// alternative.
 func Waterfall(t *Timeline) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

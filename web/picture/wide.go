@@ -1,9 +1,13 @@
 package picture
 
-import "strconv"
+import (
+	"strconv"
 
-// The wide layout, for a panel about 620 pixels wide. Authority runs through
-// its columns from left to right.
+	"github.com/devonartis/medassist-go/internal/text"
+)
+
+// The wide layout is for a panel about 620 pixels wide. Scopes run through its
+// columns from left to right.
 const (
 	wideWidth   = 624.0
 	wideFoot    = 30.0 // the legend
@@ -13,16 +17,16 @@ const (
 	colGate     = 406.0
 	colRecords  = 610.0
 
-	strandApp  = 18.0 // thickness of a strand where it leaves the app
-	strandAll  = 17.0 // … where it stays open to every patient
-	strandOne  = 12.0 // … where it is narrowed to one patient
-	strandLent = 6.0  // … where it is lent
-	upright    = 6.0  // of an agent and of the gate
+	strandApp       = 18.0 // thickness of a strand at the app
+	strandAll       = 17.0 // … if it covers every patient
+	strandOne       = 12.0 // … if it covers one patient
+	strandDelegated = 6.0  // … if it is delegated
+	upright         = 6.0  // of an agent and of the gate
 )
 
-var wideMetrics = metrics{top: 22, head: 23, pitch: 19, gap: 6, loan: 16}
+var wideMetrics = metrics{top: 22, head: 23, pitch: 19, gap: 6, delegation: 16}
 
-// panel is the wide layout at work.
+// panel draws the wide layout.
 type panel struct{ *scene }
 
 func wide(p *Picture) scene {
@@ -30,7 +34,7 @@ func wide(p *Picture) scene {
 	w.w, w.h = wideWidth, w.end+wideFoot
 	w.backbone()
 	for _, l := range w.lanes {
-		w.loan(l)
+		w.delegation(l)
 	}
 	w.uprights()
 	for _, l := range w.lanes {
@@ -42,7 +46,7 @@ func wide(p *Picture) scene {
 	return *w.scene
 }
 
-// backbone is operator, app, and what flows from one to the other and on.
+// backbone draws the operator, the app and the strands between and after them.
 func (w panel) backbone() {
 	strands := 0.0
 	for _, l := range w.lanes {
@@ -63,13 +67,13 @@ func (w panel) backbone() {
 	}
 }
 
-// strands draws a lane's own scopes from the app, where the first is at y, to
-// the agent and on to the gate; it returns where the next lane's begin.
+// strands draws a lane's scopes from the app, the first at y, to the agent and the
+// gate. It returns the position of the next lane's first strand.
 func (w panel) strands(l placed, y float64) float64 {
 	fill := w.id + "-" + l.Category
 	w.fades = append(w.fades, fade{id: fill, from: "pic-fade-app", to: "pic-fade-" + l.Category, x0: colApp + 8, x1: colAgent})
 	for i, r := range l.rows {
-		if r.lent {
+		if r.delegated {
 			continue
 		}
 		h, look, fresh := r.thickness(), "pic-"+string(r.look), w.fresh(r.seq)
@@ -83,7 +87,7 @@ func (w panel) strands(l placed, y float64) float64 {
 		}
 		band := shape{class: classes("pic-band", look, "pic-"+l.Category, fresh), hint: r.label,
 			path: bar(colAgent+upright, l.mid[i]-h/2, colGate-colAgent-upright, h, 0)}
-		w.living(r.dies, flow, band)
+		w.living(r.expires, flow, band)
 		if r.look == severed {
 			w.shape(classes("pic-severed", fresh), "", path("M", x+2, l.mid[i]+8, "l", 5, -16, "m", 1, 16, "l", 5, -16))
 		}
@@ -92,7 +96,7 @@ func (w panel) strands(l placed, y float64) float64 {
 	return y
 }
 
-// uprights are the columns' heads, the gate and the records.
+// uprights draws the column heads, the gate and the records.
 func (w panel) uprights() {
 	who := "agents"
 	if id := w.p.Patient.ID; id != "" {
@@ -112,21 +116,21 @@ func (w panel) uprights() {
 	w.shape("pic-records", "The records check the token again", bar(colRecords, top, wideWidth-colRecords, w.end-top, 2))
 }
 
-// agent is a lane's upright and its words.
+// agent draws a lane's upright and its texts.
 func (w panel) agent(l placed) {
-	look, dies := "pic-"+string(l.Agent.look(w.p.Now)), l.Agent.dies(w.p.Now)
-	w.living(dies, shape{class: classes("pic-agent", look, "pic-"+l.Category, w.fresh(l.Agent.Seq)), hint: l.Agent.SPIFFEID,
+	look, expires := "pic-"+string(l.Agent.look(w.p.Now)), l.Agent.expires(w.p.Now)
+	w.living(expires, shape{class: classes("pic-agent", look, "pic-"+l.Category, w.fresh(l.Agent.Seq)), hint: l.Agent.SPIFFEID,
 		path: bar(colAgent, l.y+wideMetrics.head, upright, float64(len(l.rows))*wideMetrics.pitch-1, 2)})
 	y := l.y + wideMetrics.head/2 + 1
 	w.life(colAgent+8, y, 7.5, l.Agent)
-	w.say(dies, label{x: colAgent + 22, y: y + 4.5, anchor: "start",
-		class: classes("pic-name", look), text: capital(l.Category), more: w.state(l.Agent)})
+	w.say(expires, label{x: colAgent + 22, y: y + 4.5, anchor: "start",
+		class: classes("pic-name", look), text: text.Capitalize(l.Category), more: w.state(l.Agent)})
 	for i, r := range l.rows {
 		x := colAgent + upright + 8
-		if r.lent {
+		if r.delegated {
 			x += 12
 		}
-		w.say(r.dies, label{x: x, y: l.mid[i] + 4.2, anchor: "start",
+		w.say(r.expires, label{x: x, y: l.mid[i] + 4.2, anchor: "start",
 			class: classes("pic-scope", "pic-"+string(r.look)), text: cut(r.label, 20)})
 	}
 }
@@ -143,8 +147,8 @@ func (w panel) legend() {
 
 func (r row) thickness() float64 {
 	switch {
-	case r.lent:
-		return strandLent
+	case r.delegated:
+		return strandDelegated
 	case r.wild:
 		return strandAll
 	}

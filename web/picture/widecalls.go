@@ -2,12 +2,12 @@ package picture
 
 import "github.com/devonartis/medassist-go/trace"
 
-// What happens on the strands of the wide layout: calls that pass the gate or
-// stop at it, and authority that is lent from one lane to another.
+// This file draws what happens on the strands of the wide layout: calls that pass
+// the gate or stop at it, and delegations from one lane to another.
 
 const (
-	forkAt     = 322.0 // where a loan leaves its stem
-	landsAt    = 374.0 // where it arrives in its lane
+	branchAt   = 322.0 // where a delegation leaves its stem
+	arrivesAt  = 374.0 // where it reaches its lane
 	passHeight = 14.0
 )
 
@@ -24,15 +24,15 @@ func (w panel) calls(l placed) {
 			if place == atRecords {
 				wall = colRecords
 			} else if r.pass != nil {
-				wall -= 5 // leave the sign of what passed in sight
+				wall -= 5 // keep the sign of the allowed call visible
 			}
 			w.stopped(wall, l.mid[i], s)
 		}
 	}
 }
 
-// passed draws what the gate let through on a strand. The strands that one
-// call needed together are joined.
+// passed draws an allowed call on a strand. The strands that one call required are
+// joined.
 func (w panel) passed(l placed, i int) {
 	r, y, x := l.rows[i], l.mid[i], colGate+upright
 	fresh := w.fresh(r.pass.seq)
@@ -46,7 +46,7 @@ func (w panel) passed(l placed, i int) {
 	w.textEnd(colRecords-4, y+4.2, "pic-more", r.pass.more)
 }
 
-// stopped draws a refused call: a bolt that ends at whoever refused it.
+// stopped draws a denied call: a bolt that ends at the check that denied it.
 func (w panel) stopped(wall, y float64, s stop) {
 	text, fresh := s.obstacles(), w.fresh(s.seq)
 	width := monoWidth(text) + 28
@@ -59,38 +59,38 @@ func (w panel) stopped(wall, y float64, s stop) {
 	w.text(wall-width+7, y+4.2, classes("pic-stopped", fresh), text)
 }
 
-// loan draws the branch by which a lane holds what another lane lent it.
-func (w panel) loan(l placed) {
+// delegation draws the branch of a delegation from one lane to another.
+func (w panel) delegation(l placed) {
 	for i, r := range l.rows {
-		from, stem, ok := w.stem(l.Lent.From, r.key)
-		if !r.lent || !ok {
+		from, stem, ok := w.stem(l.Delegated.From, r.key)
+		if !r.delegated || !ok {
 			continue
 		}
 		y, look, fresh := l.mid[i], "pic-"+string(r.look), w.fresh(r.seq)
-		x := (forkAt + landsAt) / 2
-		w.living(r.dies, shape{class: classes("pic-loan", look, fresh), path: path("M", forkAt-10, stem, "H", forkAt,
-			"C", x, stem, x, y, landsAt, y, "H", colGate)})
-		if !l.Lent.issued() {
+		x := (branchAt + arrivesAt) / 2
+		w.living(r.expires, shape{class: classes("pic-loan", look, fresh), path: path("M", branchAt-10, stem, "H", branchAt,
+			"C", x, stem, x, y, arrivesAt, y, "H", colGate)})
+		if !l.Delegated.issued() {
 			continue
 		}
-		w.life(colAgent+upright+9, y, 5.5, l.Lent)
-		w.mark(x-8, from.loan, signDelegated, classes("pic-mark pic-delegated", r.look.past(), fresh), l.Lent.sentence(w.p.Now))
-		if len(w.keptBack(from)) == 0 {
-			w.say(r.dies, label{x: x - 20, y: from.loan + 4, anchor: "end", class: classes("pic-lends", look, fresh), text: r.lends(l, from)})
+		w.life(colAgent+upright+9, y, 5.5, l.Delegated)
+		w.mark(x-8, from.delegation, signDelegated, classes("pic-mark pic-delegated", r.look.past(), fresh), l.Delegated.sentence(w.p.Now))
+		if len(w.deniedDelegations(from)) == 0 {
+			w.say(r.expires, label{x: x - 20, y: from.delegation + 4, anchor: "end", class: classes("pic-lends", look, fresh), text: r.delegates(l, from)})
 		}
 	}
 }
 
-// refusals draws the last delegation of a lane that the broker kept back: a
-// branch that breaks off before it reaches another lane.
+// refusals draws the lane's last denied delegation: a branch that ends before it
+// reaches another lane.
 func (w panel) refusals(l placed) {
-	kept := w.keptBack(l)
+	kept := w.deniedDelegations(l)
 	if len(kept) == 0 || len(l.mid) == 0 {
 		return
 	}
 	stem := l.mid[len(l.mid)-1]
-	y := l.loan
-	if y == 0 { // nobody was meant to get anything from this lane
+	y := l.delegation
+	if y == 0 { // no lane is planned to get a delegation from this one
 		y = stem
 	}
 	last, text := kept[len(kept)-1], w.obstacle(kept)

@@ -2,14 +2,15 @@ package picture
 
 import (
 	"fmt"
+	"github.com/devonartis/medassist-go/internal/text"
 	"strings"
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
-// resource is a scope without its identifier: what a strand is labelled with,
-// and what a held scope, a plan and a call have in common.
+// resource returns a scope without its identifier. It is a strand's label, and
+// matches held scopes, planned scopes and required scopes to each other.
 func resource(scope string) string {
 	if i := strings.LastIndexByte(scope, ':'); i >= 0 {
 		return scope[:i]
@@ -21,8 +22,8 @@ func identifier(scope string) string {
 	return scope[strings.LastIndexByte(scope, ':')+1:]
 }
 
-// brief shortens a scope for a strand. The run's patient is stated once, over
-// the lanes, so only another identifier is worth the room.
+// brief shortens a scope for a strand. The run's patient is shown once, above the
+// lanes, so only another identifier is included.
 func brief(scope, patient string) string {
 	name, id := resource(scope), identifier(scope)
 	if id == patient || id == name {
@@ -31,7 +32,7 @@ func brief(scope, patient string) string {
 	return name + ":" + ends(id, 8)
 }
 
-// ends shortens s to n characters and keeps both its ends.
+// ends shortens s to n characters from its middle.
 func ends(s string, n int) string {
 	r := []rune(s)
 	if len(r) <= n {
@@ -41,7 +42,7 @@ func ends(s string, n int) string {
 	return string(r[:head]) + "…" + string(r[len(r)-(n-1-head):])
 }
 
-// cut shortens s to n characters and keeps its beginning.
+// cut shortens s to n characters from its end.
 func cut(s string, n int) string {
 	r := []rune(s)
 	if len(r) <= n {
@@ -53,41 +54,35 @@ func cut(s string, n int) string {
 	return string(r[:n-1]) + "…"
 }
 
-// Status is a credential's state in a word or two.
+// Status returns the credential's state in a word or two.
 func (c Credential) Status(now time.Time) string {
 	state := c.StateAt(now)
 	switch {
 	case c.Proof == StillValid:
 		return "still valid"
-	case state == Alive && c.Trouble != "":
-		return c.Trouble
+	case state == Alive && c.Problem != "":
+		return c.Problem
 	case state == Alive && c.Renewals > 0:
 		return "renewed"
-	case state == Released && c.Proof == ProvenDead:
-		return "proven dead"
-	case c.Proof == ProvenDead:
-		return string(state) + ", dead"
+	case state == Released && c.Proof == ConfirmedRevoked:
+		return "confirmed revoked"
+	case c.Proof == ConfirmedRevoked:
+		return string(state) + ", confirmed"
 	case state == Denied:
 		return "not issued"
 	case state == Failed:
-		return "spawn failed"
+		return "failed"
 	case state == Absent:
-		return "not spawned"
+		return "not created"
 	}
 	return string(state)
 }
 
-// clock writes a time to live as m:ss, a begun second as a whole one.
-func clock(d time.Duration) string {
-	s := int((max(d, 0) + time.Second - 1) / time.Second)
-	return fmt.Sprintf("%d:%02d", s/60, s%60)
-}
-
-// obstacle says what a refused call ran into, in the words of its mark: the
-// other patient it asked for, the state of its token, or a scope not held.
+// obstacle returns why a call was denied, as its mark shows it: the other patient,
+// the state of its token, or a missing scope.
 func (c Call) obstacle(patient string) string {
-	if c.Dead != Absent {
-		return string(c.Dead)
+	if c.TokenState != Absent {
+		return string(c.TokenState)
 	}
 	for _, scope := range c.Missing {
 		switch id := identifier(scope); id {
@@ -101,7 +96,7 @@ func (c Call) obstacle(patient string) string {
 	return "not held"
 }
 
-// wanted is what a refused delegation asked for, shortened.
+// wanted returns the scopes that a denied delegation requested, shortened.
 func (d RefusedDelegation) wanted(patient string) string {
 	switch len(d.Scope) {
 	case 0:
@@ -109,10 +104,10 @@ func (d RefusedDelegation) wanted(patient string) string {
 	case 1:
 		return brief(d.Scope[0], patient)
 	}
-	return count(len(d.Scope), "scope")
+	return text.Count(len(d.Scope), "scope")
 }
 
-// Title is the picture's name for those who can't see it.
+// Title returns the picture's name for screen readers.
 func (p *Picture) Title() string {
 	if p.Patient.ID == "" {
 		return "Authority picture"
@@ -120,18 +115,18 @@ func (p *Picture) Title() string {
 	return "Authority picture of the run for " + p.Patient.ID
 }
 
-// Description is the picture in a sentence or two.
+// Description describes the picture in a few sentences, for screen readers.
 func (p *Picture) Description() string {
 	n := p.Counts()
-	spawned := 0
+	created := 0
 	for _, l := range p.Lanes {
 		if l.Agent.issued() {
-			spawned++
+			created++
 		}
 	}
-	s := fmt.Sprintf("Authority flows from the operator to the app, ceiling %s, and on to %d of %s. "+
+	s := fmt.Sprintf("The operator registered the app with a ceiling of %s. %d of %s are active or were. "+
 		"Calls and requests: %d allowed, %d denied. Delegations: %d. Tokens: %d alive, %d ended.",
-		count(len(p.Frame.Ceiling), "scope"), spawned, count(len(p.Lanes), "agent"),
+		text.Count(len(p.Frame.Ceiling), "scope"), created, text.Count(len(p.Lanes), "agent"),
 		n.Allowed, n.Denied, n.Delegated, n.Alive, n.Ended)
 	if p.Stopped != "" {
 		s += " The run was " + p.Stopped + "."
@@ -139,16 +134,16 @@ func (p *Picture) Description() string {
 	return s
 }
 
-// Lines is everything the picture shows as a list of sentences, in the
-// picture's order: the text alternative.
+// Lines returns the text alternative: everything that the picture shows, in its
+// order, as sentences.
 func (p *Picture) Lines() []string {
-	lines := []string{fmt.Sprintf("The operator lets the app %s hold at most %s: %s.",
-		p.Frame.App, count(len(p.Frame.Ceiling), "scope"), strings.Join(p.Frame.Ceiling, ", "))}
+	lines := []string{fmt.Sprintf("The app %s has a ceiling of %s: %s.",
+		p.Frame.App, text.Count(len(p.Frame.Ceiling), "scope"), strings.Join(p.Frame.Ceiling, ", "))}
 	if p.Patient.Unknown {
-		lines = append(lines, "The records do not know patient "+p.Patient.ID+".")
+		lines = append(lines, "Patient "+p.Patient.ID+" is not in the records.")
 	}
 	if p.Broker != "" {
-		lines = append(lines, "The broker is out of reach: "+p.Broker+".")
+		lines = append(lines, "Broker unreachable: "+p.Broker+".")
 	}
 	for _, l := range p.Lanes {
 		lines = append(lines, l.lines(p.Now)...)
@@ -162,7 +157,7 @@ func (p *Picture) Lines() []string {
 		lines = append(lines, line)
 	}
 	if p.Ended != nil && p.Ended.AllRevoked {
-		lines = append(lines, fmt.Sprintf("All %s proven dead by the broker.", count(p.Ended.Tokens, "token")))
+		lines = append(lines, fmt.Sprintf("Tokens confirmed revoked: %d of %d.", p.Ended.ConfirmedRevoked, p.Ended.Tokens))
 	}
 	return lines
 }
@@ -170,17 +165,17 @@ func (p *Picture) Lines() []string {
 func (l Lane) lines(now time.Time) []string {
 	a := l.Agent
 	if !a.issued() {
-		line := capital(l.Category) + " agent: " + a.Status(now) + "."
-		if a.Trouble != "" {
-			line += " " + capital(a.Trouble) + "."
+		line := text.Capitalize(l.Category) + " agent: " + a.Status(now) + "."
+		if a.Problem != "" {
+			line += " " + text.Capitalize(a.Problem) + "."
 		}
 		return append([]string{line}, l.callLines()...)
 	}
-	lines := []string{fmt.Sprintf("%s agent %s: %s. %s: %s.", capital(l.Category), a.SPIFFEID,
-		a.sentence(now), count(len(a.Scope), "scope"), strings.Join(a.Scope, ", "))}
-	if c := l.Lent; c.issued() {
+	lines := []string{fmt.Sprintf("%s agent %s: %s. %s: %s.", text.Capitalize(l.Category), a.SPIFFEID,
+		a.sentence(now), text.Count(len(a.Scope), "scope"), strings.Join(a.Scope, ", "))}
+	if c := l.Delegated; c.issued() {
 		lines = append(lines, fmt.Sprintf("Delegated by %s to %s: %s. %s.", nameOr(c.From, "another agent"),
-			l.Category, strings.Join(c.Scope, ", "), capital(c.sentence(now))))
+			l.Category, strings.Join(c.Scope, ", "), text.Capitalize(c.sentence(now))))
 	}
 	return append(lines, l.callLines()...)
 }
@@ -198,33 +193,19 @@ func (l Lane) callLines() []string {
 	return lines
 }
 
-// sentence is a credential's state with the time that belongs to it.
+// sentence returns the credential's state with its remaining lifetime.
 func (c Credential) sentence(now time.Time) string {
 	s := c.Status(now)
-	if c.Proof == ProvenDead {
-		s = string(c.StateAt(now)) + " and proven dead"
+	if c.Proof == ConfirmedRevoked {
+		s = string(c.StateAt(now)) + ", confirmed by the broker"
 	}
 	if c.StateAt(now) == Alive {
-		s += ", " + clock(c.Expires.Sub(now)) + " to live"
+		s += ", expires in " + text.Clock(c.Expires.Sub(now))
 	}
 	if c.Renewals > 0 {
-		s += ", renewed " + count(c.Renewals, "time")
+		s += ", renewed " + text.Count(c.Renewals, "time")
 	}
 	return s
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-func capital(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 func nameOr(category, otherwise string) string {

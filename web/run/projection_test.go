@@ -214,8 +214,8 @@ func TestCard(t *testing.T) {
 		"clinical ● 4:58 read:labs:P-1042 | prescription ⇢ delegated ● 1:00 write:prescriptions:P-1042")
 	then(trace.TokenRenewed{Credential: clinical, NewExpiresIn: 300}, "clinical ● 5:00 read:labs:P-1042 | prescription ⇢ delegated ● 0:59 write:prescriptions:P-1042")
 	then(trace.TokenReleased{Credential: delegated}, "clinical ● 4:59 read:labs:P-1042 | prescription ⇢ delegated ■ released write:prescriptions:P-1042")
-	then(trace.PostReleaseValidation{Credential: delegated, Token: trace.TokenOfRelease}, "clinical ● 4:58 read:labs:P-1042 | prescription ⇢ delegated ■ proven dead write:prescriptions:P-1042")
-	then(trace.TokenRejected{Credential: clinical}, "clinical ■ revoked read:labs:P-1042 | prescription ⇢ delegated ■ proven dead write:prescriptions:P-1042")
+	then(trace.PostReleaseValidation{Credential: delegated, Token: trace.TokenOfRelease}, "clinical ● 4:58 read:labs:P-1042 | prescription ⇢ delegated ■ confirmed revoked write:prescriptions:P-1042")
+	then(trace.TokenRejected{Credential: clinical}, "clinical ■ revoked read:labs:P-1042 | prescription ⇢ delegated ■ confirmed revoked write:prescriptions:P-1042")
 }
 
 // An open card compares delegator and delegate, and a token before and after its
