@@ -25,6 +25,17 @@ type connection struct {
 	pages   []agentwrit.AuditFilter // that were asked for
 	tamper  func(*agentwrit.AuditPage)
 	blocked bool
+	forged  bool // the log is another one than was signed
+}
+
+func (w *connection) Checkpoint(ctx context.Context) ([]byte, agentwrit.Checkpoint, error) {
+	note, c, err := w.Admin.Checkpoint(ctx)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.forged {
+		c.Hash = strings.Repeat("0", len(c.Hash))
+	}
+	return note, c, err
 }
 
 func (w *connection) AuditPage(ctx context.Context, f agentwrit.AuditFilter) (*agentwrit.AuditPage, error) {
@@ -129,6 +140,17 @@ func TestDetectsATruncatedLog(t *testing.T) {
 	})
 	if s := tr.Refresh(t.Context()); s.Broken == nil || s.Verified != before {
 		t.Errorf("%d verified, %v", s.Verified, s.Broken)
+	}
+}
+
+// A log whose hashes all fit, but which the broker did not sign, was rewritten.
+func TestDetectsALogThatWasNotSigned(t *testing.T) {
+	w := newConnection(t)
+	grow(t, w.Admin, 4)
+	w.set(func() { w.forged = true })
+	s := auditlog.New(w, time.Now).Refresh(t.Context())
+	if s.Broken == nil || !strings.Contains(s.Broken.Error(), "not those that the broker signed") || s.Signed != nil {
+		t.Errorf("signed %+v, %v", s.Signed, s.Broken)
 	}
 }
 
