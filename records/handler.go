@@ -22,10 +22,12 @@ import (
 
 // Limits of a request.
 const (
-	maxBody     = 32 << 10 // bytes
-	readTimeout = 10 * time.Second
+	maxBody     = 32 << 10        // bytes
 	workTimeout = 5 * time.Second // for the transaction
 )
+
+// readTimeout is the time limit for reading a body. Tests shorten it.
+var readTimeout = 10 * time.Second
 
 // A route is one line of the API.
 type route struct {

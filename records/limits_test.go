@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/devonartis/medassist-go/tools"
 )
@@ -196,7 +197,10 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		{"another method", "DELETE", "/chart", ``, 405, "method not allowed"},
 		{"another route", "GET", "/xrays", ``, 404, "no such route"},
 	} {
-		status, _, out := a.send(token, tc.method, "/records/P-1042"+tc.path, tc.body)
+		status, header, out := a.send(token, tc.method, "/records/P-1042"+tc.path, tc.body)
+		if cache := header.Get("Cache-Control"); cache != "no-store" {
+			t.Errorf("%s: Cache-Control is %q", tc.name, cache)
+		}
 		if status != tc.status || !strings.Contains(out, tc.says) {
 			t.Errorf("%s: %d %s, want %d with %q", tc.name, status, out, tc.status, tc.says)
 		}
@@ -286,5 +290,74 @@ func TestAnswersOfWrites(t *testing.T) {
 		if err != nil || !strings.Contains(out, tc.want) {
 			t.Errorf("%s %s: %s, %v, want %s", tc.tool, tc.args, out, err, tc.want)
 		}
+	}
+}
+
+// Another patient's rows enter neither a patient's balance nor its claims nor the
+// diagnosis that its services are coded under.
+func TestBillingIsThePatientsOwn(t *testing.T) {
+	a := startAPI(t)
+	other := a.spawn("read:billing:P-3301", "write:billing:P-3301").AccessToken()
+	own := a.spawn(all...).AccessToken()
+	balance := func(token, id string) string {
+		_, _, out := a.send(token, "GET", "/records/"+id+"/billing", "")
+		var b struct {
+			Balance json.Number `json:"balance_usd"`
+		}
+		if err := json.Unmarshal([]byte(out), &b); err != nil {
+			t.Fatal(err)
+		}
+		return b.Balance.String()
+	}
+	before := balance(own, "P-1042")
+	if out, err := a.call(other, "generate_billing_codes", `{"patient_id":"P-3301","procedures":["spirometry"]}`); err != nil || !strings.Contains(out, `"icd10":"J45`) {
+		t.Fatalf("%s, %v", out, err)
+	}
+	if after := balance(own, "P-1042"); after != before {
+		t.Errorf("the balance was %s and is %s", before, after)
+	}
+	if out, err := a.call(own, "file_insurance_claim", `{"patient_id":"P-1042"}`); !errors.Is(err, tools.ErrInvalidCall) {
+		t.Errorf("another patient's charge was claimed: %s, %v", out, err)
+	}
+	if out, err := a.call(other, "file_insurance_claim", `{"patient_id":"P-3301"}`); err != nil || !strings.Contains(out, "94010") {
+		t.Errorf("%s, %v", out, err)
+	}
+}
+
+// A client that sends its body too slowly is cut off and does not hold the
+// database meanwhile.
+func TestSlowBodies(t *testing.T) {
+	a := startAPI(t)
+	token := a.spawn(all...).AccessToken()
+	body, client := io.Pipe()
+	defer client.Close()
+	req, err := http.NewRequestWithContext(t.Context(), "POST", a.url+"/records/P-1042/notes", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	status := make(chan int, 1)
+	go func() {
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			status <- 0
+			return
+		}
+		resp.Body.Close()
+		status <- resp.StatusCode
+	}()
+	if _, err := io.WriteString(client, `{"notes":"`); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := a.call(token, "get_patient_records", argsFor("get_patient_records", "P-1042")); err != nil {
+		t.Fatalf("%s, %v", out, err)
+	}
+	select {
+	case got := <-status:
+		if got != http.StatusBadRequest && got != 0 {
+			t.Errorf("status %d", got)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("the request is still being read")
 	}
 }

@@ -1,11 +1,16 @@
 package records
 
 import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/internal/sqlitedb"
 	"github.com/devonartis/medassist-go/patient"
 )
@@ -60,4 +65,37 @@ func TestStoresOfEarlierVersions(t *testing.T) {
 		}
 		s.Close()
 	}
+}
+
+// What fails is reported, never as stored, and without the reason: it may name
+// the database's file and statements.
+func TestFailures(t *testing.T) {
+	s, err := OpenStore(t.Context(), "", time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.transact(t.Context(), func(tx txn) error {
+		_, err := tx.Exec("PRAGMA defer_foreign_keys = 1; INSERT INTO visits (patient_id, date, clinician, reason, note) VALUES ('P-0', '', '', '', '')")
+		return err
+	}); err == nil {
+		t.Error("a failed commit was reported as success")
+	}
+	if _, err := s.db.Exec("CREATE TRIGGER fault BEFORE INSERT ON visits BEGIN SELECT RAISE(ABORT, 'secret path'); END"); err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest("POST", "/records/P-1042/notes", strings.NewReader(`{"notes":"x"}`))
+	r.Header.Set("Authorization", "Bearer x")
+	NewHandler(s, anyToken{}, slog.New(slog.DiscardHandler)).ServeHTTP(w, r)
+	if w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "secret") || !strings.Contains(w.Body.String(), "unavailable") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// anyToken accepts any token for writing notes of P-1042.
+type anyToken struct{}
+
+func (anyToken) Validate(context.Context, string) (*agentwrit.Claims, error) {
+	return &agentwrit.Claims{Scope: []string{"write:records:P-1042"}}, nil
 }

@@ -1,0 +1,5 @@
+package records
+
+import "time"
+
+func init() { readTimeout = 300 * time.Millisecond }
