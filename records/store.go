@@ -26,7 +26,7 @@ func OpenStore(ctx context.Context, path string, now func() time.Time) (*Store, 
 	}
 	s := &Store{db, now}
 	if err := s.transact(ctx, fillSeed); err != nil {
-		db.Close()
+		_ = db.Close() // the first error counts
 		return nil, fmt.Errorf("records: seed: %w", err)
 	}
 	return s, nil

@@ -20,6 +20,7 @@ type ToolCall struct {
 	Output        json.RawMessage `json:"output"`
 }
 
+// Type implements [Step].
 func (ToolCall) Type() Type { return TypeToolCall }
 func (ToolCall) step()      {}
 
@@ -38,6 +39,7 @@ type ToolError struct {
 	Reason    string `json:"reason"`
 }
 
+// Type implements [Step].
 func (ToolError) Type() Type { return TypeToolError }
 func (ToolError) step()      {}
 
@@ -62,6 +64,7 @@ type ScopeDenied struct {
 	Reason        string          `json:"reason"`
 }
 
+// Type implements [Step].
 func (ScopeDenied) Type() Type { return TypeScopeDenied }
 func (ScopeDenied) step()      {}
 
@@ -81,5 +84,6 @@ type TokenRejected struct {
 	Reason        string    `json:"reason"`
 }
 
+// Type implements [Step].
 func (TokenRejected) Type() Type { return TypeTokenRejected }
 func (TokenRejected) step()      {}

@@ -20,6 +20,7 @@ type Incident struct {
 	Kind IncidentKind `json:"kind"`
 }
 
+// Type implements [Step].
 func (Incident) Type() Type { return TypeIncident }
 func (Incident) step()      {}
 
@@ -36,6 +37,7 @@ type TokenRevoked struct {
 	Credentials []Credential `json:"credentials"` // of this run, revoked by it
 }
 
+// Type implements [Step].
 func (TokenRevoked) Type() Type { return TypeTokenRevoked }
 func (TokenRevoked) step()      {}
 
@@ -57,5 +59,6 @@ type StolenTokenUsed struct {
 	Reason        string    `json:"reason,omitempty"`
 }
 
+// Type implements [Step].
 func (StolenTokenUsed) Type() Type { return TypeStolenTokenUsed }
 func (StolenTokenUsed) step()      {}

@@ -25,6 +25,7 @@ func (s LLMStart) MarshalJSON() ([]byte, error) {
 	}{plain(s), s.Tools})
 }
 
+// Type implements [Step].
 func (LLMStart) Type() Type { return TypeLLMStart }
 func (LLMStart) step()      {}
 
@@ -40,6 +41,7 @@ type LLMWait struct {
 	LimitMS int64  `json:"limit_ms,omitempty"` // of all waits of one turn
 }
 
+// Type implements [Step].
 func (LLMWait) Type() Type { return TypeLLMWait }
 func (LLMWait) step()      {}
 
@@ -52,6 +54,7 @@ type LLMDelta struct {
 	Text string `json:"text"`
 }
 
+// Type implements [Step].
 func (LLMDelta) Type() Type { return TypeLLMDelta }
 func (LLMDelta) step()      {}
 
@@ -76,6 +79,7 @@ type LLMResponse struct {
 	Warning string `json:"warning,omitempty"`
 }
 
+// Type implements [Step].
 func (LLMResponse) Type() Type { return TypeLLMResponse }
 func (LLMResponse) step()      {}
 

@@ -10,6 +10,7 @@ type Validation struct {
 	Pace      string `json:"pace"`
 }
 
+// Type implements [Step].
 func (Validation) Type() Type { return TypeValidation }
 func (Validation) step()      {}
 
@@ -27,6 +28,7 @@ type PatientLookup struct {
 	KnownPatients []string `json:"known_patients,omitempty"`
 }
 
+// Type implements [Step].
 func (PatientLookup) Type() Type { return TypePatientLookup }
 func (PatientLookup) step()      {}
 
@@ -45,6 +47,7 @@ type BrokerHealth struct {
 	Error            string `json:"error,omitempty"`
 }
 
+// Type implements [Step].
 func (BrokerHealth) Type() Type { return TypeBrokerHealth }
 func (BrokerHealth) step()      {}
 
@@ -57,6 +60,7 @@ type Cancelled struct {
 	Reason string `json:"reason"`
 }
 
+// Type implements [Step].
 func (Cancelled) Type() Type { return TypeCancelled }
 func (Cancelled) step()      {}
 
@@ -71,6 +75,7 @@ type RunError struct {
 	Hint    string `json:"hint,omitempty"` // what to try
 }
 
+// Type implements [Step].
 func (RunError) Type() Type { return TypeError }
 func (RunError) step()      {}
 
@@ -97,6 +102,7 @@ type Complete struct {
 	Milliseconds     int64    `json:"duration_ms"`
 }
 
+// Type implements [Step].
 func (Complete) Type() Type { return TypeComplete }
 func (Complete) step()      {}
 

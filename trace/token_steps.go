@@ -35,6 +35,7 @@ type AgentCreated struct {
 	Trigger      string   `json:"trigger"` // name of the tool whose call required it
 }
 
+// Type implements [Step].
 func (AgentCreated) Type() Type { return TypeAgentCreated }
 func (AgentCreated) step()      {}
 
@@ -57,6 +58,7 @@ type AgentError struct {
 	ValidUntil int64 `json:"valid_until,omitempty"` // Unix seconds
 }
 
+// Type implements [Step].
 func (AgentError) Type() Type { return TypeAgentError }
 func (AgentError) step()      {}
 
@@ -81,6 +83,7 @@ type TokenValidated struct {
 	Context   string   `json:"context"`
 }
 
+// Type implements [Step].
 func (TokenValidated) Type() Type { return TypeTokenValidated }
 func (TokenValidated) step()      {}
 
@@ -106,6 +109,7 @@ type Delegation struct {
 	ExpiresIn      int      `json:"expires_in"` // seconds
 }
 
+// Type implements [Step].
 func (Delegation) Type() Type { return TypeDelegation }
 func (Delegation) step()      {}
 
@@ -140,6 +144,7 @@ func (s DelegationDenied) MarshalJSON() ([]byte, error) {
 	}{plain(s), s.DelegatorID, s.DelegateID, s.RequestedScope, s.Reason})
 }
 
+// Type implements [Step].
 func (DelegationDenied) Type() Type { return TypeDelegationDenied }
 func (DelegationDenied) step()      {}
 
@@ -155,6 +160,7 @@ type TokenRenewed struct {
 	NewExpiresIn int    `json:"new_expires_in"` // seconds
 }
 
+// Type implements [Step].
 func (TokenRenewed) Type() Type { return TypeTokenRenewed }
 func (TokenRenewed) step()      {}
 
@@ -169,6 +175,7 @@ type TokenReleased struct {
 	TaskID   string `json:"task_id"`
 }
 
+// Type implements [Step].
 func (TokenReleased) Type() Type { return TypeTokenReleased }
 func (TokenReleased) step()      {}
 
@@ -193,6 +200,7 @@ type ReleaseError struct {
 	ValidUntil int64 `json:"valid_until,omitempty"` // Unix seconds
 }
 
+// Type implements [Step].
 func (ReleaseError) Type() Type { return TypeReleaseError }
 func (ReleaseError) step()      {}
 
@@ -229,5 +237,6 @@ func (s PostReleaseValidation) MarshalJSON() ([]byte, error) {
 	}{plain(s), context})
 }
 
+// Type implements [Step].
 func (PostReleaseValidation) Type() Type { return TypePostReleaseValidation }
 func (PostReleaseValidation) step()      {}
