@@ -45,6 +45,7 @@ func TestMisbehavingBrokers(t *testing.T) {
 		{"garbage", answer(200, "application/json", "{nope"), agentwrit.ErrProtocol},
 		{"HTML", answer(200, "text/html", "<h1>hello</h1>"), agentwrit.ErrProtocol},
 		{"JSON as HTML", answer(200, "text/html", `{"valid":true,"claims":{"sub":"x"}}`), agentwrit.ErrProtocol},
+		{"a verdict with status 302", answer(302, "application/json", `{"valid":true,"claims":{"sub":"x"}}`), agentwrit.ErrProtocol},
 		{"JSON without a media type", answer(200, "", `{"valid":true,"claims":{"sub":"x"}}`), agentwrit.ErrProtocol},
 		{"valid without claims", answer(200, "application/json", `{"valid":true}`), agentwrit.ErrProtocol},
 		{"nothing", answer(200, "application/json", ""), agentwrit.ErrProtocol},
