@@ -17,9 +17,9 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 )
 
-// A broker that goes away: nothing passes that it has not let pass, the run
-// says so, and claims no death that the broker has not confirmed.
-func TestABrokerThatGoesAway(t *testing.T) {
+// Without its broker a run makes no call, says so, and reports no token as revoked
+// that the broker has not confirmed.
+func TestBrokerUnreachable(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name    string
@@ -61,7 +61,7 @@ func TestABrokerThatGoesAway(t *testing.T) {
 				t.Errorf("%d tokens, %d allowed, %d lost:\n%s", sum.Tokens, sum.Allowed, sum.Unaccounted, h)
 			}
 			if sum.AllRevoked || sum.ConfirmedRevoked > 0 {
-				t.Errorf("the run claims %d deaths that nobody confirmed:\n%s", sum.ConfirmedRevoked, h)
+				t.Errorf("the run reports %d tokens as revoked that nobody confirmed:\n%s", sum.ConfirmedRevoked, h)
 			}
 			if len(all[trace.ReleaseError](h)) < tt.tokens {
 				t.Errorf("tokens were left without a word:\n%s", h)
@@ -78,9 +78,9 @@ func TestABrokerThatGoesAway(t *testing.T) {
 	}
 }
 
-// A broker that hangs at the end must not hold the run for long: once it did not
-// answer, tokens are only given back.
-func TestABrokerThatHangsAtTheEnd(t *testing.T) {
+// A broker that hangs during the release delays the run only briefly: after a call
+// without an answer, tokens are released without renewal.
+func TestBrokerHangsDuringRelease(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.Cleanup = 300 * time.Millisecond })
 	id := w.start(t, "P-1042", fullRequest, "step")
@@ -120,9 +120,9 @@ func (w *world) soFar(t testing.TB, runID string) *history {
 	return &history{x}
 }
 
-// An answer that is lost on its way may have held a token: that is said, and
-// what can be ended is.
-func TestALostAnswerIsAccountedFor(t *testing.T) {
+// A lost response may have carried a token. The run reports it, and the operator
+// revokes it with the task.
+func TestLostResponse(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldConfig{})
 	alone := w.with(t, func(c *agents.Config) { c.Operator = nil })
@@ -167,7 +167,7 @@ func TestALostAnswerIsAccountedFor(t *testing.T) {
 	}
 }
 
-func TestABrokerThatRecoversEndsTheTokens(t *testing.T) {
+func TestBrokerRecovers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldConfig{})
 	id := w.start(t, "P-1042", "Show records", "step")
@@ -188,9 +188,9 @@ func TestABrokerThatRecoversEndsTheTokens(t *testing.T) {
 	w.assertEnded(t, h, 1)
 }
 
-// The kill switch: whatever is revoked while a run waits, its next call fails,
-// and nothing that was revoked comes back.
-func TestARevocationInTheMiddle(t *testing.T) {
+// Whatever is revoked while a run waits, its next call is denied, and nothing that
+// was revoked becomes valid again.
+func TestRevocationDuringRun(t *testing.T) {
 	t.Parallel()
 	clinicalID := func(h *history) string { return all[trace.AgentCreated](h)[0].SPIFFEID }
 	claims := func(h *history, i int) trace.TokenValidated { return all[trace.TokenValidated](h)[i] }
@@ -199,7 +199,7 @@ func TestARevocationInTheMiddle(t *testing.T) {
 		name, request, before string
 		revoke                func(h *history) (wire.RevokeLevel, string)
 		rejected              []string // tools, in order; "delegate" for a delegation
-		alive                 int      // tokens that could still be renewed
+		renewable             int      // tokens that could still be renewed
 		tokens                int
 	}{
 		{"the task, before a call", "Show records and labs", "call get_lab_results for P-1042",
@@ -251,8 +251,8 @@ func TestARevocationInTheMiddle(t *testing.T) {
 			if !slices.Equal(rejected, tt.rejected) {
 				t.Errorf("rejected %v, want %v:\n%s", rejected, tt.rejected, h)
 			}
-			if n := len(all[trace.TokenRenewed](h)); n != tt.alive || len(all[trace.ReleaseError](h)) != tt.tokens-tt.alive || h.Run.Summary.Released != tt.alive {
-				t.Errorf("%d tokens renewed and %d released, want %d:\n%s", n, h.Run.Summary.Released, tt.alive, h)
+			if n := len(all[trace.TokenRenewed](h)); n != tt.renewable || len(all[trace.ReleaseError](h)) != tt.tokens-tt.renewable || h.Run.Summary.Released != tt.renewable {
+				t.Errorf("%d tokens renewed and %d released, want %d:\n%s", n, h.Run.Summary.Released, tt.renewable, h)
 			}
 			if h.Run.Outcome != trace.OutcomeAnswered {
 				t.Errorf("the run %s:\n%s", h.Run.Outcome, h)
@@ -262,9 +262,9 @@ func TestARevocationInTheMiddle(t *testing.T) {
 	}
 }
 
-// The records API asks the broker for itself, so a token that dies between the
-// gate and the records is refused there.
-func TestTheRecordsAPIRefusesByItself(t *testing.T) {
+// The records API validates each token itself, so a token that is revoked after the
+// gate is refused there.
+func TestRecordsAPIRefusesIndependently(t *testing.T) {
 	w := newWorld(t, worldConfig{})
 	t.Run("a token that has died since", func(t *testing.T) {
 		id := w.start(t, "P-1042", "Show records", "step")
@@ -308,8 +308,8 @@ func TestTheRecordsAPIRefusesByItself(t *testing.T) {
 	})
 }
 
-// Tokens die by themselves while a presenter talks.
-func TestATokenThatExpires(t *testing.T) {
+// Tokens expire while a presenter talks.
+func TestTokenExpires(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldConfig{})
 	req, err := agents.ParseRequest("P-1042", "Show records and labs", "step")
@@ -335,7 +335,7 @@ func TestATokenThatExpires(t *testing.T) {
 
 // A delegated token is requested for no longer than its delegator has left, and
 // not only because the broker shortens the request.
-func TestADelegationEndsWithItsDelegator(t *testing.T) {
+func TestDelegationTTL(t *testing.T) {
 	w := newWorld(t, worldConfig{broker: []brokertest.Option{brokertest.WithConfig(func(c *broker.Config) { c.DelegationTTL = 24 * time.Hour })}})
 	var sent wire.DelegateRequest
 	w.link.fail(t, "/v1/delegate", func(_ http.ResponseWriter, r *http.Request) bool {

@@ -58,7 +58,7 @@ func newFlakyModel(t testing.TB) *flakyModel {
 // A run is cut after every single step, in every way in which it can be cut. When
 // it has ended, the broker accepts none of its tokens, or the trace says until when
 // it may accept one.
-func TestARunThatIsCutAtEveryStep(t *testing.T) {
+func TestRunCutAtEveryStep(t *testing.T) {
 	causes := map[string]func(w *world, m *flakyModel, runID string){
 		"cancelled": func(w *world, _ *flakyModel, runID string) {
 			if err := w.Cancel(runID, "presenter", "Cut."); err != nil {

@@ -26,7 +26,7 @@ func types(h *history) []trace.Type {
 	return out
 }
 
-func TestTheWholeEncounter(t *testing.T) {
+func TestFullEncounter(t *testing.T) {
 	w := newWorld(t, worldConfig{})
 	h := w.encounter(t, "P-1042", fullRequest)
 
@@ -74,7 +74,7 @@ func TestTheWholeEncounter(t *testing.T) {
 	}
 }
 
-func TestAPrescriptionIsWrittenWithDelegatedAuthority(t *testing.T) {
+func TestPrescriptionIsDelegated(t *testing.T) {
 	w := newWorld(t, worldConfig{})
 	h := w.encounter(t, "P-1042", fullRequest)
 
@@ -116,8 +116,8 @@ func TestAPrescriptionIsWrittenWithDelegatedAuthority(t *testing.T) {
 	}
 }
 
-// What was delegated once serves again, for what it covers.
-func TestADelegationIsMadeOnce(t *testing.T) {
+// A delegated token is used again for what it covers.
+func TestDelegationIsReused(t *testing.T) {
 	prescribe := func(id, drug string) turn {
 		return want("write_prescription", `{"patient_id":"`+id+`","drug":"`+drug+`","dose":"10 mg","frequency":"once daily"}`)
 	}
@@ -139,7 +139,7 @@ func TestADelegationIsMadeOnce(t *testing.T) {
 	w.assertEnded(t, h, 3)
 }
 
-func TestAuthorityIsForThisPatientOnly(t *testing.T) {
+func TestOtherPatientDenied(t *testing.T) {
 	const other, own = "P-2187", "P-1042"
 	tests := []struct {
 		name, request string
@@ -194,8 +194,8 @@ func TestAuthorityIsForThisPatientOnly(t *testing.T) {
 	}
 }
 
-// secretsOf are the words that stand in one patient's records and in nobody
-// else's: names, drugs, dates, notes.
+// secretsOf returns the words that occur in one patient's record only: names, drugs,
+// dates, notes.
 func secretsOf(t *testing.T, id string) []string {
 	t.Helper()
 	b, err := os.ReadFile("../records/seed.json")
@@ -232,7 +232,7 @@ func secretsOf(t *testing.T, id string) []string {
 	return out
 }
 
-func TestNothingOfAnotherPatientIsSeen(t *testing.T) {
+func TestOtherPatientNotSeen(t *testing.T) {
 	secrets := secretsOf(t, "P-2187")
 	base := newWorld(t, worldConfig{})
 	for name, run := range map[string][2]string{
@@ -262,7 +262,7 @@ func TestNothingOfAnotherPatientIsSeen(t *testing.T) {
 	}
 }
 
-// injected is the patient in whose chart an instruction is hidden.
+// injected is the patient whose chart contains a hidden instruction.
 func injected(t *testing.T) string {
 	t.Helper()
 	b, err := os.ReadFile("../records/seed.json")
@@ -283,7 +283,7 @@ func injected(t *testing.T) string {
 	return ""
 }
 
-func TestAnUnknownPatientIsAnsweredCleanly(t *testing.T) {
+func TestUnknownPatient(t *testing.T) {
 	w := newWorld(t, worldConfig{})
 	h := w.encounter(t, "P-9999", "Show medical records")
 	if look := h.Events[1]; look.Status != trace.StatusWarning || only[trace.PatientLookup](t, h).Found {
@@ -298,19 +298,19 @@ func TestAnUnknownPatientIsAnsweredCleanly(t *testing.T) {
 	w.assertEnded(t, h, 1)
 }
 
-func TestARequestWithoutToolsIssuesNothing(t *testing.T) {
+func TestRequestWithoutTools(t *testing.T) {
 	w := newWorld(t, worldConfig{}).withModel(t, scripted(t, say("Hello.")))
 	h := w.encounter(t, "P-1042", "Hello")
 	if h.Run.Outcome != trace.OutcomeAnswered || h.answer() != "Hello." {
 		t.Errorf("%s: %q", h.Run.Outcome, h.answer())
 	}
-	w.assertEnded(t, h, 0) // and so no claim that all are dead
+	w.assertEnded(t, h, 0) // and so no claim that all are revoked
 	if n := len(w.trail(t, h.Run.ID)); n != 0 {
 		t.Errorf("the broker knows of %d events", n)
 	}
 }
 
-func TestAnAgentAboveTheAppsCeilingIsNotSpawned(t *testing.T) {
+func TestAgentAboveCeiling(t *testing.T) {
 	ceiling := slices.DeleteFunc(tools.Ceiling(), func(s string) bool { return strings.Contains(s, ":billing:") })
 	w := newWorld(t, worldConfig{ceiling: ceiling})
 	h := w.encounter(t, "P-1042", "Show records and check billing")
@@ -324,7 +324,7 @@ func TestAnAgentAboveTheAppsCeilingIsNotSpawned(t *testing.T) {
 	w.assertEnded(t, h, 1)
 }
 
-func TestNoTokenStandsInATrace(t *testing.T) {
+func TestTraceHoldsNoToken(t *testing.T) {
 	w := newWorld(t, worldConfig{})
 	h := w.encounter(t, "P-1042", fullRequest)
 	shown, err := json.Marshal(h.Export)

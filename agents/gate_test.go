@@ -9,7 +9,7 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 )
 
-func TestTheGate(t *testing.T) {
+func TestGate(t *testing.T) {
 	app := brokertest.Start(t).App(t, "read:records:*", "read:labs:*", "read:formulary:*", "write:records:*")
 	token := func(scope ...string) string {
 		t.Helper()
@@ -19,7 +19,7 @@ func TestTheGate(t *testing.T) {
 		}
 		return a.AccessToken()
 	}
-	dead := func() string {
+	released := func() string {
 		t.Helper()
 		a, err := app.CreateAgent(t.Context(), agentwrit.AgentRequest{OrchID: "medassist", TaskID: "gate", Scope: []string{"read:records:P-1"}})
 		if err == nil {
@@ -61,7 +61,7 @@ func TestTheGate(t *testing.T) {
 		{"one of two", own, []string{"read:records:P-1", "read:formulary:*"}, []string{"read:formulary:*"}},
 		{"not a scope", own, []string{"records"}, []string{"records"}},
 		{"nothing at all", own, nil, []string{}},
-		{"a released token", dead(), []string{"read:records:P-1"}, nil},
+		{"a released token", released(), []string{"read:records:P-1"}, nil},
 		{"no token", "", []string{"read:records:P-1"}, nil},
 		{"not a token", "eyJhbGciOiJub25lIn0.e30.", []string{"read:records:P-1"}, nil},
 		{"a token that was cut", own[:len(own)-4], []string{"read:records:P-1"}, nil},
@@ -77,7 +77,7 @@ func TestTheGate(t *testing.T) {
 	}
 }
 
-func TestTheGateIsClosedWhenNobodyCanBeAsked(t *testing.T) {
+func TestGateWithoutBroker(t *testing.T) {
 	app, err := agentwrit.NewApp("http://127.0.0.1:1", "id", "secret")
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func TestTheGateIsClosedWhenNobodyCanBeAsked(t *testing.T) {
 	}
 }
 
-func TestAPreviewTellsTokensApartAndSaysLittle(t *testing.T) {
+func TestPreview(t *testing.T) {
 	const a = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJlIG9mIGE0"
 	const b = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJlIG9mIGI0"
 	if preview(a) != "eyJhbG…9mIGE0" || preview(a) == preview(b) {

@@ -15,8 +15,8 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 )
 
-// befallen starts a run that an incident befalls.
-func (w *world) befallen(t testing.TB, request string, change func(*agents.Request)) string {
+// withIncident starts a run with an incident.
+func (w *world) withIncident(t testing.TB, request string, change func(*agents.Request)) string {
 	t.Helper()
 	req, err := agents.ParseRequest("P-1042", request, "")
 	must(t, err)
@@ -26,12 +26,12 @@ func (w *world) befallen(t testing.TB, request string, change func(*agents.Reque
 	return run.ID
 }
 
-// The kill switch: the operator revokes one agent, the trace says so, its next
-// call fails, and the other agents work on.
-func TestARevocationByTheOperator(t *testing.T) {
+// The operator revokes one agent: the trace says so, its next call is denied, and the
+// other agents continue.
+func TestRevocationByOperator(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldConfig{})
-	h := w.finish(t, w.befallen(t, "Show records and lab results, and check billing", func(r *agents.Request) { r.Incident = trace.IncidentRevocation }))
+	h := w.finish(t, w.withIncident(t, "Show records and lab results, and check billing", func(r *agents.Request) { r.Incident = trace.IncidentRevocation }))
 	revoked, rejected := only[trace.TokenRevoked](t, h), only[trace.TokenRejected](t, h)
 	clinical := trace.Credential{Category: "clinical"}
 	if revoked.Level != string(wire.RevokeAgent) || revoked.Target != rejected.AgentID || !slices.Equal(revoked.Credentials, []trace.Credential{clinical}) {
@@ -46,8 +46,8 @@ func TestARevocationByTheOperator(t *testing.T) {
 	w.assertEnded(t, h, 2)
 }
 
-// Without an operator there is no kill switch, and the run does not begin.
-func TestARevocationWithoutAnOperator(t *testing.T) {
+// Without an operator nothing can be revoked, and the run does not start.
+func TestRevocationWithoutOperator(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldConfig{}).with(t, func(c *agents.Config) { c.Operator = nil })
 	req, err := agents.ParseRequest("P-1042", "Show records", "")
@@ -62,12 +62,12 @@ func TestARevocationWithoutAnOperator(t *testing.T) {
 	}
 }
 
-// A token that nobody ends dies by itself.
-func TestATokenThatNobodyEnds(t *testing.T) {
+// An unrevoked token expires on its own.
+func TestUnrevokedTokenExpires(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldConfig{})
 	start := time.Now()
-	h := w.finish(t, w.befallen(t, "Show records and lab results", func(r *agents.Request) { r.Incident, r.TokenTTL = trace.IncidentExpiry, 2*time.Second }))
+	h := w.finish(t, w.withIncident(t, "Show records and lab results", func(r *agents.Request) { r.Incident, r.TokenTTL = trace.IncidentExpiry, 2*time.Second }))
 	if took := time.Since(start); took < 2*time.Second {
 		t.Errorf("nobody waited: %s", took)
 	}
@@ -75,17 +75,17 @@ func TestATokenThatNobodyEnds(t *testing.T) {
 		t.Errorf("rejected %+v", r)
 	}
 	if len(all[trace.TokenRevoked](h)) > 0 || h.Run.Summary.Released > 0 {
-		t.Errorf("it did not die by itself:\n%s", h)
+		t.Errorf("it did not expire on its own:\n%s", h)
 	}
 	w.assertEnded(t, h, 1)
 }
 
-// A stolen token works for its one patient while it lives, and the trace shows
-// each use. What the presenter is handed does the same.
-func TestAStolenToken(t *testing.T) {
+// A stolen token works for its own patient until it is released, and the trace shows
+// each use. The token that the presenter gets does the same.
+func TestStolenToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldConfig{})
-	id := w.befallen(t, "Show records", func(r *agents.Request) { r.Incident, r.Hold = trace.IncidentTheft, true })
+	id := w.withIncident(t, "Show records", func(r *agents.Request) { r.Incident, r.Hold = trace.IncidentTheft, true })
 	w.stepTo(t, id, "release the token")
 	token, err := w.Stolen(id)
 	must(t, err)
@@ -131,8 +131,8 @@ func TestAStolenToken(t *testing.T) {
 	w.assertEnded(t, h, 1)
 }
 
-// Only a theft opens the door: no other run hands a token out.
-func TestNoTokenLeavesARunWithoutTheft(t *testing.T) {
+// No run without a theft returns a token.
+func TestStolenNeedsTheft(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldConfig{})
 	id := w.start(t, "P-1042", "Show records", "step")
@@ -142,25 +142,25 @@ func TestNoTokenLeavesARunWithoutTheft(t *testing.T) {
 	}
 }
 
-// What an operator sees of live tokens, and what each revocation is said to
-// take down, is what dies by it.
-func TestWhatARevocationTakesDown(t *testing.T) {
+// The operator sees the active tokens, and each revocation affects those that it is
+// said to affect.
+func TestRevocationLevels(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldConfig{})
 	for name, tc := range map[string]struct {
 		level  wire.RevokeLevel
-		target func(clinical, prescription, lent agents.Token) string
+		target func(clinical, prescription, delegated agents.Token) string
 		dies   []trace.Credential
 	}{
-		"a token":                {wire.RevokeToken, func(_, p, _ agents.Token) string { return p.ID }, []trace.Credential{{Category: "prescription"}}},
-		"a delegated token":      {wire.RevokeToken, func(_, _, l agents.Token) string { return l.ID }, []trace.Credential{{Category: "prescription", Delegated: true}}},
-		"a delegator's token":    {wire.RevokeToken, func(c, _, _ agents.Token) string { return c.ID }, []trace.Credential{{Category: "clinical"}, {Category: "prescription", Delegated: true}}},
-		"an agent that holds":    {wire.RevokeAgent, func(_, p, _ agents.Token) string { return p.AgentID }, []trace.Credential{{Category: "prescription"}, {Category: "prescription", Delegated: true}}},
-		"an agent that lent":     {wire.RevokeAgent, func(c, _, _ agents.Token) string { return c.AgentID }, []trace.Credential{{Category: "clinical"}, {Category: "prescription", Delegated: true}}},
-		"the task":               {wire.RevokeTask, func(c, _, _ agents.Token) string { return c.TaskID }, []trace.Credential{{Category: "clinical"}, {Category: "prescription"}, {Category: "prescription", Delegated: true}}},
-		"the chain":              {wire.RevokeChain, func(c, _, _ agents.Token) string { return c.AgentID }, []trace.Credential{{Category: "prescription", Delegated: true}}},
-		"the chain of the other": {wire.RevokeChain, func(_, p, _ agents.Token) string { return p.AgentID }, nil},
-		"nobody":                 {wire.RevokeAgent, func(_, _, _ agents.Token) string { return "spiffe://agentwrit.local/agent/a/b/c" }, nil},
+		"a token":                 {wire.RevokeToken, func(_, p, _ agents.Token) string { return p.ID }, []trace.Credential{{Category: "prescription"}}},
+		"a delegated token":       {wire.RevokeToken, func(_, _, l agents.Token) string { return l.ID }, []trace.Credential{{Category: "prescription", Delegated: true}}},
+		"a delegator's token":     {wire.RevokeToken, func(c, _, _ agents.Token) string { return c.ID }, []trace.Credential{{Category: "clinical"}, {Category: "prescription", Delegated: true}}},
+		"an agent that holds":     {wire.RevokeAgent, func(_, p, _ agents.Token) string { return p.AgentID }, []trace.Credential{{Category: "prescription"}, {Category: "prescription", Delegated: true}}},
+		"an agent that delegated": {wire.RevokeAgent, func(c, _, _ agents.Token) string { return c.AgentID }, []trace.Credential{{Category: "clinical"}, {Category: "prescription", Delegated: true}}},
+		"the task":                {wire.RevokeTask, func(c, _, _ agents.Token) string { return c.TaskID }, []trace.Credential{{Category: "clinical"}, {Category: "prescription"}, {Category: "prescription", Delegated: true}}},
+		"the chain":               {wire.RevokeChain, func(c, _, _ agents.Token) string { return c.AgentID }, []trace.Credential{{Category: "prescription", Delegated: true}}},
+		"the chain of the other":  {wire.RevokeChain, func(_, p, _ agents.Token) string { return p.AgentID }, nil},
+		"nobody":                  {wire.RevokeAgent, func(_, _, _ agents.Token) string { return "spiffe://agentwrit.local/agent/a/b/c" }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -187,7 +187,7 @@ func TestWhatARevocationTakesDown(t *testing.T) {
 			}
 			died = sorted(died)
 			if !slices.Equal(said, tc.dies) || !slices.Equal(died, tc.dies) {
-				t.Errorf("said to die: %v, died: %v, want %v", said, died, tc.dies)
+				t.Errorf("listed %v, revoked %v, want %v", said, died, tc.dies)
 			}
 			if left := w.mine(id); len(left) != 3-len(died) {
 				t.Errorf("still listed: %+v", left)

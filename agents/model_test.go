@@ -135,8 +135,8 @@ func babbles(w http.ResponseWriter, r *http.Request) {
 }
 
 // A model may fail in any way, at once or when tokens have been issued: the run
-// ends within its limits, says why, and its tokens are dead.
-func TestAModelThatFailsEndsTheRunAndItsTokens(t *testing.T) {
+// ends within its limits, says why, and its tokens are revoked.
+func TestModelFails(t *testing.T) {
 	t.Parallel()
 	failures := []struct {
 		name  string
@@ -180,7 +180,7 @@ func TestAModelThatFailsEndsTheRunAndItsTokens(t *testing.T) {
 	}
 }
 
-func TestAModelThatNeverStopsIsStopped(t *testing.T) {
+func TestModelNeverStops(t *testing.T) {
 	t.Parallel()
 	base := newWorld(t, worldConfig{})
 	t.Run("turns", func(t *testing.T) {
@@ -213,7 +213,7 @@ func TestAModelThatNeverStopsIsStopped(t *testing.T) {
 
 // What a model writes as a call is parsed once, and what can't be understood is
 // neither gated nor made.
-func TestACallThatIsNotUnderstoodIsNotMade(t *testing.T) {
+func TestInvalidCall(t *testing.T) {
 	tests := []struct{ name, tool, args string }{
 		{"two patients", "get_patient_records", `{"patient_id":["P-1042","P-2187"]}`},
 		{"patient twice", "get_patient_records", `{"patient_id":"P-1042","patient_id":"P-2187","x":1}`},
@@ -270,7 +270,7 @@ func TestUnknownArgumentsAreIgnoredAndShown(t *testing.T) {
 }
 
 // The IDs that a model gives its calls need not be its own, nor be there.
-func TestCallsAreToldApart(t *testing.T) {
+func TestCallIDs(t *testing.T) {
 	w := newWorld(t, worldConfig{}).withModel(t, scripted(t, wantRecords, wantRecords, wantMany(3, "get_lab_results", `{"patient_id":"P-1042"}`), say("Done.")))
 	h := w.encounter(t, "P-1042", "Show records")
 	seen := map[string]bool{}
@@ -287,7 +287,7 @@ func TestCallsAreToldApart(t *testing.T) {
 	}
 }
 
-func TestWordsStreamAsTheyCome(t *testing.T) {
+func TestAnswerStreams(t *testing.T) {
 	more := make(chan struct{})
 	w := newWorld(t, worldConfig{}).withModel(t, scripted(t, func(w http.ResponseWriter, _ *http.Request) {
 		begin(w)
@@ -312,7 +312,7 @@ func TestWordsStreamAsTheyCome(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatWasCutOffSaysSo(t *testing.T) {
+func TestTruncatedAnswer(t *testing.T) {
 	w := newWorld(t, worldConfig{}).withModel(t, scripted(t, func(w http.ResponseWriter, _ *http.Request) {
 		begin(w)
 		chunk(w, `{"content":"The first of many"}`, "length")

@@ -63,7 +63,7 @@ func waits(t *testing.T, pace Pace, f func(t *testing.T, p *pacer)) {
 	})
 }
 
-func TestInstantWaitsForNothing(t *testing.T) {
+func TestInstant(t *testing.T) {
 	waits(t, Instant, func(t *testing.T, p *pacer) {
 		start := time.Now()
 		p.wait(t.Context(), "x", true)
@@ -73,7 +73,7 @@ func TestInstantWaitsForNothing(t *testing.T) {
 	})
 }
 
-func TestTalkPauses(t *testing.T) {
+func TestTalk(t *testing.T) {
 	waits(t, Talk(20*time.Second), func(t *testing.T, p *pacer) {
 		for _, holds := range []bool{true, false} {
 			start := time.Now()
@@ -110,7 +110,7 @@ func TestStepWaitsForNext(t *testing.T) {
 	})
 }
 
-func TestAPaceCanChangeWhileARunWaits(t *testing.T) {
+func TestPaceChangesDuringWait(t *testing.T) {
 	tests := []struct {
 		name     string
 		from, to Pace
@@ -147,7 +147,7 @@ func TestAPaceCanChangeWhileARunWaits(t *testing.T) {
 	})
 }
 
-func TestACancelledRunWaitsForNobody(t *testing.T) {
+func TestCancelledRunDoesNotWait(t *testing.T) {
 	for _, pace := range []Pace{Step, Talk(20 * time.Second)} {
 		waits(t, pace, func(t *testing.T, p *pacer) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -163,7 +163,7 @@ func TestACancelledRunWaitsForNobody(t *testing.T) {
 	}
 }
 
-func TestStatesAreFollowed(t *testing.T) {
+func TestStates(t *testing.T) {
 	waits(t, Step, func(t *testing.T, p *pacer) {
 		time.AfterFunc(time.Second, func() { p.advance() })
 		p.wait(t.Context(), "spawn", true)
@@ -177,7 +177,7 @@ func TestStatesAreFollowed(t *testing.T) {
 	})
 }
 
-func TestAnAllowanceRunsOut(t *testing.T) {
+func TestAllowance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		var spent time.Duration
@@ -197,7 +197,7 @@ func TestAnAllowanceRunsOut(t *testing.T) {
 	})
 }
 
-func TestWordsAreGatheredIntoPieces(t *testing.T) {
+func TestStreamGathersPieces(t *testing.T) {
 	type piece struct {
 		at   time.Duration
 		text string

@@ -12,7 +12,7 @@ import (
 )
 
 // A request that is sent several times with one key starts one run.
-func TestARepeatedStart(t *testing.T) {
+func TestRepeatedStart(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	now := time.Now()

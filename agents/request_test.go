@@ -48,8 +48,8 @@ func TestParseRequest(t *testing.T) {
 	}
 }
 
-// A refused request opens no run: nothing is logged, no agent is spawned.
-func TestARefusedRequestLeavesNoTrace(t *testing.T) {
+// A refused request starts no run: nothing is logged and no agent is created.
+func TestRefusedRequestIsNotLogged(t *testing.T) {
 	w := newWorld(t, worldConfig{})
 	for _, r := range []agents.Request{{}, {Text: "Show records"}} {
 		var in *agents.InputError

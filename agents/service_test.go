@@ -14,7 +14,7 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 )
 
-func TestARunCanBeCancelledAtAnyStep(t *testing.T) {
+func TestCancelAtStep(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		before string // where it waits when it is cancelled
@@ -44,7 +44,7 @@ func TestARunCanBeCancelledAtAnyStep(t *testing.T) {
 	}
 }
 
-func TestACancelledModelCallIsNotWaitedFor(t *testing.T) {
+func TestCancelDuringModelCall(t *testing.T) {
 	w := newWorld(t, worldConfig{}).withModel(t, scripted(t, wantRecords, saysAndHangs))
 	id := w.start(t, "P-1042", "Show records", "")
 	w.until(t, id, is[trace.LLMDelta]())
@@ -58,7 +58,7 @@ func TestACancelledModelCallIsNotWaitedFor(t *testing.T) {
 
 // A cancellation must not leave a token that nobody knows of: what is being
 // issued when it comes is waited for.
-func TestATokenBeingIssuedIsNotAbandoned(t *testing.T) {
+func TestCancelDuringIssue(t *testing.T) {
 	w := newWorld(t, worldConfig{})
 	for name, path := range map[string]string{"agent": "/v1/register", "delegation": "/v1/delegate"} {
 		t.Run(name, func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestATokenBeingIssuedIsNotAbandoned(t *testing.T) {
 
 // A write that was begun is waited for, so that the trace knows whether it was
 // done.
-func TestAWriteBeingDoneIsNotAbandoned(t *testing.T) {
+func TestCancelDuringWrite(t *testing.T) {
 	w := newWorld(t, worldConfig{})
 	id := w.start(t, "P-1042", "Write a note: feels better", "step")
 	w.stepTo(t, id, "call write_clinical_notes for P-1042")
@@ -108,7 +108,7 @@ func TestAWriteBeingDoneIsNotAbandoned(t *testing.T) {
 	w.assertEnded(t, h, 1)
 }
 
-func TestARunOutlivesWhoeverStartedIt(t *testing.T) {
+func TestRunContinuesWithoutItsStarter(t *testing.T) {
 	w := newWorld(t, worldConfig{})
 	ctx, cancel := context.WithCancel(t.Context())
 	req, err := agents.ParseRequest("P-1042", "Show records", "step")
@@ -124,7 +124,7 @@ func TestARunOutlivesWhoeverStartedIt(t *testing.T) {
 	w.assertEnded(t, h, 1)
 }
 
-func TestShutdownEndsEveryToken(t *testing.T) {
+func TestShutdown(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldConfig{}).withModel(t, scripted(t, wantRecords, wantRecords, hangs)) // one turn is the first run's
 	ids := []string{w.start(t, "P-1042", "Show records", "step")}
@@ -148,7 +148,7 @@ func TestShutdownEndsEveryToken(t *testing.T) {
 	}
 }
 
-func TestShutdownWaitsNoLongerThanItMay(t *testing.T) {
+func TestShutdownDeadline(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.Cleanup = 500 * time.Millisecond })
 	id := w.start(t, "P-1042", "Show records", "step")
@@ -162,7 +162,7 @@ func TestShutdownWaitsNoLongerThanItMay(t *testing.T) {
 	w.link.heal()
 }
 
-func TestMoreRunsThanMayLiveAreRefused(t *testing.T) {
+func TestLiveRunLimit(t *testing.T) {
 	w := newWorld(t, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.LiveRuns = 2 })
 	a, b := w.start(t, "P-1042", "Show records", "step"), w.start(t, "P-1042", "Show records", "step")
 	req, err := agents.ParseRequest("P-1042", "Show records", "")
@@ -179,7 +179,7 @@ func TestMoreRunsThanMayLiveAreRefused(t *testing.T) {
 	w.finish(t, b)
 }
 
-func TestTwentyRunsFourAtATime(t *testing.T) {
+func TestConcurrentRuns(t *testing.T) {
 	w := newWorld(t, worldConfig{dir: t.TempDir()})
 	var wg sync.WaitGroup
 	for range 4 {
@@ -211,7 +211,7 @@ func TestTwentyRunsFourAtATime(t *testing.T) {
 	wg.Wait()
 }
 
-func TestARunThatIsNotLive(t *testing.T) {
+func TestNotLive(t *testing.T) {
 	w := newWorld(t, worldConfig{})
 	over := w.encounter(t, "P-1042", "Show records").Run.ID
 	for _, id := range []string{over, "run-0"} {
@@ -233,7 +233,7 @@ func TestARunThatIsNotLive(t *testing.T) {
 	}
 }
 
-func TestARunThatIsForgottenEndsByItself(t *testing.T) {
+func TestAbandonedRunEnds(t *testing.T) {
 	w := newWorld(t, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.Stay, c.Limits.Run = time.Second, time.Minute })
 	id := w.start(t, "P-1042", "Show records", "step")
 	w.stepTo(t, id, "call get_patient_records for P-1042")
@@ -254,7 +254,7 @@ func (p panicking) Complete(ctx context.Context, req llm.Request, onText func(st
 	return p.Model.Complete(ctx, req, onText)
 }
 
-func TestAPanicEndsTheTokensToo(t *testing.T) {
+func TestPanic(t *testing.T) {
 	w := newWorld(t, worldConfig{}).withModel(t, panicking{llm.NewPlanner()})
 	h := w.encounter(t, "P-1042", "Show records")
 	e := only[trace.RunError](t, h)
@@ -265,7 +265,7 @@ func TestAPanicEndsTheTokensToo(t *testing.T) {
 	w.encounter(t, "P-1042", "Hello") // the service goes on
 }
 
-func TestTheRecordsAPIThatFailsIsNotTheEnd(t *testing.T) {
+func TestRecordsAPIFails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldConfig{}).withModel(t, scripted(t, wantRecords, say("I could not read the records.")))
 	id := w.start(t, "P-1042", "Show records", "step")
@@ -291,7 +291,7 @@ func TestTheRecordsAPIThatFailsIsNotTheEnd(t *testing.T) {
 	w.assertEnded(t, h, 1)
 }
 
-func TestAServiceNeedsItsParts(t *testing.T) {
+func TestNew(t *testing.T) {
 	if _, err := agents.New(agents.Config{}); err == nil {
 		t.Error("a service of nothing was made")
 	}

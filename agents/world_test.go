@@ -33,8 +33,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// world is everything that an encounter meets, all of it real: a broker and the
-// records API over HTTP, a model behind the OpenAI protocol, a log.
+// world is the environment of an encounter, all of it real: a broker and the records
+// API over HTTP, a model behind the OpenAI protocol, a log.
 type world struct {
 	*agents.Service
 	cfg        agents.Config
@@ -45,7 +45,7 @@ type world struct {
 	log        *trace.Store
 }
 
-// worldConfig says what is out of the ordinary.
+// worldConfig describes how a world differs from the usual one.
 type worldConfig struct {
 	broker  []brokertest.Option
 	ceiling []string // of the app; nil means all that the tools need
@@ -101,7 +101,7 @@ func newWorld(t testing.TB, wc worldConfig) *world {
 	return w.with(t, func(*agents.Config) {})
 }
 
-// with is the same world with another service in it.
+// with returns the same world with another service.
 func (w *world) with(t testing.TB, change func(*agents.Config)) *world {
 	t.Helper()
 	other := *w
@@ -119,7 +119,7 @@ func (w *world) with(t testing.TB, change func(*agents.Config)) *world {
 	return &other
 }
 
-// withModel is the same world with another model.
+// withModel returns the same world with another model.
 func (w *world) withModel(t testing.TB, m llm.Model) *world {
 	return w.with(t, func(c *agents.Config) { c.Model = m })
 }
@@ -194,7 +194,7 @@ func is[T trace.Step]() func(trace.Step) bool {
 	return func(s trace.Step) bool { _, ok := s.(T); return ok }
 }
 
-// history is a run that is over.
+// history is a run that has ended.
 type history struct{ trace.Export }
 
 func (h *history) String() string {
@@ -285,8 +285,8 @@ func count(trail []agentwrit.AuditEvent, typ string) int {
 	return n
 }
 
-// link is the way to the broker. It sees every token that agents are given,
-// and it can break.
+// link is a proxy in front of the broker. It records every token that agents receive,
+// and it can fail.
 type link struct {
 	URL   string
 	proxy *httputil.ReverseProxy
@@ -329,7 +329,7 @@ func (l *link) serve(w http.ResponseWriter, r *http.Request) {
 	l.proxy.ServeHTTP(w, r)
 }
 
-// note remembers an agent's token on its way to the agent.
+// note records an agent's token on its way to the agent.
 func (l *link) note(resp *http.Response) error {
 	switch resp.Request.URL.Path {
 	case "/v1/register", "/v1/token/renew", "/v1/delegate":
@@ -386,7 +386,7 @@ func (l *link) heal() {
 	clear(l.faults)
 }
 
-// broken cuts the connection, as a broker does that has died.
+// broken closes the connection, like a broker that crashes.
 func broken(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) }
 
 // hung never answers.
@@ -396,7 +396,7 @@ func hung(_ http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// lost has the broker do what it is asked, and loses its answer.
+// lost passes the request on and drops the response.
 func (l *link) lost(_ http.ResponseWriter, r *http.Request) bool {
 	l.proxy.ServeHTTP(httptest.NewRecorder(), r)
 	panic(http.ErrAbortHandler)
