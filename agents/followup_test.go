@@ -23,8 +23,6 @@ type sent struct {
 	} `json:"messages"`
 }
 
-func (s sent) last() string { return s.Messages[len(s.Messages)-1].Content }
-
 // thinks is an answer that depends on the request.
 func thinks(t testing.TB, answer func(sent) turn) turn {
 	return func(w http.ResponseWriter, r *http.Request) {

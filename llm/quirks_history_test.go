@@ -139,7 +139,7 @@ func TestHistoriesAndRequestsThatServersRefuse(t *testing.T) {
 		{"no temperature", "reasoning models of OpenAI", refusing("Unsupported value: 'temperature' does not support 0.2 with this model.", `"temperature"`), func(c *Config) { c.Temperature = &temperature }, 3},
 		{"max_completion_tokens", "reasoning models of OpenAI", refusing("Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.", `"max_tokens"`), func(c *Config) { c.MaxTokens = 500 }, 3},
 		{"neither limit on tokens", "strict gateways", refusing("unknown field max_tokens or max_completion_tokens", `"max_tokens"`, `"max_completion_tokens"`), func(c *Config) { c.MaxTokens = 500 }, 4},
-		{"nothing that was not asked for", "jackmpcollins/magentic#382", refusing("Unknown name", "parallel_tool_calls", "tool_choice", "strict", "temperature", "max_tokens", "max_completion_tokens", "reasoning_effort", "store"), nil, 2},
+		{"nothing that was not asked for", "TheAgenticAI/TheAgenticBrowser#4", refusing("Unknown name", "parallel_tool_calls", "tool_choice", "strict", "temperature", "max_tokens", "max_completion_tokens", "reasoning_effort", "store"), nil, 2},
 		{"reasoning that a gateway sends and refuses", "Groq behind a gateway", func(a asked) http.HandlerFunc {
 			if strings.Contains(a.body, "reasoning_content") {
 				return refuse(400, "property 'reasoning_content' is unsupported")

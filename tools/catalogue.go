@@ -49,7 +49,7 @@ var catalogue = []Tool{{
 	Name: "write_clinical_notes", Category: Clinical, Description: "Add a clinical note to the chart.",
 	method: http.MethodPost, path: "/notes", scopes: []string{"write:records:" + patientTemplate},
 	params: []param{
-		{name: "notes", kind: kindText, required: true, max: 4000, older: "note"},
+		{name: "notes", kind: kindText, required: true, max: 1500, older: "note"},
 		{name: "diagnoses", kind: kindTexts},
 	},
 }, {
