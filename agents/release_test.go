@@ -1,0 +1,55 @@
+package agents_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/trace"
+)
+
+// A token that was released, but that the broker does not confirm as revoked, is not
+// counted as revoked.
+func TestReleaseWithoutConfirmation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.Cleanup = 200 * time.Millisecond })
+	id := w.start(t, "P-1042", "Show records", "step")
+	w.stepTo(t, id, "renew the clinical token")
+	w.link.fail(t, "/v1/token/validate", func(rw http.ResponseWriter, _ *http.Request) bool {
+		rw.WriteHeader(http.StatusInternalServerError)
+		return true
+	})
+	must(t, w.SetPace(id, agents.Instant))
+	h := w.finish(t, id)
+	if c := h.Run.Summary; c.Released != 1 || c.ConfirmedRevoked != 0 || c.AllRevoked || c.ValidUntil < time.Now().Unix() {
+		t.Errorf("summary = %+v:\n%s", *c, h)
+	}
+}
+
+// panickingLog panics once, when a token's renewal is logged.
+type panickingLog struct {
+	trace.Log
+	done bool
+}
+
+func (p *panickingLog) Append(ctx context.Context, runID string, e trace.Event) (trace.Event, error) {
+	if _, renewed := e.Step.(trace.TokenRenewed); renewed && !p.done {
+		p.done = true
+		panic("while a token is released")
+	}
+	return p.Log.Append(ctx, runID, e)
+}
+
+// A panic about one token does not keep the others valid, nor that one.
+func TestPanicDuringRelease(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldConfig{})
+	w = w.with(t, func(c *agents.Config) { c.Log = &panickingLog{Log: w.log} })
+	h := w.encounter(t, "P-1042", "Prescribe Amoxicillin for bacterial infection")
+	if h.Run.Outcome != trace.OutcomeFailed {
+		t.Errorf("the run %s:\n%s", h.Run.Outcome, h)
+	}
+	w.assertEnded(t, h, 3)
+}
