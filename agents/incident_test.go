@@ -77,6 +77,9 @@ func TestUnrevokedTokenExpires(t *testing.T) {
 	if len(all[trace.TokenRevoked](h)) > 0 || h.Run.Summary.Released > 0 {
 		t.Errorf("it did not expire on its own:\n%s", h)
 	}
+	if c := h.Run.Summary; c.Expired != 1 || c.ConfirmedRevoked != 0 || c.AllRevoked {
+		t.Errorf("an expired token counts as revoked: %+v", *c)
+	}
 	w.assertEnded(t, h, 1)
 }
 
