@@ -357,3 +357,31 @@ func TestToolNames(t *testing.T) {
 		}
 	}
 }
+
+// The form of arguments is repaired, never what they say, and never what was cut
+// off.
+func TestArgumentObjects(t *testing.T) {
+	for written, want := range map[string][]string{
+		"":                              {"{}"},
+		"null":                          {"{}"},
+		` {"a":1} `:                     {`{"a":1}`},
+		`{"a":1}{"a":2}`:                {`{"a":1}`, `{"a":2}`},
+		`"{\"a\":1}"`:                   {`{"a":1}`},
+		"```json\n{\"a\":1}\n```":       {`{"a":1}`},
+		"```{\"a\":1}```":               {`{"a":1}`},
+		`{"a":[1,2,],}`:                 {`{"a":[1,2]}`},
+		`{"a":",}"}`:                    {`{"a":",}"}`},
+		`{"a":"\",}",}`:                 {`{"a":"\",}"}`},
+		`{"a":1`:                        {`{"a":1`},
+		`{"a":1}{"b"`:                   {`{"a":1}{"b"`},
+		`{"a":1} [2]`:                   {`{"a":1} [2]`},
+		`[{"a":1}]`:                     {`[{"a":1}]`},
+		`7`:                             {`7`},
+		`"P-1042"`:                      {`"P-1042"`},
+		`{"a":" P-1042 ","A":"p-1042"}`: {`{"a":" P-1042 ","A":"p-1042"}`},
+	} {
+		if got := argumentObjects(written); !slices.Equal(got, want) {
+			t.Errorf("%s becomes %q, want %q", written, got, want)
+		}
+	}
+}

@@ -40,7 +40,8 @@ const delegated = "write:prescriptions:" + patientTemplate
 
 // catalogue holds every tool: its entry here and its route in the records API
 // are all that a tool consists of. Descriptions are part of every prompt, hence
-// short. The limits on texts repeat those of the records API.
+// short. The limits on texts are those of the records API, or below: servers
+// that turn a schema into a grammar refuse texts of 2,000 characters.
 var catalogue = []Tool{{
 	Name: "get_patient_records", Category: Clinical, Description: "Read the chart: contact, allergies, problems, visits.",
 	method: http.MethodGet, path: "/chart", scopes: []string{"read:records:" + patientTemplate},
