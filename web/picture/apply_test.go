@@ -8,7 +8,6 @@ import (
 
 	"github.com/devonartis/medassist-go/trace"
 	"github.com/devonartis/medassist-go/web/picture"
-	"github.com/devonartis/medassist-go/web/picture/sample"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -134,38 +133,6 @@ func TestDelegation(t *testing.T) {
 	}
 	if p.Lanes[1].Delegated.State != picture.Absent {
 		t.Error("a denied delegation must issue nothing")
-	}
-}
-
-// The legend's numbers for the prepared runs.
-func TestCounts(t *testing.T) {
-	t.Parallel()
-	want := map[string]picture.Counts{
-		"empty":           {},
-		"spawning":        {Alive: 1},
-		"midway":          {Allowed: 4, Delegated: 1, Alive: 4},
-		"full":            {Allowed: 7, Delegated: 1, Ended: 4},
-		"cross-patient":   {Allowed: 2, Denied: 2, Alive: 2},
-		"over-reach":      {Allowed: 1, Denied: 1, Alive: 2},
-		"kill-switch":     {Allowed: 4, Denied: 2, Delegated: 1, Alive: 2, Ended: 2},
-		"killed":          {Allowed: 4, Denied: 2, Delegated: 1, Ended: 4},
-		"stopped":         {Allowed: 2, Ended: 2},
-		"unknown-patient": {Allowed: 1, Ended: 1},
-		"no-broker":       {},
-		"not-issued":      {Allowed: 1, Denied: 1, Alive: 1},
-		"records-refuse":  {Allowed: 1, Denied: 1, Alive: 1},
-		"short-life":      {Allowed: 1, Denied: 1, Alive: 1, Ended: 1},
-		"hostile":         {Allowed: 1, Denied: 4, Alive: 1},
-		"step-by-step":    {Allowed: 1, Denied: 1, Ended: 1},
-	}
-	for _, h := range sample.Histories() {
-		p := picture.New(picture.Encounter("", "medassist"))
-		for _, e := range h.Events {
-			p.Apply(e)
-		}
-		if diff := cmp.Diff(want[h.Name], p.Counts()); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", h.Name, diff)
-		}
 	}
 }
 

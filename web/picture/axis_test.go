@@ -127,33 +127,3 @@ func TestBarsStayFew(t *testing.T) {
 		t.Errorf("bars stand for %d spans; total %+v", n, sum)
 	}
 }
-
-// Authority only narrows: no strand is wider at its agent than at the app, and
-// a delegated strand is thinner than the one that it branches off.
-func TestStrandsNarrow(t *testing.T) {
-	t.Parallel()
-	one, all, delegated := row{}, row{wild: true}, row{delegated: true}
-	if !(strandApp > all.thickness() && all.thickness() > one.thickness() && one.thickness() > delegated.thickness()) {
-		t.Errorf("app %v, any patient %v, one patient %v, delegated %v", strandApp, all.thickness(), one.thickness(), delegated.thickness())
-	}
-}
-
-func TestShortened(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct{ got, want string }{
-		{brief("read:records:P-1042", "P-1042"), "read:records"},
-		{brief("read:records:P-2187", "P-1042"), "read:records:P-2187"},
-		{brief("read:formulary:*", "P-1042"), "read:formulary:*"},
-		{brief("no scope at all", "P-1042"), "no scope at all"},
-		{ends("spiffe://agentwrit.local/agent/m/r/9f3c2a7b", 21), "spiffe://a…r/9f3c2a7b"},
-		{ends("P-1042", 6), "P-1042"},
-		{cut("check_drug_interactions", 8), "check_d…"},
-		{cut("été", 3), "été"},
-		{short("get_patient_records", ""), "patient records"},
-		{short("file_insurance_claim", "+1"), "file insuranc… +1"},
-	} {
-		if tt.got != tt.want {
-			t.Errorf("got %q, want %q", tt.got, tt.want)
-		}
-	}
-}

@@ -128,39 +128,6 @@ func New(f Frame) *Picture {
 	return p
 }
 
-// Counts holds the numbers of the legend.
-type Counts struct {
-	Allowed, Denied, Delegated, Alive, Ended int
-}
-
-// Counts counts what is drawn. Denied delegations and agents count as denied.
-func (p *Picture) Counts() Counts {
-	n := Counts{Denied: len(p.Refused)}
-	for _, l := range p.Lanes {
-		for _, c := range l.Calls {
-			if c.Allowed() {
-				n.Allowed++
-			} else {
-				n.Denied++
-			}
-		}
-		if l.Delegated.issued() {
-			n.Delegated++
-		}
-		for _, c := range []Credential{l.Agent, l.Delegated} {
-			switch c.StateAt(p.Now) {
-			case Alive:
-				n.Alive++
-			case Expired, Revoked, Released:
-				n.Ended++
-			case Denied:
-				n.Denied++
-			}
-		}
-	}
-	return n
-}
-
 // Credential returns the credential that id names, and the zero Credential if its
 // category has no lane.
 func (p *Picture) Credential(id trace.Credential) Credential {
@@ -172,11 +139,6 @@ func (p *Picture) Credential(id trace.Credential) Credential {
 	default:
 		return l.Agent
 	}
-}
-
-// issued reports whether the token was ever issued.
-func (c Credential) issued() bool {
-	return c.State != Absent && c.State != Denied && c.State != Failed
 }
 
 // StateAt returns the state at a time: an active token past its expiry is expired.

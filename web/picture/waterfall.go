@@ -99,7 +99,7 @@ func (c column) draw(s *scene, y float64) {
 	}
 	s.shape(class, hint, bar(c.x, y-barHeight/2, c.width, barHeight, 1))
 	if c.denied {
-		s.mark(c.x+c.width/2, y, signDenied, "pic-mark pic-denied", hint)
+		s.denials = append(s.denials, denial{c.x + c.width/2, y, hint})
 		return
 	}
 	if c.lane != trace.LaneModel {

@@ -15,7 +15,7 @@ import (
 )
 
 // Cards shows a run's tokens. The picture's script counts down the lifetime of
-// those that are valid (see picture.Authority).
+// those that are valid (web/static/picture.js).
 func Cards(r *Run) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -5,7 +5,7 @@
 // trace events one by one and holds nothing else, so a run looks the same live,
 // reloaded, replayed and exported. Its parts are the trace (step.go, facts.go),
 // the tokens' cards (card.go, compare.go), the answer and the status; the
-// pictures of authority and time are web/picture's. Each part has a templ view
+// picture of authority is web/hero's, that of time web/picture's. Each part has a templ view
 // of the same name.
 //
 // A live run is rendered once, however many watch it: one goroutine follows its

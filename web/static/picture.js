@@ -1,5 +1,10 @@
-// Lets the tokens in the authority picture run out of time. What it goes by is
-// said at Authority in web/picture.
+// Counts down the lifetimes of tokens, in the hero picture and on the cards. It reads
+// data attributes, with times in Unix milliseconds. On a figure (data-picture),
+// data-now is the time as of which it was drawn, and data-clock="still" turns the
+// countdown off. An element with data-expires changes its class from pic-alive to
+// pic-ended at that time; with data-issued too, it is a circle whose
+// stroke-dashoffset is the elapsed share of the lifetime, or a text with the
+// remaining time as m:ss. A text with data-then shows that after expiry.
 (() => {
   // How far the server's clock is ahead. The page may state the server's time
   // when it was written (data-now on the root element); a picture drawn later
@@ -12,22 +17,9 @@
     return Math.floor(s / 60) + ":" + String(s % 60).padStart(2, "0");
   };
 
-  const count = (svg, sign, by) => {
-    const text = svg.querySelector(`[data-count=${sign}]`);
-    if (!text) return;
-    const n = Number(text.textContent.match(/\d+/)) + by;
-    text.textContent = `${sign} ${n}`;
-    const mark = svg.querySelector(`.pic-in-key.pic-${sign}`);
-    for (const el of [text, mark]) el?.classList.toggle("pic-none", n === 0);
-  };
-
   const expire = (el) => {
     if (!el.classList.replace("pic-alive", "pic-ended")) return;
     if (el.dataset.then !== undefined) el.textContent = el.dataset.then;
-    if (el.classList.contains("pic-ring")) {
-      count(el.ownerSVGElement, "alive", -1);
-      count(el.ownerSVGElement, "ended", 1);
-    }
   };
 
   const run = (el, now) => {
