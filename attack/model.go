@@ -30,13 +30,6 @@ func (m *Model) received() []byte {
 	return slices.Clone(m.read)
 }
 
-// ordered returns the calls that the model made since the last call of reset.
-func (m *Model) ordered() []order {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.Clone(m.sent)
-}
-
 func (m *Model) reset() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

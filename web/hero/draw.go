@@ -2,8 +2,7 @@ package hero
 
 import "github.com/devonartis/medassist-go/internal/text"
 
-func (p *plan) gateLeft() float64  { return p.gateX - p.gateW/2 }
-func (p *plan) gateRight() float64 { return p.gateX + p.gateW/2 }
+func (p *plan) gateLeft() float64 { return p.gateX - p.gateW/2 }
 
 // lanesEnd is the bottom of the lowest agent's lane.
 func (p *plan) lanesEnd() float64 {

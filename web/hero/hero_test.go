@@ -107,7 +107,7 @@ func TestDrawingIsDeterministic(t *testing.T) {
 		}
 		return render(t, Draw(h, "hero", Wall))
 	}
-	if draw() != draw() {
+	if first, second := draw(), draw(); first != second {
 		t.Error("two drawings of one run differ")
 	}
 }
