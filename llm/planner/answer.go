@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	itext "github.com/devonartis/medassist-go/internal/text"
 )
 
-// tools are how an answer speaks of them, in the order in which it offers them.
+// tools lists how an answer names each tool, in the order in which it offers them.
 var tools = []struct {
 	name, title, offer string
 	writes             bool
@@ -31,7 +33,7 @@ func writes(tool string) bool {
 	return false
 }
 
-// title names what a call is for: "Prescription of Lisinopril".
+// title returns a heading for a call: "Prescription of Lisinopril".
 func title(tool, drug string) string {
 	name := humanise(tool)
 	for _, t := range tools {
@@ -45,8 +47,8 @@ func title(tool, drug string) string {
 	return name
 }
 
-// answer says what came of everything, in Markdown, from what the tools
-// returned and from nothing else.
+// answer returns the answer in Markdown. It is based on the tools' results and on
+// nothing else.
 func (c conversation) answer(u understood) string {
 	var b strings.Builder
 	c.writeSummary(&b, u)
@@ -67,7 +69,7 @@ func (c conversation) answer(u understood) string {
 	return strings.TrimSpace(b.String())
 }
 
-// offer says what the planner can do, by the tools on offer.
+// offer describes what the planner can do with the offered tools.
 func (c conversation) offer() string {
 	var can []string
 	for _, t := range tools {
@@ -82,8 +84,8 @@ func (c conversation) offer() string {
 		strings.Join(can, ", "), inline(c.patient))
 }
 
-// writeSummary says in a line what was done and what was not, if it was more
-// than one thing.
+// writeSummary writes one line about what was done and what was not, if there was
+// more than one thing to do.
 func (c conversation) writeSummary(b *strings.Builder, u understood) {
 	if len(c.calls) < 2 && len(u.tasks) < 2 {
 		return
@@ -120,7 +122,7 @@ func (c conversation) writeSummary(b *strings.Builder, u understood) {
 	}
 }
 
-// heading names a call, and the patient if it is not the run's.
+// heading returns a call's title, with the patient if it is not the run's.
 func (c conversation) heading(call call) string {
 	if strings.EqualFold(call.patient, c.patient) {
 		return title(call.tool, call.drug)
@@ -128,7 +130,7 @@ func (c conversation) heading(call call) string {
 	return fmt.Sprintf("%s, %s", title(call.tool, call.drug), inline(call.patient))
 }
 
-// writeUnknown says once for each patient that there is none.
+// writeUnknown writes, once for each unknown patient, that the patient does not exist.
 func (c conversation) writeUnknown(b *strings.Builder) {
 	var said []string
 	for _, call := range c.calls {
@@ -139,8 +141,8 @@ func (c conversation) writeUnknown(b *strings.Builder) {
 	}
 }
 
-// notPrescribed are the prescriptions that were asked for, checked, and not
-// tried.
+// notPrescribed returns the prescriptions that were requested and checked but not
+// attempted.
 func (c conversation) notPrescribed(u understood) []task {
 	var out []task
 	for _, t := range u.tasks {
@@ -152,7 +154,7 @@ func (c conversation) notPrescribed(u understood) []task {
 	return out
 }
 
-// writeNotPrescribed says why they were not.
+// writeNotPrescribed explains why they were not attempted.
 func (c conversation) writeNotPrescribed(b *strings.Builder, u understood) {
 	for _, t := range c.notPrescribed(u) {
 		why := "it could not be checked against what the patient takes."
@@ -163,7 +165,7 @@ func (c conversation) writeNotPrescribed(b *strings.Builder, u understood) {
 	}
 }
 
-// writeFailures lists the calls that were refused, or failed otherwise.
+// writeFailures lists the calls that were denied or failed.
 func (c conversation) writeFailures(b *strings.Builder, tasks []task, heading string, which func(call) bool) {
 	var lines []string
 	for _, call := range c.calls {
@@ -182,8 +184,8 @@ func (c conversation) writeFailures(b *strings.Builder, tasks []task, heading st
 	}
 }
 
-// explain says why a call came to nothing: who refused it and which scope was
-// missing, or else in the words of the result.
+// explain returns why a call failed: who denied it and which scope was missing, or
+// else the message in the result.
 func explain(said object) string {
 	missing, _ := said.get("missing_scope").([]any)
 	by := map[string]string{"gate": "the gate", "broker": "the broker", "records": "the records API"}[said.str("refused_by")]
@@ -212,7 +214,7 @@ func codeList(items []any) string {
 	return strings.Join(out, ", ")
 }
 
-// writeRemarks says what could not even be tried.
+// writeRemarks lists what could not be attempted.
 func (c conversation) writeRemarks(b *strings.Builder, u understood) {
 	if u.unnamed {
 		b.WriteString("To prescribe, I need the name of a drug.\n\n")
@@ -227,11 +229,11 @@ func (c conversation) writeRemarks(b *strings.Builder, u understood) {
 	}
 }
 
-// maxNote is the length of a note that the planner writes itself, in bytes.
+// maxNote is the maximum length, in bytes, of a note that the planner composes.
 const maxNote = 1000
 
-// noteText is a note for someone who asked for one and gave no text: what was
-// asked, what was read, what of it is out of range.
+// noteText composes a note for a request that gives no text for it: what was
+// requested, what was read, and which results are out of range.
 func (c conversation) noteText() string {
 	var read, abnormal []string
 	for _, call := range c.calls {
@@ -253,5 +255,5 @@ func (c conversation) noteText() string {
 	if len(abnormal) > 0 {
 		text += " Out of range: " + strings.Join(abnormal, ", ") + "."
 	}
-	return clip(text, maxNote)
+	return itext.Clip(text, maxNote)
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// task is one tool call that a request asks for.
+// A task is one tool call that a request asks for.
 type task struct {
 	tool    string
 	patient string
@@ -15,7 +15,7 @@ type task struct {
 	text                        string   // of a note; the service to code
 	codes                       []string // to claim
 
-	injected bool // asked for by a tool's result, and not by the user
+	injected bool // requested by a tool's result, not by the user
 }
 
 // same reports whether two tasks are one tool call.
@@ -48,15 +48,15 @@ func (t task) args() map[string]any {
 	return args
 }
 
-// clause is what one part of a request says.
+// A clause is what one part of a request says.
 type clause struct {
 	able       able // of its verbs
-	begun      bool // by a verb
-	considered bool // it asks whether, not that
+	begun      bool // a verb started it
+	considered bool // it asks whether to do something
 	question   bool // likewise
 
 	own      bool     // it says "this patient"
-	patients []string // and names these
+	patients []string // other patients that it names
 	idFirst  bool     // before anything else
 
 	wants []string // tools that read
@@ -67,24 +67,24 @@ type clause struct {
 	indication   string
 	prescription bool // the noun is in it
 	checks       bool // words for an interaction check are in it
-	it           bool // it may mean the drug that was last named
-	expectsDrug  bool // the next word that can be a drug is one
+	it           bool // it may refer to the drug named last
+	expectsDrug  bool // the next word that can be a drug is taken as one
 
 	note, codes, claim bool
 	noteText, service  string
 	claimCodes         []string
 }
 
-// isEmpty reports whether the clause names nothing to be done.
+// isEmpty reports whether the clause requests nothing.
 func (c *clause) isEmpty() bool {
 	return len(c.wants)+len(c.drugs) == 0 && !c.note && !c.codes && !c.claim
 }
 
-// isWhole reports whether a verb or an "also" would begin another clause.
+// isWhole reports whether a following verb or "also" begins another clause.
 func (c *clause) isWhole() bool { return !c.isEmpty() || c.begun && len(c.patients) > 0 }
 
-// prescribes reports whether the clause wants its drugs prescribed, and not
-// just looked into.
+// prescribes reports whether the clause asks to prescribe its drugs, not only to
+// check them.
 func (c *clause) prescribes() bool {
 	switch {
 	case c.considered || c.note:
@@ -97,7 +97,7 @@ func (c *clause) prescribes() bool {
 	return c.able&ableGive != 0 || c.prescription && c.able&look == 0
 }
 
-// about lists whom the clause is about.
+// about returns the patients that the clause is about.
 func (c *clause) about(own string, lead []string) []string {
 	switch {
 	case len(c.patients) == 0 && len(lead) > 0 && !c.own:
@@ -110,7 +110,7 @@ func (c *clause) about(own string, lead []string) []string {
 	return c.patients
 }
 
-// tasks are the tool calls that the clause asks for, about one patient.
+// tasks returns the tool calls that the clause requests for one patient.
 func (c *clause) tasks(patient string) []task {
 	var out []task
 	for _, tool := range c.wants {

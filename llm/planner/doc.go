@@ -1,25 +1,23 @@
-// Package planner stands in for a model where there is none: a handler of the
-// OpenAI protocol ([Handler]) that reads a conversation as a model does and
-// answers with tool calls or with text. All it knows is in the request: the
-// system prompt, the user's words, the tools on offer, what the tools returned.
-// It keeps nothing between requests, and the same request always gets the same
-// answer.
+// Package planner takes the place of a model when there is none. Its [Handler] serves
+// the OpenAI protocol: it reads a conversation as a model does and replies with tool
+// calls or text. Everything it knows is in the request: the system prompt, the
+// user's message, the offered tools and their results. It keeps no state, and the
+// same request always gets the same reply.
 //
-// A request goes through four steps:
+// A request is processed in four steps:
 //
-//   - read.go takes the conversation apart; value.go reads JSON and keeps its
-//     order;
-//   - token.go, parse.go and phrase.go go through free wording clause by clause
-//     (clause.go), by the words of lexicon.go and the drug names of drugs.go, and
-//     find the tasks in it;
-//   - plan.go decides which tasks can be done now: a drug is checked before it
-//     is prescribed, and prescribed only if nothing speaks against it;
-//   - answer.go writes what came of it all, by the tables of table.go.
+//   - read.go parses the conversation; value.go reads JSON and keeps its order;
+//   - token.go, parse.go and phrase.go parse free wording clause by clause
+//     (clause.go), with the words of lexicon.go and the drug names of drugs.go, into
+//     tasks;
+//   - plan.go decides which tasks can be done now: a drug is checked before it is
+//     prescribed, and prescribed only if nothing rules it out;
+//   - answer.go writes the answer, with the tables of table.go.
 //
-// It is as gullible as a model (gullible.go): an instruction in a tool's
-// result is followed, whoever wrote it. That is what the demo is about: not
-// the model, but the broker, decides what can be done.
+// The planner is as gullible as a model (gullible.go): it follows an instruction in a
+// tool's result regardless of its author. That is the point of the demo: the broker,
+// not the model, decides what can be done.
 //
-// It never makes up a fact: every word of an answer about a patient comes from
-// a tool's result. It never decides what is allowed.
+// It never makes up a fact: everything in an answer about a patient comes from a
+// tool's result. It never decides what is allowed.
 package planner

@@ -5,16 +5,16 @@ import (
 	"slices"
 )
 
-// addressed is how a text in a record turns to a model.
+// addressed matches text in a record that addresses a model.
 var addressed = regexp.MustCompile(`(?i)\b(?:note|notice|message|instructions?) (?:to|for) (?:the |any )?(?:assistant|ai|model|agent)\b|` +
 	`\b(?:system|assistant|ai|model)(?: (?:note|notice|message|prompt|instructions?))?:|` +
 	`\bignore (?:all |any )?(?:the )?(?:previous|prior|above|other|your)\b`)
 
-const shortest = 20 // bytes of a text that could hold an instruction
+const shortest = 20 // bytes of the shortest text that can hold an instruction
 
-// injected reads the tools' results as a gullible model does: an instruction
-// found in one is followed, whoever wrote it. It returns the tasks that come
-// of it and are not among those that the user asked for.
+// injected reads the tools' results as a gullible model does, which follows an
+// instruction regardless of its author. It returns the resulting tasks that the
+// user did not request.
 func (c conversation) injected(asked []task) []task {
 	var out []task
 	for _, call := range c.calls {

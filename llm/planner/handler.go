@@ -12,21 +12,21 @@ import (
 	"github.com/sashabaranov/go-openai"
 )
 
-// ModelID is the planner's name in the protocol.
+// ModelID is the planner's model name in the API.
 const ModelID = "offline-planner"
 
 const (
 	maxBody    = 8 << 20 // bytes of a request
 	pieceWords = 6       // words streamed at once
-	callTokens = 8       // what a tool call counts in the usage
+	callTokens = 8       // tokens that a tool call counts as in the usage
 	replyID    = "chatcmpl-planner"
 )
 
 // Handler serves the planner in the OpenAI protocol: POST
-// /v1/chat/completions, streamed or not, and GET /v1/models. Pause is waited
-// for before each piece of a stream; 0 is none. Keys are not looked at.
+// /v1/chat/completions, streamed or not, and GET /v1/models. It waits
+// for Pause before each piece of a stream. API keys are ignored.
 //
-// The usage that it reports counts words, for want of tokens.
+// The reported usage counts words instead of tokens.
 func Handler(pause time.Duration) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/models", func(w http.ResponseWriter, _ *http.Request) {
@@ -56,12 +56,12 @@ func Handler(pause time.Duration) http.Handler {
 			}
 			_ = out.Flush() // the next write reports a client that has gone
 		}
-		fmt.Fprint(w, "data: [DONE]\n\n") // a client that is gone needs no end
+		fmt.Fprint(w, "data: [DONE]\n\n") // the client may be gone
 	})
 	return mux
 }
 
-// wait reports whether the time has passed, and not ctx ended.
+// wait waits for d. It reports false if ctx ended first.
 func wait(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
@@ -74,7 +74,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// turn is the planner's reply: tool calls, or text.
+// A turn is the planner's reply: tool calls, or text.
 type turn struct {
 	text  string
 	calls []openai.ToolCall
@@ -96,7 +96,7 @@ func (t turn) usage(req openai.ChatCompletionRequest) *openai.Usage {
 	return u
 }
 
-// whole is the reply as one document.
+// whole returns the reply as one document.
 func (t turn) whole(req openai.ChatCompletionRequest) openai.ChatCompletionResponse {
 	return openai.ChatCompletionResponse{
 		ID: replyID, Object: "chat.completion", Model: req.Model, Usage: *t.usage(req),
@@ -105,8 +105,8 @@ func (t turn) whole(req openai.ChatCompletionRequest) openai.ChatCompletionRespo
 	}
 }
 
-// chunk is a piece of a stream. The library's own type would fill each with
-// the results of a content filter that there is not.
+// A chunk is one piece of a stream. The library's type would add results of a
+// content filter to each.
 type chunk struct {
 	ID      string        `json:"id"`
 	Object  string        `json:"object"`
@@ -122,7 +122,7 @@ type choice struct {
 	FinishReason openai.FinishReason                    `json:"finish_reason"` // "" becomes null
 }
 
-// chunks are the pieces of the reply as a stream.
+// chunks returns the reply as the pieces of a stream.
 func (t turn) chunks(req openai.ChatCompletionRequest) iter.Seq[chunk] {
 	return func(yield func(chunk) bool) {
 		empty := chunk{ID: replyID, Object: "chat.completion.chunk", Model: req.Model, Choices: []choice{}}
@@ -149,7 +149,7 @@ func (t turn) chunks(req openai.ChatCompletionRequest) iter.Seq[chunk] {
 	}
 }
 
-// pieces cuts text after every few words, before the next one.
+// pieces splits text into pieces of a few words each.
 func pieces(text string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		start, words := 0, 0
@@ -175,5 +175,5 @@ func isSpace(c byte) bool { return c == ' ' || c == '\n' }
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // a client that is gone needs no answer
+	_ = json.NewEncoder(w).Encode(v) // the client may be gone
 }

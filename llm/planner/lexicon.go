@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// The tools that the planner knows how to use.
+// The tools that the planner can use.
 const (
 	toolRecords   = "get_patient_records"
 	toolNote      = "write_clinical_notes"
@@ -19,47 +19,47 @@ const (
 	toolClaim     = "file_insurance_claim"
 )
 
-// kind is what a phrase does in a request.
+// A kind is the role of a phrase in a request.
 type kind int
 
 const (
-	skip         kind = iota // means nothing, though its words would alone
-	want                     // names what is to be read
-	verb                     // asks for something, and begins a new clause
-	query                    // makes a question of what follows
-	prescription             // the noun: to be written, or to be read
+	skip         kind = iota // ignored as a whole, although its words have meanings of their own
+	want                     // names data to read
+	verb                     // requests something and begins a clause
+	query                    // turns what follows into a question
+	prescription             // the noun: to write one, or to read them
 	noteNoun                 // likewise
 	claimNoun                // likewise
 	noteThat                 // a note, whose text follows
-	codes                    // services are to be coded
-	claimIt                  // what was coded is to be claimed
-	interactions             // a drug is to be checked
-	allergic                 // likewise, and the allergies read
-	hedge                    // what follows is only considered
+	codes                    // code services
+	claimIt                  // claim what was coded
+	interactions             // check a drug
+	allergic                 // check a drug and read the allergies
+	hedge                    // what follows is only being considered
 	not                      // what follows is not wanted
-	instead                  // … up to here
-	also                     // something further begins
-	then                     // ends what it follows
+	instead                  // ends the scope of a preceding not
+	also                     // begins another request
+	then                     // ends the preceding request
 	own                      // the run's patient
-	it                       // the drug that was last named
+	it                       // the drug named last
 	on                       // of "start her on"
 	purpose                  // a reason, or a recipient, follows
 	frequency                // of a dose
 	vague                    // wants an overview, if nothing else
 )
 
-// able is what a verb can be asking for.
+// able is a set of things that a verb can request.
 type able int
 
 const (
 	ableNote      able = 1 << iota
 	ableClaim          // to file one
-	ableGive           // to prescribe what is known as a drug
-	ablePrescribe      // to prescribe whatever is named
+	ableGive           // to prescribe a known drug
+	ablePrescribe      // to prescribe anything named
 	look               // only to read
 )
 
-// entry is a line of the lexicon.
+// An entry is one line of the lexicon.
 type entry struct {
 	kind    kind
 	able    able     // of a verb
@@ -120,13 +120,13 @@ var lexicon = index([]entry{
 		"once a week, once weekly, at night, at bedtime, in the morning, as needed, prn, bid, tid, qid, qd, qhs"},
 })
 
-// phrase is an entry under one of its phrases.
+// A phrase is one phrase of an entry.
 type phrase struct {
 	words []string
 	entry *entry
 }
 
-// index files each phrase under its first word, the longest first.
+// index maps a first word to its phrases, longest first.
 func index(entries []entry) map[string][]phrase {
 	out := map[string][]phrase{}
 	for i := range entries {
@@ -141,7 +141,7 @@ func index(entries []entry) map[string][]phrase {
 	return out
 }
 
-// lookUp finds the longest phrase that tokens begin with, and its length.
+// lookUp returns the longest phrase that the tokens begin with, and its length.
 func lookUp(tokens []token) (*entry, int) {
 	for _, p := range lexicon[tokens[0].text] {
 		if len(p.words) <= len(tokens) && slices.EqualFunc(p.words, tokens[:len(p.words)], func(w string, t token) bool { return w == t.text }) {

@@ -5,14 +5,13 @@ import (
 	"strings"
 )
 
-// understood is what a request asks for.
+// understood is the result of parsing a request.
 type understood struct {
 	tasks   []task
-	unnamed bool // something is to be prescribed, and no drug is named
+	unnamed bool // a prescription is requested without a drug
 }
 
-// understand reads a request about a patient in anybody's words. It goes
-// through them once, clause by clause. A verb begins a clause, so that "show
+// understand parses a request in free wording. It reads it once, clause by clause. A verb begins a clause, so that "show
 // labs and get records for P-2187" is about two patients, and "show labs and
 // records for P-2187" about one.
 func understand(request, patient string) understood {
@@ -31,21 +30,21 @@ type parser struct {
 	src     string
 	tokens  []token
 	i       int
-	from    int    // where the phrase began that ends before i
+	from    int    // start of the phrase that ends before i
 	patient string // the run's
 	out     understood
 
 	clause     clause
-	lead       []string // patients named before a sentence's first verb: all of it is about them
-	last       clause   // the one before
-	drug       string   // the last one named
-	considered bool     // the next verb is
-	vague      bool     // an overview is asked for
+	lead       []string // patients named before the first verb of a sentence; the whole sentence is about them
+	last       clause   // the previous clause
+	drug       string   // the drug named last
+	considered bool     // the next verb is only being considered
+	vague      bool     // an overview is requested
 	negated    bool     // what follows is not wanted
-	dropped    bool     // since then, something was left out
+	dropped    bool     // something was skipped since the negation
 }
 
-// step takes the next token or phrase.
+// step consumes the next token or phrase.
 func (p *parser) step() {
 	t := p.peek(0)
 	if t.kind == tokenWord {
@@ -74,7 +73,7 @@ func (p *parser) step() {
 	}
 }
 
-// phrase takes a phrase of the lexicon.
+// phrase handles a phrase of the lexicon.
 func (p *parser) phrase(e *entry) {
 	c := &p.clause
 	switch e.kind {
@@ -113,7 +112,7 @@ func (p *parser) phrase(e *entry) {
 	}
 }
 
-// object takes a phrase for something that is wanted, unless it is not.
+// object handles a phrase that names something, unless it is negated.
 func (p *parser) object(e *entry) {
 	c := &p.clause
 	if p.negated {
@@ -156,8 +155,7 @@ func (p *parser) object(e *entry) {
 	}
 }
 
-// verb begins a clause. The first verb after a negation is what is not wanted,
-// one after that is again.
+// verb begins a clause. A negation covers only the first verb after it.
 func (p *parser) verb(a able) {
 	if p.negated && !p.dropped {
 		p.dropped = true
@@ -177,7 +175,7 @@ func (p *parser) verb(a able) {
 	p.considered = false
 }
 
-// addPatient takes an ID. In "P-1042's records, P-2187's labs" the second one
+// addPatient handles a patient ID. In "P-1042's records, P-2187's labs" the second one
 // begins a clause.
 func (p *parser) addPatient(id string) {
 	if p.negated {
@@ -208,7 +206,7 @@ func (p *parser) addDrug(word string) {
 	c.dose = ""
 }
 
-// number takes a dose, a time, or a code to claim.
+// number handles a dose, a duration, or a code to claim.
 func (p *parser) number(n string) {
 	c := &p.clause
 	unit := p.peek(0)
@@ -229,7 +227,7 @@ func (p *parser) number(n string) {
 	}
 }
 
-// purpose takes what follows "for": what a drug is for, or a service to code.
+// purpose handles what follows "for": the indication of a drug, or a service to code.
 func (p *parser) purpose() {
 	c := &p.clause
 	c.expectsDrug = false
@@ -241,7 +239,7 @@ func (p *parser) purpose() {
 	}
 }
 
-// endClause turns the clause into tasks and begins another.
+// endClause turns the clause into tasks and begins the next one.
 func (p *parser) endClause() {
 	c := p.clause
 	p.clause = clause{}
@@ -261,7 +259,7 @@ func (p *parser) endClause() {
 	}
 }
 
-// complete gives a clause that names nothing what it takes from those before.
+// complete fills in what an incomplete clause takes from earlier ones.
 func (p *parser) complete(c *clause) {
 	elsewhere := slices.ContainsFunc(c.patients, func(id string) bool { return id != p.patient })
 	switch {

@@ -2,11 +2,11 @@ package planner
 
 import "strings"
 
-// maxPhrase is the number of words of a reason or a service.
+// maxPhrase is the maximum number of words in a reason or a service.
 const maxPhrase = 8
 
-// takePhrase takes the words that name a reason or a service: up to where
-// something else begins. Articles before it do not count.
+// takePhrase consumes the words that name a reason or a service, up to the next
+// clause element. Leading articles are skipped.
 func (p *parser) takePhrase() string {
 	for p.peek(0).kind == tokenWord && isArticle(p.peek(0).text) {
 		p.i++
@@ -47,7 +47,7 @@ func isTimeUnit(w string) bool {
 	return false
 }
 
-// endsPhrase reports whether the next token belongs to something else.
+// endsPhrase reports whether the next token ends the phrase.
 func (p *parser) endsPhrase() bool {
 	switch next := p.peek(1).text; p.peek(0).kind {
 	case tokenWord:
@@ -74,8 +74,8 @@ func (p *parser) endsPhrase() bool {
 	return false
 }
 
-// takeNote takes the text of a note: what stands in quotation marks, after a
-// colon or after "that", within the next few words. It is "" if there is none.
+// takeNote consumes the text of a note: text in quotation marks, after a colon or
+// after "that", within the next few words. It returns "" if there is none.
 func (p *parser) takeNote() string {
 	const reach = 8
 	for ahead := range reach {
@@ -103,8 +103,7 @@ func isQuote(t token) bool   { return t.kind == tokenQuote }
 func isLineEnd(t token) bool { return t.text == "\n" }
 func isStop(t token) bool    { return t.kind == tokenStop }
 
-// takeUntil takes the text up to a token. A closing quotation mark is passed
-// over.
+// takeUntil consumes the text up to a token. It skips a closing quotation mark.
 func (p *parser) takeUntil(end func(token) bool) string {
 	from := p.peek(0).start
 	for p.i < len(p.tokens) && !end(p.tokens[p.i]) {

@@ -10,11 +10,11 @@ import (
 	"github.com/sashabaranov/go-openai"
 )
 
-// maxCalls ends a conversation that would go on and on.
+// maxCalls bounds the calls of a conversation.
 const maxCalls = 16
 
-// plan is the planner's turn: the tool calls that can be made now, or the
-// answer when there are none.
+// plan returns the planner's turn: the tool calls that can be made now, or the
+// answer if there are none.
 func plan(c conversation) turn {
 	if c.patient == "" {
 		c.patient = firstID(c.request)
@@ -32,7 +32,7 @@ func plan(c conversation) turn {
 		}
 		if task.tool == toolNote && task.text == "" {
 			if len(t.calls) > 0 {
-				continue // it says what was found, once that is known
+				continue // the note reports findings, which are not known yet
 			}
 			task.text = c.noteText()
 		}
@@ -55,8 +55,7 @@ func firstID(text string) string {
 	return ""
 }
 
-// withFacts has something read before a note is written that is to say what
-// was found.
+// withFacts adds a read before a note that has to report findings.
 func withFacts(tasks []task) []task {
 	i := slices.IndexFunc(tasks, func(t task) bool { return t.tool == toolNote && t.text == "" })
 	if i < 0 || len(tasks) > 1 {
@@ -68,7 +67,7 @@ func withFacts(tasks []task) []task {
 
 func (c conversation) made(t task) (call, bool) { return c.find(t.tool, t.patient, t.drug) }
 
-// ask writes a tool call, the nth of this turn.
+// ask returns the nth tool call of this turn.
 func (c conversation) ask(t task, n int) openai.ToolCall {
 	args, err := json.Marshal(t.args())
 	if err != nil {
@@ -78,7 +77,7 @@ func (c conversation) ask(t task, n int) openai.ToolCall {
 		Function: openai.FunctionCall{Name: t.tool, Arguments: string(args)}}
 }
 
-// withUsualDose completes a prescription by what the interaction check returned.
+// withUsualDose completes a prescription from the result of the interaction check.
 func (c conversation) withUsualDose(t task) task {
 	if t.tool == toolPrescribe {
 		check, _ := c.find(toolCheck, t.patient, t.drug)
@@ -96,7 +95,7 @@ func (c conversation) ready(t task, tasks []task) bool {
 	switch t.tool {
 	case toolPrescribe:
 		return c.mayPrescribe(t)
-	case toolClaim: // what is to be coded is coded first
+	case toolClaim: // coding comes first
 		i := slices.IndexFunc(tasks, func(o task) bool { return o.tool == toolCodes && o.patient == t.patient })
 		if i < 0 || !c.offered[toolCodes] {
 			return true
@@ -107,23 +106,23 @@ func (c conversation) ready(t task, tasks []task) bool {
 	return true
 }
 
-// mayPrescribe reports whether a drug was checked and nothing speaks against
-// it.
+// mayPrescribe reports whether a drug was checked without a finding that rules it
+// out.
 func (c conversation) mayPrescribe(t task) bool {
 	if !c.offered[toolCheck] {
 		return true
 	}
 	check, _ := c.find(toolCheck, t.patient, t.drug)
 	if check.refused() {
-		// Nothing is known of another patient, and prescribing is tried all the
-		// same. A model may do that; to refuse it is the broker's part.
+		// Nothing is known about another patient, but the planner tries anyway, as a
+		// model might. The broker denies it.
 		return !strings.EqualFold(t.patient, c.patient)
 	}
 	return check.succeeded() && c.against(t, check) == ""
 }
 
-// against says what speaks against a prescription, by what the tools returned;
-// "" if nothing does.
+// against returns the reason that rules out a prescription according to the tools'
+// results, or "" if there is none.
 func (c conversation) against(t task, check call) string {
 	found, _ := check.result.(object)
 	for _, f := range found {

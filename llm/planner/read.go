@@ -9,26 +9,26 @@ import (
 	"github.com/sashabaranov/go-openai"
 )
 
-// conversation is what the planner understands of a request's messages.
+// A conversation is the parsed messages of a request.
 type conversation struct {
-	patient string          // whom it is about
-	request string          // the user's last words
+	patient string          // the run's patient
+	request string          // the user's last message
 	offered map[string]bool // tools
-	calls   []call          // since the user's last words, in order
+	calls   []call          // since the user's last message, in order
 	count   int             // of all calls, for new IDs
 }
 
-// call is a tool call that was made, and what came of it.
+// A call is a tool call that was made, with its result.
 type call struct {
 	tool, patient, drug string
 
 	done   bool
-	text   string // the result as it stands
-	result any    // the same read as JSON; nil if it is none
+	text   string // the result as text
+	result any    // the result as JSON; nil if it is not JSON
 }
 
-// failure is the result of a call that was refused or could not be made: an
-// object with an error in it.
+// A failure is the result of a call that was denied or could not be made: an object
+// with an error.
 func (c call) failure() (object, bool) {
 	o, _ := c.result.(object)
 	return o, o.str("error") != ""
@@ -39,19 +39,19 @@ func (c call) succeeded() bool {
 	return c.done && !failed
 }
 
-// notFound reports whether the records know no such patient.
+// notFound reports whether the patient does not exist.
 func (c call) notFound() bool {
 	o, failed := c.failure()
 	return failed && strings.HasPrefix(o.str("error"), "no such patient")
 }
 
-// refused reports whether someone refused authority, rather than failed.
+// refused reports whether the call was denied for lack of authority.
 func (c call) refused() bool {
 	o, failed := c.failure()
 	return failed && o.str("refused_by") != ""
 }
 
-// The run's patient, as a system prompt names it: "Patient ID: P-1042."
+// The run's patient, as the system prompt names it: "Patient ID: P-1042."
 var promptPatient = regexp.MustCompile("(?i)\\bpatient[ _]id(?: is)?[\\s:=]+[\"'`(]?([a-z0-9._-]*[a-z0-9])")
 
 func readConversation(req openai.ChatCompletionRequest) conversation {
@@ -86,7 +86,7 @@ func readConversation(req openai.ChatCompletionRequest) conversation {
 	return c
 }
 
-// textOf is a message's text, which may come in parts.
+// textOf returns a message's text, which may consist of parts.
 func textOf(m openai.ChatCompletionMessage) string {
 	if len(m.MultiContent) == 0 {
 		return m.Content
@@ -99,17 +99,17 @@ func textOf(m openai.ChatCompletionMessage) string {
 }
 
 func readCall(asked openai.ToolCall) call {
-	v, _ := parseJSON(asked.Function.Arguments) // anything else has no arguments
+	v, _ := parseJSON(asked.Function.Arguments) // invalid JSON means no arguments
 	args, _ := v.(object)
 	return call{tool: asked.Function.Name, patient: args.str("patient_id"), drug: cmp.Or(args.str("proposed_drug"), args.str("drug"))}
 }
 
 func (c *call) setResult(text string) {
 	c.done, c.text = true, text
-	c.result, _ = parseJSON(text) // text that is no JSON stands for itself
+	c.result, _ = parseJSON(text) // nil if the text is not JSON
 }
 
-// find returns the call that a task asks for, if it was made.
+// find returns the call for a task, if it was made.
 func (c conversation) find(tool, patient, drug string) (call, bool) {
 	i := slices.IndexFunc(c.calls, func(have call) bool {
 		return have.tool == tool && strings.EqualFold(have.patient, patient) && strings.EqualFold(have.drug, drug)
@@ -120,7 +120,7 @@ func (c conversation) find(tool, patient, drug string) (call, bool) {
 	return c.calls[i], true
 }
 
-// unknown reports whether a tool has said that there is no such patient.
+// unknown reports whether a tool reported that the patient does not exist.
 func (c conversation) unknown(patient string) bool {
 	return slices.ContainsFunc(c.calls, func(have call) bool {
 		return strings.EqualFold(have.patient, patient) && have.notFound()

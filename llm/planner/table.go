@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	itext "github.com/devonartis/medassist-go/internal/text"
 )
 
 // Bounds of what an answer shows.
@@ -14,15 +14,15 @@ const (
 	maxRows    = 20  // of a table
 	maxColumns = 10  // likewise
 	maxCell    = 400 // bytes of a text in it
-	longText   = 80  // bytes above which a text stands in a paragraph of its own
+	longText   = 80  // bytes above which a text gets a paragraph of its own
 )
 
-// writeValue writes what a call returned.
+// writeValue writes the result of a call.
 func writeValue(b *strings.Builder, c call) {
 	switch v := c.result.(type) {
 	case object:
 		writeObject(b, slices.DeleteFunc(slices.Clone(v), func(f field) bool {
-			return (f.key == "patient_id" || f.key == "id") && f.value == c.patient // the heading says so
+			return (f.key == "patient_id" || f.key == "id") && f.value == c.patient // the heading shows it
 		}))
 	case []any:
 		writeList(b, "", v)
@@ -31,8 +31,8 @@ func writeValue(b *strings.Builder, c call) {
 	}
 }
 
-// writeObject writes an object: its short values in a line, its texts in
-// paragraphs, its lists as tables.
+// writeObject writes an object: short values on one line, long texts as paragraphs,
+// lists as tables.
 func writeObject(b *strings.Builder, o object) {
 	var line []string
 	for _, f := range o {
@@ -81,7 +81,7 @@ func writeList(b *strings.Builder, name string, list []any) {
 	}
 }
 
-// outOfRange counts the flagged rows, where rows have flags.
+// outOfRange counts the flagged rows.
 func outOfRange(rows []object) string {
 	flagged := 0
 	for _, row := range rows {
@@ -110,8 +110,8 @@ func writeTable(b *strings.Builder, rows []object) {
 	b.WriteString("\n")
 }
 
-// columnsOf are the fields of the rows that hold anything. Units and flags
-// stand with their values.
+// columnsOf returns the fields that are not empty in every row. Units and flags are
+// shown with their values.
 func columnsOf(rows []object) []string {
 	var out []string
 	for _, row := range rows {
@@ -122,7 +122,7 @@ func columnsOf(rows []object) []string {
 			}
 		}
 	}
-	// In the order of the first row that has them all, which any row is as a rule.
+	// The order is that of the first row with all fields, usually the first row.
 	slices.SortStableFunc(out, func(a, b string) int { return position(rows[0], a) - position(rows[0], b) })
 	return out
 }
@@ -134,8 +134,8 @@ func position(o object, key string) int {
 	return len(o)
 }
 
-// cell is the text of a field: money with its sign; values with their unit, in
-// bold and with an arrow if flagged; severity so that it stands out.
+// cell returns the text of a field: money with its sign, values with their unit (in
+// bold and with an arrow if flagged), severity highlighted.
 func cell(key string, o object) string {
 	v := o.get(key)
 	text := plain(v)
@@ -159,7 +159,7 @@ func cell(key string, o object) string {
 	return text
 }
 
-// quantity is a value with its unit.
+// quantity returns a value with its unit.
 func quantity(o object) string {
 	return strings.TrimSpace(fmt.Sprint(o.get("value")) + " " + o.str("unit"))
 }
@@ -187,7 +187,7 @@ func isPlain(v any) bool {
 	return true
 }
 
-// plain is a value on one line.
+// plain returns a value on one line.
 func plain(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -206,25 +206,25 @@ func plain(v any) string {
 		for _, item := range v {
 			items = append(items, plain(item))
 		}
-		return clip(strings.Join(items, ", "), maxCell)
+		return itext.Clip(strings.Join(items, ", "), maxCell)
 	case object:
 		var items []string
 		for _, f := range v {
 			items = append(items, humanise(f.key)+" "+plain(f.value))
 		}
-		return clip(strings.Join(items, ", "), maxCell)
+		return itext.Clip(strings.Join(items, ", "), maxCell)
 	}
 	return ""
 }
 
 var markdown = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "<", `\<`, ">", `\>`, "|", `\|`, "#", `\#`, "~", `\~`)
 
-// inline is text on one line that means no Markdown.
+// inline returns text on one line with Markdown escaped.
 func inline(text string) string {
-	return markdown.Replace(clip(strings.Join(strings.Fields(text), " "), maxCell))
+	return markdown.Replace(itext.Clip(strings.Join(strings.Fields(text), " "), maxCell))
 }
 
-// sentences joins texts, each ended with a full stop.
+// sentences joins texts and ends each with a full stop.
 func sentences(texts ...string) string {
 	var out []string
 	for _, t := range texts {
@@ -235,17 +235,9 @@ func sentences(texts ...string) string {
 	return strings.Join(out, " ")
 }
 
-// clip shortens text to about n bytes.
-func clip(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	return strings.ToValidUTF8(text[:n], "") + "…"
-}
-
 var abbreviations = map[string]string{"icd10": "ICD-10", "cpt": "CPT", "loinc": "LOINC", "usd": "", "id": "ID"}
 
-// humanise makes a heading of a field's name: "balance_usd" is "Balance".
+// humanise returns a heading for a field name: "balance_usd" is "Balance".
 func humanise(key string) string {
 	var out []string
 	for word := range strings.SplitSeq(key, "_") {
@@ -260,11 +252,5 @@ func humanise(key string) string {
 	if text == "" {
 		return inline(key)
 	}
-	return inline(capital(text))
-}
-
-// capital is text with its first letter in upper case.
-func capital(text string) string {
-	first, size := utf8.DecodeRuneInString(text)
-	return string(unicode.ToUpper(first)) + text[size:]
+	return inline(itext.Capitalize(text))
 }

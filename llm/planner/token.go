@@ -5,20 +5,20 @@ import (
 	"strings"
 )
 
-// tokenKind says what a token is.
+// A tokenKind is the kind of a token.
 type tokenKind int
 
 const (
 	tokenWord tokenKind = iota
 	tokenNumber
-	tokenID    // a patient's
+	tokenID    // a patient ID
 	tokenStop  // ends a sentence
 	tokenComma // , or :
 	tokenQuote
 )
 
-// token is a piece of a text. Its own text is in lower case and without a
-// possessive s; start and end say where it stands.
+// A token is one word, number or mark of a text. Its text is in lower case without
+// a possessive s; start and end are its position.
 type token struct {
 	kind       tokenKind
 	text       string
@@ -59,8 +59,8 @@ func kindOf(raw string) tokenKind {
 	return tokenWord
 }
 
-// peek returns the token at a distance, before the next one if it is negative;
-// beyond either end it is a stop.
+// peek returns the token at an offset from the next one. Beyond either end it
+// returns a stop.
 func (p *parser) peek(ahead int) token {
 	switch i := p.i + ahead; {
 	case i < 0:

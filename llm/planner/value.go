@@ -8,11 +8,10 @@ import (
 	"strings"
 )
 
-// maxDepth is how deep JSON may be nested; tools return flat objects and lists
-// of them.
+// maxDepth bounds the nesting of JSON. Tools return flat objects and lists of them.
 const maxDepth = 16
 
-// object is a JSON object with its fields in the order in which they stand.
+// An object is a JSON object that keeps the order of its fields.
 // Values are object, []any, string, json.Number, bool or nil.
 type object []field
 
@@ -30,13 +29,13 @@ func (o object) get(key string) any {
 	return nil
 }
 
-// str is a field's text, "" if it has none.
+// str returns a field's text, or "".
 func (o object) str(key string) string {
 	s, _ := o.get(key).(string)
 	return s
 }
 
-// list are the objects in a field that is a list.
+// list returns the objects of a list field.
 func (o object) list(key string) []object { return objects(o.get(key)) }
 
 func objects(v any) []object {
@@ -100,7 +99,7 @@ func parseValue(dec *json.Decoder, depth int) (any, error) {
 	return list, nil
 }
 
-// texts yields each string in a value.
+// texts yields every string in a value.
 func texts(v any) iter.Seq[string] {
 	return func(yield func(string) bool) { walk(v, yield) }
 }
