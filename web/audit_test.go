@@ -79,7 +79,7 @@ func TestAuditExport(t *testing.T) {
 	if resp, _ := guarded.fetch(t, "/audit/export"); resp.StatusCode != 403 {
 		t.Errorf("without the key: %s", resp.Status)
 	}
-	if status, _ := guarded.form(t, "/audit/anew", nil); status != 403 {
+	if status, _ := guarded.form(t, "/audit/reverify", nil); status != 403 {
 		t.Errorf("starting over without the key: %d", status)
 	}
 }

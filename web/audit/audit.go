@@ -59,7 +59,7 @@ func (p *Pages) Mount(r *guard.Router) {
 	// An export is expensive for the broker.
 	r.Get("/audit/export", p.needsLog(r.PresenterOnly(p.export)))
 	r.Get("/audit/checkpoint", p.needsLog(p.checkpoint))
-	r.Post("/audit/anew", p.needsLog(p.startOver))
+	r.Post("/audit/reverify", p.needsLog(p.startOver))
 }
 
 // Wait ends the reading of the log.
@@ -186,7 +186,7 @@ func (p *Pages) frame(state auditlog.State, f Filter, after int64) []byte {
 	return b.Bytes()
 }
 
-// startOver is POST /audit/anew: the log that was read is forgotten, and the
+// startOver is POST /audit/reverify: the log that was read is forgotten, and the
 // broker's log is read again from its first event.
 func (p *Pages) startOver(w http.ResponseWriter, r *http.Request) error {
 	p.follower.Restart()

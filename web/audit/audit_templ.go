@@ -350,7 +350,7 @@ func LogState(t Log) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 33, " events before that are intact.</p><form method=\"post\" action=\"/audit/anew\" class=\"presenter-only\"><button type=\"submit\" class=\"quiet small\">Re-verify</button></form>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 33, " events before that are intact.</p><form method=\"post\" action=\"/audit/reverify\" class=\"presenter-only\"><button type=\"submit\" class=\"quiet small\">Re-verify</button></form>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
