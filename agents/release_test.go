@@ -2,7 +2,9 @@ package agents_test
 
 import (
 	"context"
+	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +26,31 @@ func TestReleaseWithoutConfirmation(t *testing.T) {
 	must(t, w.SetPace(id, agents.Instant))
 	h := w.finish(t, id)
 	if c := h.Run.Summary; c.Released != 1 || c.ConfirmedRevoked != 0 || c.AllRevoked || c.ValidUntil < time.Now().Unix() {
+		t.Errorf("summary = %+v:\n%s", *c, h)
+	}
+	if last := h.Events[len(h.Events)-1]; strings.Contains(last.Label, "All tokens revoked") || last.Status != trace.StatusWarning {
+		t.Errorf("the run ends with %q, %s", last.Label, last.Status)
+	}
+}
+
+// A broker that still accepts a released token is reported.
+func TestReleasedTokenStillValid(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldConfig{}).with(t, func(c *agents.Config) { c.Operator = nil })
+	id := w.start(t, "P-1042", "Show records", "step")
+	w.stepTo(t, id, "renew the clinical token")
+	w.link.fail(t, "/v1/token/validate", func(rw http.ResponseWriter, _ *http.Request) bool {
+		rw.Header().Set("Content-Type", "application/json")
+		io.WriteString(rw, `{"valid":true,"claims":{"sub":"spiffe://agentwrit.local/agent/a/b/c","scope":["read:records:P-1042"],"jti":"x","exp":4102444800}}`)
+		return true
+	})
+	must(t, w.SetPace(id, agents.Instant))
+	h := w.finish(t, id)
+	proofs := all[trace.PostReleaseValidation](h)
+	if len(proofs) != 2 || !proofs[0].Valid || !proofs[1].Valid {
+		t.Errorf("validations = %+v:\n%s", proofs, h)
+	}
+	if c := h.Run.Summary; c.ConfirmedRevoked != 0 || c.AllRevoked || c.ValidUntil == 0 {
 		t.Errorf("summary = %+v:\n%s", *c, h)
 	}
 }
