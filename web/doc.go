@@ -1,5 +1,5 @@
-// Package web is everything that a browser or curl sees: the pages, their
-// streams and the JSON API. [New] wires it; [Server.Handler] serves it.
+// Package web serves everything that a browser or curl sees except the records API:
+// the pages, their streams and the JSON API. [New] wires it; [Server.Handler] serves it.
 //
 // # The flow of a request
 //
@@ -13,7 +13,7 @@
 // The guard (internal/guard) decides who may do what, before any page runs. Its
 // Router is the only way to register a route: Get for a route that only reads,
 // Post for one that changes anything, which is thereby the presenter's alone. A
-// route that changes something and is open to everyone can't be written.
+// page can't register a route that changes something and is open to everyone.
 //
 // A page is a package of its own, with its handlers, its views, its styles and
 // scripts. It takes narrow interfaces in a Config, and never imports another
@@ -66,5 +66,6 @@
 // # Adding a page
 //
 // Make a folder with a type that has a method Mount(*guard.Router), and add it
-// to server.go: to mount, to the navigation, and its Assets to the files.
+// to server.go: to mount, to the navigation, and its Assets to the files. Two tests
+// ask for its routes (routes_test.go) and its imports (cmd/medassist/arch_test.go).
 package web

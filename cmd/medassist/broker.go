@@ -20,7 +20,7 @@ import (
 type brokerCmd struct {
 	Addr        string `help:"Address (default 127.0.0.1:8080, or the next free port)." env:"MEDASSIST_BROKER_ADDR" placeholder:"HOST:PORT"`
 	Data        string `help:"Data folder; the broker uses its subfolder broker, as the demo does." env:"MEDASSIST_DATA" default:"data" type:"path"`
-	Ephemeral   bool   `help:"Keep all data in memory." env:"MEDASSIST_EPHEMERAL"`
+	Ephemeral   bool   `help:"Keep no data after the process ends." env:"MEDASSIST_EPHEMERAL"`
 	AdminSecret string `help:"The admin secret, at least 16 characters; generated and stored if empty. Prefer the environment variable." env:"AGENTWRIT_ADMIN_SECRET" placeholder:"SECRET"`
 
 	TrustDomain string   `help:"SPIFFE trust domain of the agents." env:"MEDASSIST_BROKER_TRUST_DOMAIN" default:"agentwrit.local" placeholder:"NAME"`
@@ -118,7 +118,7 @@ func (c *brokerCmd) config(std stdio) (broker.Config, error) {
 // location describes where the broker keeps its data.
 func location(dir string) string {
 	if dir == "" {
-		return "in memory, lost when the broker stops"
+		return "temporary, deleted when the broker stops"
 	}
 	return dir
 }

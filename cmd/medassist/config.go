@@ -19,7 +19,7 @@ type Config struct {
 	Addr       string `help:"Address of the web page (default 127.0.0.1:5000, or the next free port)." env:"MEDASSIST_ADDR" placeholder:"HOST:PORT"`
 	BrokerAddr string `help:"Address of the embedded broker (default 127.0.0.1:8080, or the next free port)." env:"MEDASSIST_BROKER_ADDR" placeholder:"HOST:PORT"`
 	Data       string `help:"Folder for the databases." env:"MEDASSIST_DATA" default:"data" type:"path"`
-	Ephemeral  bool   `help:"Keep all data in memory." env:"MEDASSIST_EPHEMERAL"`
+	Ephemeral  bool   `help:"Keep no data after the process ends." env:"MEDASSIST_EPHEMERAL"`
 
 	BrokerURL    string `help:"Use this broker instead of the embedded one." env:"AGENTWRIT_BROKER_URL" placeholder:"URL"`
 	ClientID     string `help:"The app's client ID at that broker." env:"AGENTWRIT_CLIENT_ID" placeholder:"ID"`

@@ -79,17 +79,27 @@ func (s *soak) load(n int, d time.Duration) {
 	for range n {
 		slots.Go(func() {
 			for first := true; (first || time.Now().Before(end)) && !s.Failed(); first = false {
-				s.watchedRun()
+				s.watchedRun(first)
 			}
 		})
 	}
 	slots.Wait()
+	resp, err := s.client.Post(s.Page+"/api/reset", "application/json", nil)
+	if err != nil {
+		s.Fatal(err)
+	}
+	resp.Body.Close()
 }
 
 // watchedRun starts a run, follows it with all its viewers and checks what it did.
-func (s *soak) watchedRun() {
+// Only a slot's first run prescribes, since a patient can have 100 medications.
+func (s *soak) watchedRun(prescribe bool) {
+	request, allowed, tokens := fullRequest, 4, 4
+	if !prescribe {
+		request, allowed, tokens = "Show records and lab results, and check billing", 3, 2
+	}
 	resp, err := s.client.Post(s.Page+"/api/runs", "application/json",
-		strings.NewReader(`{"patient_id":"P-1042","request":"`+fullRequest+`","pace":"`+s.pace+`"}`))
+		strings.NewReader(`{"patient_id":"P-1042","request":"`+request+`","pace":"`+s.pace+`"}`))
 	if err != nil {
 		s.Error(err)
 		return
@@ -136,7 +146,7 @@ func (s *soak) watchedRun() {
 		}
 	}
 	c, ended := x.Events[len(x.Events)-1].Step.(trace.Complete)
-	if !ended || c.Outcome != trace.OutcomeAnswered || !c.AllRevoked || c.Allowed != 4 || c.Tokens != 4 {
+	if !ended || c.Outcome != trace.OutcomeAnswered || !c.AllRevoked || c.Allowed != allowed || c.Tokens != tokens {
 		s.Errorf("run %s: %+v", id, c)
 		for _, failed := range steps[trace.ToolError](result{Trace: x.Events}) {
 			s.Error(failed.Reason)
