@@ -50,7 +50,7 @@ var routes = map[string]string{
 	"GET /audit/lab":                 anyone,
 	"GET /audit/export":              presenter, // it reads the whole log
 	"GET /audit/checkpoint":          anyone,
-	"POST /audit/reverify":               presenter,
+	"POST /audit/reverify":           presenter,
 	"GET /operator":                  anyone,
 	"GET /operator/live":             anyone,
 	"GET /operator/revoke":           anyone, // a preview
