@@ -182,7 +182,7 @@ func RunView(r *Run) templ.Component {
 	})
 }
 
-// Picture shows who may do what, for a desk and for a phone.
+// Picture shows who may do what, for a desk, a phone and a projector.
 func Picture(r *Run) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -200,7 +200,7 @@ func Picture(r *Run) templ.Component {
 		}
 		ctx = templ.InitializeContext(ctx)
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = hero.Figure(r.Hero, r.heroID(), r.Past() || r.Replay != nil, hero.Desk, hero.Phone).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = hero.Figure(r.Hero, r.heroID(), r.Past() || r.Replay != nil, hero.Desk, hero.Phone, hero.Wall).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
