@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -191,13 +192,14 @@ func TestOfflineVerifierChecksChain(t *testing.T) {
 
 func TestOfflineVerifierTime(t *testing.T) {
 	m := newMint(t)
-	now := m.now
-	v, err := agentwrit.NewOfflineVerifier(m.url, agentwrit.WithClock(func() time.Time { return now }))
+	var elapsed atomic.Int64 // nanoseconds; keys are refreshed in the background, by this clock too
+	clock := agentwrit.WithClock(func() time.Time { return m.now.Add(time.Duration(elapsed.Load())) })
+	v, err := agentwrit.NewOfflineVerifier(m.url, clock)
 	if err != nil {
 		t.Fatal(err)
 	}
 	token := m.token(t, m.header(), m.claims())
-	strict, err := agentwrit.NewOfflineVerifier(m.url, agentwrit.WithClock(func() time.Time { return now }), agentwrit.WithLeeway(-time.Hour))
+	strict, err := agentwrit.NewOfflineVerifier(m.url, clock, agentwrit.WithLeeway(-time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +212,7 @@ func TestOfflineVerifierTime(t *testing.T) {
 		{-agentwrit.DefaultLeeway - time.Millisecond, false, false}, {-agentwrit.DefaultLeeway - time.Second, false, false}, {-time.Hour, false, false},
 		{300 * time.Second, false, false}, {301 * time.Second, false, false}, {24 * time.Hour, false, false},
 	} {
-		now = m.now.Add(tt.at)
+		elapsed.Store(int64(tt.at))
 		for v, valid := range map[*agentwrit.OfflineVerifier]bool{v: tt.valid, strict: tt.withoutLeeway} {
 			_, err := v.Validate(t.Context(), token)
 			if valid && err != nil || !valid && !errors.Is(err, agentwrit.ErrTokenInvalid) {
