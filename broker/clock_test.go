@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,14 +82,14 @@ type skewed struct {
 	t      *testing.T
 	b      *Broker
 	dir    string
-	offset time.Duration
+	offset atomic.Int64 // nanoseconds; the writer's sweep reads it too
 }
 
 func (s *skewed) open() {
 	s.t.Helper()
 	var err error
 	s.b, err = Open(context.Background(), Config{Dir: s.dir, AdminSecret: "a-test-secret-of-32-characters!!",
-		Clock: func() time.Time { return time.Now().Round(0).Add(s.offset) }})
+		Clock: func() time.Time { return time.Now().Round(0).Add(time.Duration(s.offset.Load())) }})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -197,14 +198,14 @@ func TestWallClockSetBack(t *testing.T) {
 					t.Fatalf("register = %d", status)
 				}
 
-				s.offset = tt.ahead
+				s.offset.Store(int64(tt.ahead))
 				time.Sleep(sweepEvery + time.Second)
 				for what, token := range ended {
 					if s.validates(token) {
 						t.Errorf("%s is valid while the clock is ahead", what)
 					}
 				}
-				s.offset -= tt.back
+				s.offset.Add(-int64(tt.back))
 				for _, when := range []string{"after the clock was set back", "after a restart"} {
 					for what, token := range ended {
 						if s.validates(token) {
@@ -253,7 +254,7 @@ func TestCrashWhileTheClockIsAhead(t *testing.T) {
 				if status := s.call("/v1/token/release", token, nil, nil); status != 204 {
 					t.Fatalf("release = %d", status)
 				}
-				s.offset = time.Hour
+				s.offset.Store(int64(time.Hour))
 				tt.before(s)
 				crashed := t.TempDir()
 				if err := os.CopyFS(crashed, os.DirFS(s.dir)); err != nil {
@@ -265,7 +266,8 @@ func TestCrashWhileTheClockIsAhead(t *testing.T) {
 				if err := s.b.Close(); err != nil {
 					t.Fatal(err)
 				}
-				s.dir, s.offset = crashed, 0
+				s.dir = crashed
+				s.offset.Store(0)
 				s.open()
 				defer func() { s.b.Close() }()
 				if s.validates(token) {

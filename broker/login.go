@@ -47,15 +47,19 @@ func newLogins(cost int) *logins {
 
 // do runs a bcrypt computation when the lanes, in this order, have a free place.
 func (l *logins) do(ctx context.Context, f func(), lanes ...chan struct{}) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	busy := &refusal{code: wire.CodeUnavailable, detail: "too many logins at once", retryAfter: time.Second}
+	wait, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	for _, lane := range lanes {
 		select {
 		case lane <- struct{}{}:
 			defer func() { <-lane }()
-		case <-ctx.Done():
-			return &refusal{code: wire.CodeUnavailable, detail: "too many logins at once", retryAfter: time.Second}
+		case <-wait.Done():
+			return busy
 		}
+	}
+	if ctx.Err() != nil { // a caller that has left costs no comparison
+		return busy
 	}
 	f()
 	return nil
