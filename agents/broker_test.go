@@ -17,7 +17,7 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 )
 
-// Without its broker a run makes no call, says so, and reports no token as revoked
+// Without its broker a run makes no call, reports that, and shows no token as revoked
 // that the broker has not confirmed.
 func TestBrokerUnreachable(t *testing.T) {
 	t.Parallel()
@@ -257,7 +257,7 @@ func TestRevocationDuringRun(t *testing.T) {
 			if h.Run.Outcome != trace.OutcomeAnswered {
 				t.Errorf("the run %s:\n%s", h.Run.Outcome, h)
 			}
-			w.assertEnded(t, h, tt.tokens) // by the broker's word, whoever ended them
+			w.assertEnded(t, h, tt.tokens) // as the broker confirms, whatever ended them
 		})
 	}
 }

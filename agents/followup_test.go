@@ -119,7 +119,7 @@ func TestTheSameCallAgain(t *testing.T) {
 	}
 }
 
-// The last turn offers no tools, so that a model which would go on for ever
+// The last turn offers no tools, so that a model which would continue forever
 // answers with what it has.
 func TestTheLastTurnHasNoTools(t *testing.T) {
 	t.Parallel()

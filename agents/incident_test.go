@@ -26,7 +26,7 @@ func (w *world) withIncident(t testing.TB, request string, change func(*agents.R
 	return run.ID
 }
 
-// The operator revokes one agent: the trace says so, its next call is denied, and the
+// The operator revokes one agent: the trace shows it, its next call is denied, and the
 // other agents continue.
 func TestRevocationByOperator(t *testing.T) {
 	t.Parallel()

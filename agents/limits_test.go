@@ -8,7 +8,7 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 )
 
-// A run whose trace reaches its limit ends, says so, and releases its tokens.
+// A run whose trace reaches its limit ends, reports the limit, and releases its tokens.
 func TestTraceLimit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldConfig{})

@@ -59,7 +59,7 @@ func hang(_ http.ResponseWriter, r *http.Request) {
 	<-r.Context().Done()
 }
 
-// A failed call that may have left a valid token at the broker says so, and no
+// A failed call that may have left a valid token at the broker reports it, and no
 // other does.
 func TestMayHaveIssued(t *testing.T) {
 	b := brokertest.Start(t)

@@ -144,7 +144,7 @@ func TestRegisterAppAfterServerError(t *testing.T) {
 	}
 }
 
-// A broker without keys or checkpoints says so in plain text.
+// A broker without keys or checkpoints reports that in plain text.
 func TestEndpointsThatAreNotServed(t *testing.T) {
 	url := server(t, func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) })
 	v, err := agentwrit.NewValidator(url)

@@ -16,7 +16,7 @@ import (
 // before they have any effect: they would use up the rate limits of the browser's
 // user, or reach a broker that only this machine should reach.
 //
-//   - A page of another origin: the browser says so in Sec-Fetch-Site or Origin.
+//   - A page of another origin: the browser names it in Sec-Fetch-Site or Origin.
 //   - A body of a type that a page can send without asking. Form data is accepted,
 //     because it is what `curl -d` calls a body of any kind.
 //   - A host name that an attacker's name server resolves to this machine (DNS

@@ -14,7 +14,7 @@ const notRecorded = "**Not in the recording.** This request differs from what wa
 // OpenRecording returns a Model that plays a file that a [Recorder] wrote. A
 // request that was recorded (see fingerprint) gets the recorded reply or error,
 // piece by piece: at speed 1 with its own timing, at 2 in half the time, at 0
-// at once. Any other request goes to the offline planner, whose reply says so
+// at once. Any other request goes to the offline planner, whose reply is marked as such
 // and names it in [Reply.StandIn]. OpenRecording fails on a file that can't be
 // read, is empty or holds anything but complete exchanges.
 func OpenRecording(path string, speed float64) (Model, error) {

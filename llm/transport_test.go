@@ -142,7 +142,7 @@ func TestWaiting(t *testing.T) {
 			}
 			return answer(200, ""), nil
 		}, 18, 100 * s, 180 * s, 16, ""},
-		{"a model that loads for ever", always(503, `{"error":{"message":"Loading model"}}`), 24, 100 * s, 180 * s, 22, "Loading model"},
+		{"a model that never finishes loading", always(503, `{"error":{"message":"Loading model"}}`), 24, 100 * s, 180 * s, 22, "Loading model"},
 		{"again and again", always(429, "", "Retry-After", "25"), 3, 50 * s, 52 * s, 2, "it asks to wait 25s"},
 		{"a quota", always(429, `{"error":{"message":"You exceeded your current quota.","code":"insufficient_quota"}}`), 1, 0, 0, 0, "quota or credit is used up"},
 		{"Google's daily quota", always(429, `{"error":{"message":"Quota exceeded.","details":[{"violations":[{"quotaId":"RequestsPerDay"}]},{"retryDelay":"4s"}]}}`), 1, 0, 0, 0, "quota or credit is used up"},

@@ -70,7 +70,7 @@ func TestAChargeIsClaimedOnce(t *testing.T) {
 }
 
 // A patient's limit holds for writers at once: the count and the write are one
-// transaction. What is full says so and remains readable.
+// transaction. A full list reports it and remains readable.
 func TestWritesAreBounded(t *testing.T) {
 	a := startAPI(t)
 	token := a.spawn(all...).AccessToken()

@@ -19,7 +19,7 @@ import (
 // reference makes the embedded broker behave like the reference broker where the
 // two differ and a client notices:
 //
-//   - It serves neither keys nor checkpoints, and says so in plain text.
+//   - It serves neither keys nor checkpoints, and reports that in plain text.
 //   - If two requests for an app's launch token arrive at once, one of them is
 //     answered with 403 "app not found".
 //   - A taken app name is answered with 500.

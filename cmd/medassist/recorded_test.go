@@ -15,7 +15,7 @@ import (
 
 // A recorded model plays back the same calls and the same answer without the
 // server. A request that was not recorded is answered by the planner, and each of
-// its turns says so.
+// its turns is marked.
 func TestRecordedModel(t *testing.T) {
 	const key, request = "sk-a-key-that-must-not-leak", "Show records, check billing, and prescribe Lisinopril"
 	file := filepath.Join(t.TempDir(), "model.jsonl")

@@ -171,7 +171,7 @@ func TestVerifyEscapes(t *testing.T) {
 }
 
 // A broker without keys and checkpoints, as AgentWrit 2.0.0 is, is verified by its
-// chain alone, and the output says so.
+// chain alone, and the output states it.
 func TestVerifyWithoutCheckpoints(t *testing.T) {
 	broker, _ := runBroker(t, brokerCmd{Ephemeral: true, AdminSecret: testSecret})
 	target, err := url.Parse(broker)

@@ -4,5 +4,5 @@
 //
 // The page follows the log through web/auditlog, which reads and verifies it once
 // for all who watch. It never changes the broker's log. Without the broker's
-// admin secret no log can be read, and the page says so.
+// admin secret no log can be read, and the page states it.
 package audit
