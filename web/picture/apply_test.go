@@ -1,8 +1,6 @@
 package picture_test
 
 import (
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -17,7 +15,6 @@ var (
 	delegation = trace.Credential{Category: "prescription", Delegated: true}
 	scope      = []string{"read:records:P-1042", "write:prescriptions:P-1042"}
 	created    = trace.AgentCreated{Credential: clinical, AgentID: "a-1", SPIFFEID: "spiffe://t/a-1", Scope: scope, ExpiresIn: 300}
-	called     = trace.ToolCall{Credential: clinical, Tool: "get_patient_records", RequiredScope: scope[:1]}
 	rejected   = trace.TokenRejected{Credential: clinical, Tool: "get_patient_records", RefusedBy: trace.RefusedByGate}
 	released   = trace.TokenReleased{Credential: clinical}
 	dead       = trace.PostReleaseValidation{Credential: clinical, Token: trace.TokenOfRelease}
@@ -29,9 +26,9 @@ type at struct {
 	step   trace.Step
 }
 
-func drawn(t *testing.T, steps ...at) *picture.Picture {
+func after(t *testing.T, steps ...at) *picture.Tokens {
 	t.Helper()
-	p := picture.New(picture.Encounter("", "medassist"))
+	p := &picture.Tokens{}
 	for i, s := range steps {
 		p.Apply(trace.Event{Seq: int64(i + 1), Time: start.Add(time.Duration(s.second) * time.Second), Step: s.step})
 	}
@@ -70,8 +67,8 @@ func TestCredentialStates(t *testing.T) {
 		"issued again after it was released":   {[]at{{0, created}, {1, released}, {2, dead}, {3, created}}, picture.Alive, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := drawn(t, tt.steps...)
-			c := p.Lanes[0].Agent
+			p := after(t, tt.steps...)
+			c := p.Credential(clinical)
 			if got := c.StateAt(p.Now); got != tt.state || c.Proof != tt.proof {
 				t.Errorf("state %q, proof %q; want %q, %q", got, c.Proof, tt.state, tt.proof)
 			}
@@ -83,71 +80,47 @@ func validated(expires time.Time) trace.TokenValidated {
 	return trace.TokenValidated{Credential: clinical, Valid: true, Scope: scope, IssuedAt: start.Unix(), ExpiresAt: expires.Unix()}
 }
 
-// Apply reports whether the picture changed.
+// Apply reports whether the event concerned a token.
 func TestApplyReportsChange(t *testing.T) {
 	t.Parallel()
-	elsewhere := trace.Credential{Category: "radiology"}
 	for name, tt := range map[string]struct {
 		step trace.Step
 		want bool
 	}{
-		"an agent":                        {created, true},
-		"a call":                          {called, true},
-		"a refusal":                       {trace.ScopeDenied{Credential: clinical}, true},
-		"a refused delegation":            {trace.DelegationDenied{}, true},
-		"the end":                         {trace.Complete{}, true},
-		"a model's turn":                  {trace.LLMStart{}, false},
-		"a piece of the answer":           {trace.LLMDelta{}, false},
-		"a tool that failed":              {trace.ToolError{Category: "clinical"}, false},
-		"an agent that has no lane":       {trace.AgentCreated{Credential: elsewhere}, false},
-		"a call that has no lane":         {trace.ToolCall{Credential: elsewhere}, false},
-		"a release that has no lane":      {trace.TokenReleased{Credential: elsewhere}, false},
-		"a credential without a category": {trace.TokenRenewed{}, false},
+		"an agent":              {created, true},
+		"a rejected token":      {rejected, true},
+		"a release":             {released, true},
+		"a revocation":          {trace.TokenRevoked{Credentials: []trace.Credential{clinical}}, true},
+		"a call":                {trace.ToolCall{Credential: clinical}, false},
+		"a missing scope":       {trace.ScopeDenied{Credential: clinical}, false},
+		"a refused delegation":  {trace.DelegationDenied{}, false},
+		"a model's turn":        {trace.LLMStart{}, false},
+		"a piece of the answer": {trace.LLMDelta{}, false},
+		"the end":               {trace.Complete{}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := picture.New(picture.Encounter("", "medassist")).Apply(trace.Event{Seq: 1, Time: start, Step: tt.step}); got != tt.want {
+			if got := new(picture.Tokens).Apply(trace.Event{Seq: 1, Time: start, Step: tt.step}); got != tt.want {
 				t.Errorf("changed = %v, want %v", got, tt.want)
 			}
 		})
 	}
 }
 
-// A delegation names agents; the picture finds their lanes.
+// A delegated token is a credential beside the delegate's own.
 func TestDelegation(t *testing.T) {
 	t.Parallel()
-	given := trace.Delegation{Credential: delegation, DelegatorID: "spiffe://t/a-1", DelegatorScope: scope, DelegatedScope: scope[1:], ExpiresIn: 60}
-	p := drawn(t, at{0, created}, at{1, given})
-	got := p.Lanes[1].Delegated
-	want := picture.Credential{State: picture.Alive, Scope: scope[1:], From: "clinical",
-		Issued: start.Add(time.Second), Expires: start.Add(61 * time.Second), Seq: 2}
-	if diff := cmp.Diff(want, got); diff != "" {
+	given := trace.Delegation{Credential: delegation, DelegateID: "spiffe://t/a-2", DelegatorScope: scope, DelegatedScope: scope[1:], ExpiresIn: 60}
+	tokens := after(t, at{0, created}, at{1, given})
+	want := picture.Credential{State: picture.Alive, SPIFFEID: "spiffe://t/a-2", Scope: scope[1:],
+		Issued: start.Add(time.Second), Expires: start.Add(61 * time.Second)}
+	if diff := cmp.Diff(want, tokens.Credential(delegation)); diff != "" {
 		t.Errorf("delegated credential (-want +got):\n%s", diff)
 	}
-	if p.Lanes[1].Agent.State != picture.Absent {
+	if own := (trace.Credential{Category: delegation.Category}); tokens.Credential(own).State != picture.Absent {
 		t.Error("a delegation must not change the delegate's own token")
 	}
-
-	p = drawn(t, at{0, created}, at{1, trace.DelegationDenied{DelegatorID: "a-1", DelegateID: "nobody", RequestedScope: scope[:1], RefusedBy: trace.RefusedByBroker}})
-	if len(p.Refused) != 1 || p.Refused[0].From != "clinical" || p.Refused[0].To != "" {
-		t.Errorf("refused delegations: %+v", p.Refused)
-	}
-	if p.Lanes[1].Delegated.State != picture.Absent {
+	tokens = after(t, at{0, created}, at{1, trace.DelegationDenied{RequestedScope: scope[:1], RefusedBy: trace.RefusedByBroker}})
+	if tokens.Credential(delegation).State != picture.Absent {
 		t.Error("a denied delegation must issue nothing")
-	}
-}
-
-// The lanes of an encounter cover the whole ceiling, each scope once.
-func TestEncounterFrame(t *testing.T) {
-	t.Parallel()
-	f := picture.Encounter("", "medassist")
-	var planned []string
-	for _, l := range f.Lanes {
-		for _, s := range l.Scopes {
-			planned = append(planned, s[:strings.LastIndex(s, ":")]+":*")
-		}
-	}
-	slices.Sort(planned)
-	if diff := cmp.Diff(slices.Sorted(slices.Values(f.Ceiling)), planned); diff != "" {
-		t.Errorf("strands (-ceiling +lanes):\n%s", diff)
 	}
 }

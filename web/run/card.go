@@ -8,8 +8,7 @@ import (
 	"github.com/devonartis/medassist-go/web/ui"
 )
 
-// Card shows one token: its claims as the broker decoded them and, from the
-// picture, its state.
+// A Card shows one token: its claims as the broker decoded them, and its state.
 type Card struct {
 	Preview    string
 	TaskID     string
@@ -17,8 +16,8 @@ type Card struct {
 	Renewal    *Comparison           // the token before and after; nil if it was not renewed
 	Delegation *Comparison           // the delegator's token and this one; nil if it was not delegated
 
-	id      trace.Credential
-	picture *picture.Picture
+	id     trace.Credential
+	tokens *picture.Tokens
 }
 
 // applyCard reports whether the step added or changed a card.
@@ -34,7 +33,7 @@ func (r *Run) applyCard(step trace.Step) bool {
 		}
 	case trace.TokenRenewed:
 		if c := r.card(s.Credential); c != nil {
-			c.Renewal = c.compareRenewal(s, r.Picture.Now)
+			c.Renewal = c.compareRenewal(s, r.Tokens.Now)
 			c.Preview = s.NewPreview
 		}
 	default:
@@ -46,7 +45,7 @@ func (r *Run) applyCard(step trace.Step) bool {
 // addCard adds a card. A second token of the same credential replaces the
 // first.
 func (r *Run) addCard(card Card) {
-	card.picture = r.Picture
+	card.tokens = r.Tokens
 	if c := r.card(card.id); c != nil {
 		*c = card
 		return
@@ -54,8 +53,8 @@ func (r *Run) addCard(card Card) {
 	r.Cards = append(r.Cards, &card)
 }
 
-// Token returns the token as the picture has it.
-func (c *Card) Token() picture.Credential { return c.picture.Credential(c.id) }
+// Token returns the token's state.
+func (c *Card) Token() picture.Credential { return c.tokens.Credential(c.id) }
 
 // Category returns the category of the agent that holds the token.
 func (c *Card) Category() string { return c.id.Category }
@@ -72,10 +71,10 @@ func (c *Card) Key() string {
 func (c *Card) Delegated() bool { return c.id.Delegated }
 
 // State returns the token's state after the last event, in a word or two.
-func (c *Card) State() string { return c.Token().Status(c.picture.Now) }
+func (c *Card) State() string { return c.Token().Status(c.tokens.Now) }
 
 // Alive reports whether the token was valid at the last event.
-func (c *Card) Alive() bool { return c.Token().StateAt(c.picture.Now) == picture.Alive }
+func (c *Card) Alive() bool { return c.Token().StateAt(c.tokens.Now) == picture.Alive }
 
 // Meaning returns the meaning of the token's state.
 func (c *Card) Meaning() ui.Meaning {
@@ -90,7 +89,7 @@ func (c *Card) Meaning() ui.Meaning {
 }
 
 // Left returns the token's remaining lifetime at the last event.
-func (c *Card) Left() time.Duration { return c.Token().Expires.Sub(c.picture.Now) }
+func (c *Card) Left() time.Duration { return c.Token().Expires.Sub(c.tokens.Now) }
 
 // Revocation returns what the card's button revokes: the agent, with everything
 // that it delegated, or the delegated token alone. The target is empty if the

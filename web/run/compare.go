@@ -44,7 +44,7 @@ func (r *Run) compareDelegation(s trace.Delegation) *Comparison {
 	for i, scope := range s.DelegatorScope {
 		held[i].Dropped = !slices.Contains(s.DelegatedScope, scope)
 	}
-	expires := ComparisonRow{Name: "expires at", Right: ui.ClockTime(r.Picture.Now.Add(time.Duration(s.ExpiresIn) * time.Second))}
+	expires := ComparisonRow{Name: "expires at", Right: ui.ClockTime(r.Tokens.Now.Add(time.Duration(s.ExpiresIn) * time.Second))}
 	token := ComparisonRow{Name: "token", Right: s.TokenPreview}
 	for _, c := range r.Cards {
 		if t := c.Token(); t.SPIFFEID == s.DelegatorID && !c.Delegated() {

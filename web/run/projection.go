@@ -18,7 +18,7 @@ type Run struct {
 	Info      trace.Run
 	Steps     []Step
 	Cards     []*Card // in the order in which the tokens were issued
-	Picture   *picture.Picture
+	Tokens    *picture.Tokens
 	Hero      *hero.Hero
 	Verdict   *verdict.Run
 	Timeline  *picture.Timeline
@@ -33,6 +33,7 @@ type Run struct {
 	Pace      string                 // how fast a live run goes, as agents.ParsePace reads it
 	Waiting   string                 // what a stepping run waits to do; empty while it goes on
 
+	past   bool          // see NewPast
 	events []trace.Event // all of them, to judge a scenario by
 
 	writing bool
@@ -47,18 +48,18 @@ func NewRun(info trace.Run) *Run { return newRun(info, "") }
 // so its drawings have IDs of their own, and no running clock.
 func NewPast(info trace.Run) *Run {
 	r := newRun(info, "past-")
-	r.Picture.Still = true
+	r.past = true
 	return r
 }
 
 func newRun(info trace.Run, prefix string) *Run {
-	return &Run{Info: info, Pace: info.Pace, Author: info.ModelName, Picture: picture.New(picture.Encounter(prefix+"auth", "medassist")),
+	return &Run{Info: info, Pace: info.Pace, Author: info.ModelName, Tokens: &picture.Tokens{},
 		Hero: hero.New(info.PatientID), Verdict: verdict.New(info),
 		Timeline: picture.NewTimeline(prefix + "time")}
 }
 
 // Past reports whether the projection is one of [NewPast].
-func (r *Run) Past() bool { return r.Picture.Still }
+func (r *Run) Past() bool { return r.past }
 
 func (r *Run) cardID(c *Card) string {
 	if r.Past() {
@@ -68,11 +69,11 @@ func (r *Run) cardID(c *Card) string {
 }
 
 // Changed tells which parts events changed, other than the trace.
-type Changed struct{ Picture, Hero, Timeline, Cards, Answer bool }
+type Changed struct{ Tokens, Hero, Timeline, Cards, Answer bool }
 
 // Merge adds what another event changed.
 func (c *Changed) Merge(o Changed) {
-	c.Picture = c.Picture || o.Picture
+	c.Tokens = c.Tokens || o.Tokens
 	c.Hero = c.Hero || o.Hero
 	c.Timeline = c.Timeline || o.Timeline
 	c.Cards = c.Cards || o.Cards
@@ -92,11 +93,11 @@ func (r *Run) Apply(e trace.Event) Changed {
 	r.events = append(r.events, e)
 	r.Steps = append(r.Steps, newStep(r.Info, len(r.Steps)+1, e))
 	r.Verdict.Apply(e)
-	c := Changed{Picture: r.Picture.Apply(e), Hero: r.Hero.Apply(e), Timeline: r.Timeline.Apply(e), Answer: r.applyAnswer(e.Step)}
+	c := Changed{Tokens: r.Tokens.Apply(e), Hero: r.Hero.Apply(e), Timeline: r.Timeline.Apply(e), Answer: r.applyAnswer(e.Step)}
 	if s, ok := e.Step.(trace.StolenTokenUsed); ok {
 		r.Stolen = &s
 	}
-	c.Cards = r.applyCard(e.Step) || c.Picture && len(r.Cards) > 0
+	c.Cards = r.applyCard(e.Step) || c.Tokens && len(r.Cards) > 0
 	return c
 }
 

@@ -71,7 +71,7 @@ func (p *Pages) readPlayback(r *http.Request) (b playback, err error) {
 		return b, err
 	}
 	b.run = NewRun(x.Run)
-	b.run.Replay, b.run.Picture.Still = &Replay{Speed: speed}, true
+	b.run.Replay = &Replay{Speed: speed}
 	b.rest = x.Events
 	for len(b.rest) > 0 && b.rest[0].Seq <= after {
 		b.run.Apply(b.rest[0])
