@@ -70,6 +70,11 @@ func TestOperatorRevokes(t *testing.T) {
 	if !strings.Contains(string(page), id) || !strings.Contains(string(page), "spiffe://") {
 		t.Fatal("the live agent is not listed")
 	}
+	for _, fact := range []string{"<dt>version</dt>", "<dt>database</dt>", "✓ connected"} {
+		if !strings.Contains(string(page), fact) {
+			t.Errorf("the broker's health lacks %s", fact)
+		}
+	}
 	revocation := url.Values{"level": {"agent"}, "target": {s.service.Tokens()[0].AgentID}}
 	for range 2 {
 		resp, preview := s.fetch(t, "/operator/revoke?"+revocation.Encode())
