@@ -47,10 +47,15 @@ func (s *Service) newEncounter(run trace.Run, req Request, cancel context.Cancel
 	staying := time.AfterFunc(s.cfg.Limits.Stay, func() {
 		cancel(&failure{stage: "limit", message: fmt.Sprintf("The run reached its limit of %s.", s.cfg.Limits.Stay)})
 	})
+	pace := newPacer(req.Pace, working)
+	if req.Hold {
+		pace.keyMoment = s.cfg.KeyMoment
+	}
 	e := &encounter{
 		Config: s.cfg, id: run.ID, req: req, started: run.Started,
-		rec:    &recorder{log: s.cfg.Log, runID: run.ID, now: s.cfg.Clock, logger: s.cfg.Logger, limits: s.cfg.Limits, full: cancel},
-		pace:   newPacer(req.Pace, working),
+		rec: &recorder{log: s.cfg.Log, runID: run.ID, now: s.cfg.Clock, logger: s.cfg.Logger, limits: s.cfg.Limits, full: cancel,
+			logged: pace.logged},
+		pace:   pace,
 		cancel: cancel, done: make(chan struct{}), calls: make(map[string]bool), answered: make(map[string]bool), service: s,
 	}
 	e.stop = func() {

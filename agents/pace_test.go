@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/devonartis/medassist-go/trace"
 )
 
 func TestParsePace(t *testing.T) {
@@ -229,4 +231,44 @@ func TestStreamGathersPieces(t *testing.T) {
 			t.Errorf("pieces = %v", got)
 		}
 	})
+}
+
+// A run with an audience stays at a denial, a delegation and a revocation, but not
+// at what follows from them, and never after it was cancelled.
+func TestKeyMoment(t *testing.T) {
+	for _, tc := range []struct {
+		step trace.Step
+		pace Pace
+		want time.Duration
+	}{
+		{trace.ScopeDenied{}, Instant, 2 * time.Second},
+		{trace.TokenRejected{}, Instant, 2 * time.Second},
+		{trace.DelegationDenied{}, Instant, 2 * time.Second},
+		{trace.Delegation{}, Instant, 2 * time.Second},
+		{trace.TokenRevoked{}, Instant, 2 * time.Second},
+		{trace.StolenTokenUsed{}, Instant, 2 * time.Second},
+		{trace.ScopeDenied{}, Talk(500 * time.Millisecond), 2 * time.Second},
+		{trace.ScopeDenied{}, Talk(3 * time.Second), 3 * time.Second},
+		{trace.ToolCall{}, Instant, 0},
+		{trace.TokenReleased{}, Instant, 0},
+		{trace.PostReleaseValidation{}, Instant, 0},
+	} {
+		waits(t, tc.pace, func(t *testing.T, p *pacer) {
+			p.keyMoment = 2 * time.Second
+			p.logged(tc.step)
+			start := time.Now()
+			p.wait(t.Context(), "x", true)
+			if got := time.Since(start); got != tc.want {
+				t.Errorf("%s at pace %s: the next step waited %v, want %v", tc.step.Type(), tc.pace, got, tc.want)
+			}
+			p.logged(tc.step)
+			cancelled, cancel := context.WithCancel(t.Context())
+			cancel()
+			start = time.Now()
+			p.wait(cancelled, "x", true)
+			if time.Since(start) != 0 {
+				t.Error("a cancelled run waits")
+			}
+		})
+	}
 }

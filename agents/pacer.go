@@ -12,11 +12,13 @@ import (
 type pacer struct {
 	allowance *allowance
 	states    *trace.Feed[State]
+	keyMoment time.Duration // how long the next step waits after a key moment
 
 	mu      sync.Mutex
 	state   State
 	changed chan struct{} // closed when the pace changes
 	next    chan struct{} // closed by advance; nil while nothing waits
+	until   time.Time     // the end of the last key moment
 }
 
 func newPacer(p Pace, a *allowance) *pacer {
@@ -31,9 +33,9 @@ func (p *pacer) wait(ctx context.Context, before string, stops bool) {
 	start := time.Now()
 	for ctx.Err() == nil {
 		p.mu.Lock()
-		pace, changed := p.state.Pace, p.changed
+		pace, changed, until := p.state.Pace, p.changed, p.until
 		p.mu.Unlock()
-		left := pace.pause - time.Since(start)
+		left := max(pace.pause-time.Since(start), time.Until(until))
 		switch {
 		case pace.step && stops:
 			if p.waitForNext(ctx, before, changed) {
@@ -44,6 +46,17 @@ func (p *pacer) wait(ctx context.Context, before string, stops bool) {
 		default:
 			p.sleep(ctx, left, changed)
 		}
+	}
+}
+
+// logged delays the next step if the logged one is a key moment: a denial, a
+// delegation, a revocation, or the use of a stolen token.
+func (p *pacer) logged(step trace.Step) {
+	switch step.(type) {
+	case trace.ScopeDenied, trace.TokenRejected, trace.DelegationDenied, trace.Delegation, trace.TokenRevoked, trace.StolenTokenUsed:
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.until = time.Now().Add(p.keyMoment)
 	}
 }
 

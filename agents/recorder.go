@@ -18,6 +18,7 @@ type recorder struct {
 	logger *slog.Logger
 	limits Limits
 	full   func(error) // called once, when the trace reaches its limit
+	logged func(trace.Step)
 
 	mu    sync.Mutex
 	tally trace.Tally
@@ -43,6 +44,7 @@ func (r *recorder) add(ctx context.Context, status trace.Status, label string, s
 		r.logger.ErrorContext(ctx, "a step was not logged", "run", r.runID, "step", step.Type(), "error", err)
 		return
 	}
+	r.logged(step)
 	r.measure(e)
 }
 

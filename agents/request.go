@@ -26,8 +26,9 @@ type Request struct {
 	// Incident is what happens to the run's first credential after its first
 	// read; empty means nothing.
 	Incident trace.IncidentKind
-	// Hold makes a theft wait for [Service.Next] at every pace, so that the
-	// audience can try the stolen token.
+	// Hold is for a run with an audience: its key moments last for
+	// Config.KeyMoment, and a theft waits for [Service.Next] at every pace, so
+	// that the audience can try the stolen token.
 	Hold bool
 	// Key identifies this request: the same request with the same key, within a
 	// few seconds, returns the run that the first one started. Empty means that

@@ -53,6 +53,7 @@ type Config struct {
 	ModelURL       string           // shown to people; "" if the model is in this process
 	Limits         Limits           // zero fields take defaults
 	TokenTTL       time.Duration    // lifetime of a token; 0 means 5 minutes
+	KeyMoment      time.Duration    // pause after each denial, delegation and revocation of a run with Hold
 	OrchID         string           // of the agents; "" means "medassist"
 	Clock          func() time.Time // nil means time.Now
 	Logger         *slog.Logger     // nil discards

@@ -39,9 +39,10 @@ type Config struct {
 	LLMRecording      string  `help:"Play back a recording instead of calling a model." env:"LLM_RECORDING" placeholder:"FILE" type:"path"`
 	LLMRecordingSpeed float64 `help:"Playback speed: 1 as recorded, 2 twice as fast, 0 without delays." env:"LLM_RECORDING_SPEED" default:"1"`
 
-	PublicURL    string `help:"URL at which viewers reach the page, for the link and QR code that phones use; a guess by default." env:"MEDASSIST_PUBLIC_URL" placeholder:"URL"`
-	PresenterKey string `help:"Key that the presenter needs to change anything. If it is empty, one is generated when the page listens beyond loopback." env:"MEDASSIST_PRESENTER_KEY" placeholder:"KEY"`
-	LogLevel     string `help:"Log level: debug, info, warn or error." env:"MEDASSIST_LOG_LEVEL" default:"warn" enum:"debug,info,warn,error"`
+	PublicURL    string        `help:"URL at which viewers reach the page, for the link and QR code that phones use; a guess by default." env:"MEDASSIST_PUBLIC_URL" placeholder:"URL"`
+	KeyMoment    time.Duration `help:"How long a run that was started on a page stays at each denial, delegation and revocation; 0 goes on at once." env:"MEDASSIST_KEY_MOMENT" default:"2s" placeholder:"DURATION"`
+	PresenterKey string        `help:"Key that the presenter needs to change anything. If it is empty, one is generated when the page listens beyond loopback." env:"MEDASSIST_PRESENTER_KEY" placeholder:"KEY"`
+	LogLevel     string        `help:"Log level: debug, info, warn or error." env:"MEDASSIST_LOG_LEVEL" default:"warn" enum:"debug,info,warn,error"`
 
 	clock      func() time.Time // nil means time.Now
 	secretCost int              // of the embedded broker; see broker.Config
@@ -61,6 +62,7 @@ const (
 	defaultBrokerAddr = "127.0.0.1:8080"
 	openAI            = "https://api.openai.com/v1"
 	openAIModel       = "gpt-4o-mini"
+	maxKeyMoment      = 30 * time.Second
 )
 
 // complete fills in defaults, rejects contradictory settings and creates the data
@@ -91,6 +93,9 @@ func (c *Config) complete() error {
 			return errors.New("MEDASSIST_PUBLIC_URL must look like https://demo.example, without a path")
 		}
 		c.PublicURL = u.Scheme + "://" + u.Host
+	}
+	if c.KeyMoment < 0 || c.KeyMoment > maxKeyMoment {
+		return fmt.Errorf("MEDASSIST_KEY_MOMENT must be 0 to %s", maxKeyMoment)
 	}
 	if c.Ephemeral {
 		c.Data = ""

@@ -78,7 +78,7 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 	service, err := agents.New(agents.Config{
 		Broker: broker.app, Operator: broker.operator(), BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
 		Model: model, Tools: tools.NewClient(localURL(page.Addr()), directTransport()), Log: runs,
-		Directory: directory(store), ModelURL: modelURL(cfg), Limits: cfg.limits, Clock: cfg.clock, Logger: log,
+		Directory: directory(store), ModelURL: modelURL(cfg), Limits: cfg.limits, KeyMoment: cfg.KeyMoment, Clock: cfg.clock, Logger: log,
 	})
 	if err != nil {
 		return err
