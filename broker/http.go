@@ -15,6 +15,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/internal/clientaddr"
 	"github.com/devonartis/medassist-go/internal/text"
 )
 
@@ -43,7 +44,7 @@ func clip(s string) string { return text.Prefix(s, maxText) }
 // routes returns the router: one line for each endpoint of the protocol.
 func (b *Broker) routes() http.Handler {
 	m := chi.NewRouter()
-	m.Use(b.forwarded, b.observe, b.recover, b.guard)
+	m.Use(clientaddr.Forwarded(b.cfg.TrustedProxies), b.observe, b.recover, b.guard)
 	m.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		b.problem(w, r, refuse(wire.CodeNotFound, "no such endpoint"))
 	})
@@ -88,7 +89,7 @@ func endpoint[In, Out any](b *Broker, need access, status int, do func(*request,
 			path:   clip(hr.URL.Path),
 			pathID: chi.URLParam(hr, "id"),
 			route:  chi.RouteContext(hr.Context()).RoutePattern(),
-			addr:   clientAddr(hr),
+			addr:   clientaddr.Of(hr),
 		}
 		if hr.URL.RawQuery != "" {
 			r.query = hr.URL.Query()

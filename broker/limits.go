@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
-	"github.com/devonartis/medassist-go/broker/internal/limit"
+	"github.com/devonartis/medassist-go/internal/limit"
 )
 
 // limits are the broker's rate limits (docs/protocol.md, "Rate limits").

@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
-	"github.com/devonartis/medassist-go/broker/internal/limit"
 	"github.com/devonartis/medassist-go/broker/internal/store"
+	"github.com/devonartis/medassist-go/internal/limit"
 )
 
 // However many unknown clients wait, a known client's secret is compared.

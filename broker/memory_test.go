@@ -14,10 +14,10 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
-	"github.com/devonartis/medassist-go/broker/internal/limit"
 	"github.com/devonartis/medassist-go/broker/internal/nonce"
 	"github.com/devonartis/medassist-go/broker/internal/revocation"
 	"github.com/devonartis/medassist-go/broker/internal/store"
+	"github.com/devonartis/medassist-go/internal/limit"
 )
 
 // ask calls the handler without a network between.

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/internal/clientaddr"
 )
 
 // Label values of the metrics. All values are in this file or in the protocol;
@@ -74,7 +75,7 @@ func newMetrics(b *Broker) *metrics {
 
 // serveMetrics is GET /v1/metrics. It counts rows, so it is limited like other reads.
 func (b *Broker) serveMetrics(w http.ResponseWriter, r *http.Request) {
-	if err := b.read(&request{addr: clientAddr(r)}, wire.MaxAuditPage); err != nil {
+	if err := b.read(&request{addr: clientaddr.Of(r)}, wire.MaxAuditPage); err != nil {
 		b.problem(w, r, err)
 		return
 	}

@@ -4,13 +4,12 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
 	"time"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/go-chi/chi/v5/middleware"
 
+	"github.com/devonartis/medassist-go/internal/clientaddr"
 	"github.com/devonartis/medassist-go/internal/random"
 )
 
@@ -25,32 +24,6 @@ type requestIDKey struct{}
 func requestID(r *http.Request) string {
 	id, _ := r.Context().Value(requestIDKey{}).(string)
 	return id
-}
-
-// forwarded determines the client of a request from a trusted proxy. The
-// X-Forwarded-For header of any other peer is ignored.
-func (b *Broker) forwarded(next http.Handler) http.Handler {
-	if len(b.cfg.TrustedProxies) == 0 {
-		return next
-	}
-	var trusted []string
-	for _, p := range b.cfg.TrustedProxies {
-		trusted = append(trusted, p.String())
-	}
-	return middleware.ClientIPFromXFF(trusted...)(next)
-}
-
-// clientAddr returns the client's address: the one that a trusted proxy names, or
-// the peer of the connection if there is none or it can't be parsed.
-func clientAddr(r *http.Request) netip.Addr {
-	if addr := middleware.GetClientIPAddr(r.Context()); addr.IsValid() {
-		return addr.WithZone("") // free text
-	}
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{} // clients without an address share one limit
-	}
-	return peer.Addr().Unmap()
 }
 
 // observe assigns the request ID, sets the common response headers, and logs and
@@ -84,7 +57,7 @@ func (b *Broker) observe(next http.Handler) http.Handler {
 		}
 		if b.log.Enabled(r.Context(), level) {
 			b.log.Log(r.Context(), level, "request", "request_id", id, "method", clip(r.Method), "path", clip(r.URL.Path),
-				"status", rec.status, "took", took, "client", clientAddr(r))
+				"status", rec.status, "took", took, "client", clientaddr.Of(r))
 		}
 	})
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
-	"github.com/devonartis/medassist-go/broker/internal/limit"
 	"github.com/devonartis/medassist-go/broker/internal/store"
+	"github.com/devonartis/medassist-go/internal/clientaddr"
 )
 
 // Limits of the refusal log. Together they bound how fast unauthenticated callers
@@ -34,7 +34,7 @@ type origin struct {
 
 // stranger is the origin of an unauthenticated request: its address.
 func stranger(r *request) origin {
-	return origin{name: limit.Subscriber(r.addr).String(), route: r.route}
+	return origin{name: clientaddr.Network(r.addr).String(), route: r.route}
 }
 
 // bearer is the origin of a request with a token that the broker has signed.

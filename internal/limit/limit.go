@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/devonartis/medassist-go/internal/clientaddr"
 )
 
 // maxKeys limits the memory of a limiter to a few megabytes.
@@ -45,7 +47,7 @@ func (l *Limiter) Allow(key Key, now time.Time) bool { return l.AllowN(key, now,
 
 // AllowN takes n tokens from the key's bucket, or none if there are fewer.
 func (l *Limiter) AllowN(key Key, now time.Time, n int) bool {
-	key.Addr = Subscriber(key.Addr)
+	key.Addr = clientaddr.Network(key.Addr)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b := l.buckets[key]
@@ -83,16 +85,4 @@ func (l *Limiter) Len() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.buckets)
-}
-
-// Subscriber returns the part of an address that a client can't choose freely: an
-// IPv6 client usually has a whole /64 of addresses.
-func Subscriber(a netip.Addr) netip.Addr {
-	a = a.Unmap()
-	if a.Is6() {
-		if p, err := a.WithZone("").Prefix(64); err == nil {
-			return p.Addr()
-		}
-	}
-	return a
 }
