@@ -41,11 +41,21 @@ func Decode(data []byte, v any) (unknown []string, err error) {
 	if err := json.Unmarshal(data, v); err != nil {
 		var mismatch *json.UnmarshalTypeError
 		if errors.As(err, &mismatch) && mismatch.Field != "" {
-			return nil, fmt.Errorf("%s must not be a JSON %s", mismatch.Field, mismatch.Value)
+			return nil, &FieldError{mismatch.Field, mismatch.Value}
 		}
 		return nil, errNoObject
 	}
 	return unknown, nil
+}
+
+// A FieldError reports a value of a JSON type that its field can't have.
+type FieldError struct {
+	Field string // its JSON name
+	Type  string // of the value, such as "number"
+}
+
+func (e *FieldError) Error() string {
+	return fmt.Sprintf("%s must not be a JSON %s", e.Field, e.Type)
 }
 
 var errNoObject = errors.New("the body must be one JSON object")

@@ -1,15 +1,14 @@
 package respond
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
-	"strings"
 
+	"github.com/devonartis/medassist-go/internal/strictjson"
 	"github.com/devonartis/medassist-go/internal/text"
 )
 
@@ -22,16 +21,22 @@ const (
 )
 
 // Decode reads the body of a program's request: one JSON object of at most
-// [MaxBody] bytes with the fields of T and no others. It accepts the content
-// type that curl -d sends by default; the guard, not the content type, keeps
-// other sites' forms out.
+// [MaxBody] bytes with the fields of T and no others, each spelled exactly and at
+// most once, because a proxy or a log may read an ambiguous body differently. It
+// accepts the content type that curl -d sends by default; the guard, not the
+// content type, keeps other sites' forms out.
 func Decode[T any](w http.ResponseWriter, r *http.Request) (T, error) {
 	var none T
 	switch contentType(r) {
 	case "", typeJSON, typeForm:
-		return decode[T](http.MaxBytesReader(w, r.Body, MaxBody))
+	default:
+		return none, &Error{Status: http.StatusUnsupportedMediaType, Detail: "The body must be " + typeJSON + "."}
 	}
-	return none, &Error{Status: http.StatusUnsupportedMediaType, Detail: "The body must be " + typeJSON + "."}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	if err != nil {
+		return none, unreadable(err)
+	}
+	return decode[T](body)
 }
 
 // DecodeForm reads the body of a page's form, by the same rules as [Decode]:
@@ -41,10 +46,7 @@ func DecodeForm[T any](w http.ResponseWriter, r *http.Request) (T, error) {
 	var none T
 	r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
 	if err := r.ParseForm(); err != nil {
-		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
-			return none, badBody(err)
-		}
-		return none, BadInput("", "The form can't be read.")
+		return none, unreadable(err)
 	}
 	fields := make(map[string]string)
 	for name := range r.PostForm {
@@ -54,44 +56,33 @@ func DecodeForm[T any](w http.ResponseWriter, r *http.Request) (T, error) {
 	if err != nil {
 		return none, err
 	}
-	return decode[T](bytes.NewReader(object))
+	return decode[T](object)
 }
 
-func decode[T any](body io.Reader) (T, error) {
-	var none T
-	dec := json.NewDecoder(body)
-	dec.DisallowUnknownFields()
-	var in *T // null leaves it nil
-	switch err := dec.Decode(&in); {
-	case err != nil:
-		return none, badBody(err)
-	case in == nil:
-		return none, badBody(nil)
-	case !errors.Is(dec.Decode(new(any)), io.EOF):
-		return none, BadInput("", "The body must be one JSON object with nothing after it.")
-	}
-	return *in, nil
-}
-
-// badBody returns what is wrong with a body, in words for its author.
-func badBody(err error) *Error {
-	var tooLarge *http.MaxBytesError
-	var wrongType *json.UnmarshalTypeError
+func decode[T any](body []byte) (T, error) {
+	var in, none T
+	unknown, err := strictjson.Decode(body, &in)
+	var field *strictjson.FieldError
 	switch {
-	case errors.As(err, &tooLarge):
-		return &Error{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("The body is larger than %d bytes.", MaxBody)}
-	case errors.As(err, &wrongType) && wrongType.Field != "":
-		return BadInput(wrongType.Field, fmt.Sprintf("%s must be a %s.", wrongType.Field, wrongType.Type))
-	case err != nil && strings.HasPrefix(err.Error(), unknownField):
-		name := strings.Trim(strings.TrimPrefix(err.Error(), unknownField), `"`)
-		return BadInput("", fmt.Sprintf("Unknown field %q.", text.Clip(name, 60)))
+	case errors.As(err, &field):
+		return none, BadInput(field.Field, sentence(err))
+	case err != nil:
+		return none, BadInput("", sentence(err))
+	case len(unknown) > 0:
+		return none, BadInput("", fmt.Sprintf("Unknown field %q.", text.Clip(unknown[0], 60)))
 	}
-	return BadInput("", "The body must be one JSON object.")
+	return in, nil
 }
 
-// unknownField begins encoding/json's error for an unknown field, which has no
-// type of its own.
-const unknownField = "json: unknown field "
+// unreadable returns why a body could not be read, in words for its author.
+func unreadable(err error) *Error {
+	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
+		return &Error{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("The body is larger than %d bytes.", MaxBody)}
+	}
+	return BadInput("", "The body can't be read.")
+}
+
+func sentence(err error) string { return text.Capitalize(err.Error()) + "." }
 
 // contentType returns a request's media type without parameters. It returns
 // what was sent if that is malformed, which is no media type.
