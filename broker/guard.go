@@ -5,11 +5,10 @@ import (
 	"mime"
 	"net"
 	"net/http"
-	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/internal/hostname"
 )
 
 // guard refuses requests that a web page can make a browser send to the broker,
@@ -50,20 +49,9 @@ func markLoopback(ctx context.Context, addr net.Addr) context.Context {
 }
 
 // localHost reports whether a Host header names this machine or a configured host.
-func (b *Broker) localHost(host string) bool {
-	name := strings.ToLower(host)
-	if h, _, err := net.SplitHostPort(name); err == nil {
-		name = h
-	} else if inner, ok := strings.CutPrefix(name, "["); ok {
-		if inner, ok = strings.CutSuffix(inner, "]"); !ok {
-			return false
-		}
-		name = inner
-	}
-	if ip, err := netip.ParseAddr(name); err == nil {
-		return ip.IsLoopback()
-	}
-	return name == "localhost" || slices.Contains(b.cfg.Hosts, name)
+func (b *Broker) localHost(header string) bool {
+	host, ok := hostname.Parse(header)
+	return ok && slices.Contains(b.cfg.Hosts, host) || hostname.IsLocal(header)
 }
 
 // acceptableBody reports whether a body of this content type is read as JSON.

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/devonartis/medassist-go/internal/hostname"
 )
 
 // proxyHeaders are headers that reverse proxies add, beside X-Forwarded-*.
@@ -30,7 +32,7 @@ func isForwarded(r *http.Request) bool {
 	}
 	// A browser that knows the page under another name got it from a proxy.
 	for _, name := range []string{"Origin", "Referer"} {
-		if u, err := url.Parse(r.Header.Get(name)); err == nil && u.Host != "" && !isLocal(u.Host) {
+		if u, err := url.Parse(r.Header.Get(name)); err == nil && u.Host != "" && !hostname.IsLocal(u.Host) {
 			return true
 		}
 	}

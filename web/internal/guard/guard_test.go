@@ -45,10 +45,10 @@ func request(r http.Handler, method, path, host string, header http.Header, body
 // Without a key, which means on loopback, only this machine's own names are
 // answered: a rebound host name can neither read nor change anything.
 func TestReboundHost(t *testing.T) {
+	// internal/hostname has the whole table.
 	for host, local := range map[string]bool{
-		"localhost": true, "localhost:5000": true, "LOCALHOST:5000": true, "127.0.0.1:5000": true, "127.8.8.8": true, "[::1]:5000": true, "[::1]": true,
-		"": false, "evil.example": false, "evil.example:5000": false, "127.0.0.1.evil.example": false, "localhost.evil.example:5000": false,
-		"192.168.1.7:5000": false, "0.0.0.0:5000": false, "[::]:5000": false, "127.0.0.1@evil.example": false, "127.1": false, "2130706433": false,
+		"localhost:5000": true, "127.0.0.1:5000": true, "[::1]:5000": true,
+		"": false, "evil.example:5000": false, "192.168.1.7:5000": false, "[localhost]": false, "localhost]": false, "user@localhost": false,
 	} {
 		for method, path := range map[string]string{"GET": "/read", "POST": "/change"} {
 			want := map[bool]int{true: http.StatusNoContent, false: http.StatusMisdirectedRequest}[local]

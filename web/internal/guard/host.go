@@ -1,10 +1,9 @@
 package guard
 
 import (
-	"net"
 	"net/http"
-	"strings"
 
+	"github.com/devonartis/medassist-go/internal/hostname"
 	"github.com/devonartis/medassist-go/web/internal/respond"
 )
 
@@ -15,20 +14,10 @@ var wrongHost = &respond.Error{Status: http.StatusMisdirectedRequest, Detail: "T
 // would let that site's scripts read the page (DNS rebinding).
 func (r *Router) sameHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if r.guard.key == "" && !isLocal(req.Host) {
+		if r.guard.key == "" && !hostname.IsLocal(req.Host) {
 			r.rs.Error(w, req, wrongHost)
 			return
 		}
 		next.ServeHTTP(w, req)
 	})
-}
-
-// isLocal reports whether a Host header names this machine.
-func isLocal(hostport string) bool {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		host = strings.Trim(hostport, "[]")
-	}
-	ip := net.ParseIP(host)
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
