@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 
+	"github.com/devonartis/medassist-go/decisions"
 	"github.com/devonartis/medassist-go/internal/text"
 	"github.com/devonartis/medassist-go/llm"
 	"github.com/devonartis/medassist-go/tools"
@@ -66,6 +67,7 @@ func (e *encounter) authorize(ctx context.Context, cred *credential, call toolCa
 	case !v.allowed():
 		return e.deny(ctx, cred, call, trace.RefusedByGate, v, spans), nil
 	}
+	e.decided(ctx, cred, call.Call, decisions.Decision{By: string(trace.RefusedByGate), Allowed: true, Held: v.held, TokenID: v.tokenID})
 	return e.execute(ctx, cred, call, v, token, spans)
 }
 

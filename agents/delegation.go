@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/decisions"
 	"github.com/devonartis/medassist-go/internal/text"
 	"github.com/devonartis/medassist-go/tools"
 	"github.com/devonartis/medassist-go/trace"
@@ -66,6 +67,7 @@ func (e *encounter) delegationDenied(ctx context.Context, from, to *credential, 
 	be := describeBrokerError(err)
 	required, held := call.RequiredScopes(), from.agent.Scope()
 	missing := agentwrit.MissingScopes(required, held)
+	e.decided(ctx, from, call.Call, decisions.Decision{By: string(trace.RefusedByBroker), Held: held, Note: "delegation refused: " + be.reason})
 	e.rec.add(ctx, trace.StatusDenied, "Delegation of "+strings.Join(required, ", ")+" denied by the broker", trace.DelegationDenied{
 		Tool: call.Tool.Name, CallID: call.id, PatientID: call.Patient.String(),
 		DelegatorID: from.agent.ID(), DelegatorScope: held, DelegateID: to.agent.ID(), RequestedScope: required,

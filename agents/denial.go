@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/devonartis/medassist-go/decisions"
 	"github.com/devonartis/medassist-go/internal/text"
+	"github.com/devonartis/medassist-go/tools"
 	"github.com/devonartis/medassist-go/trace"
 )
 
@@ -30,6 +32,7 @@ func (r refusal) text() string {
 
 // deny logs a call whose token lacks a scope.
 func (e *encounter) deny(ctx context.Context, cred *credential, call toolCall, by trace.RefusedBy, v verdict, spans []trace.Span) string {
+	e.decided(ctx, cred, call.Call, decisions.Decision{By: string(by), Held: v.held, TokenID: v.tokenID})
 	reason := "Token lacks a required scope."
 	if len(v.missing) > 0 {
 		reason = "Token lacks " + strings.Join(v.missing, ", ") + "."
@@ -44,11 +47,23 @@ func (e *encounter) deny(ctx context.Context, cred *credential, call toolCall, b
 
 // reject logs a call whose token the broker does not accept.
 func (e *encounter) reject(ctx context.Context, cred *credential, call toolCall, by trace.RefusedBy, why string, spans []trace.Span) string {
+	e.decided(ctx, cred, call.Call, decisions.Decision{By: string(by), Note: "token not accepted: " + why})
 	reason := fmt.Sprintf("%s token not accepted: %s.", text.Capitalize(cred.String()), why)
 	e.rec.add(ctx, trace.StatusDenied, fmt.Sprintf("Denied %s: %s for %s. %s", place(by), call.Tool.Name, call.Patient, reason), trace.TokenRejected{
 		Credential: cred.Credential, Tool: call.Tool.Name, CallID: call.id, PatientID: call.Patient.String(),
 		RequiredScope: call.RequiredScopes(), RefusedBy: by, AgentID: cred.agent.ID(), Reason: reason}, spans...)
 	return refusal{Error: "token_rejected", Message: reason, RequiredScope: call.RequiredScopes(), RefusedBy: string(by)}.text()
+}
+
+// decided adds a decision about a call to MedAssist's own audit log. What the call
+// requires and whose credential was to be used is taken from call and cred.
+func (e *encounter) decided(ctx context.Context, cred *credential, call tools.Call, d decisions.Decision) {
+	d.Tool, d.Patient, d.Required = call.Tool.Name, call.Patient.String(), call.RequiredScopes()
+	d.AgentID, d.TaskID, d.OrchID = cred.agent.ID(), cred.agent.TaskID(), cred.agent.OrchID()
+	if id, _ := cred.jti.Load().(string); d.TokenID == "" {
+		d.TokenID = id
+	}
+	e.Decisions.Add(ctx, d)
 }
 
 // callFailed logs a call that failed for another reason than its authority.

@@ -13,6 +13,7 @@ type verdict struct {
 	held     []string // the scopes in the broker's response
 	missing  []string
 	rejected string // why the broker does not accept the token; empty if it does
+	tokenID  string // "jti" in the broker's response
 }
 
 // allowed reports whether the call may be made. A call that requires nothing is
@@ -35,7 +36,7 @@ func checkToken(ctx context.Context, b Broker, token string, required []string) 
 	case err != nil:
 		return verdict{}, err
 	}
-	v.held = claims.Scope
+	v.held, v.tokenID = claims.Scope, claims.ID
 	v.missing = agentwrit.MissingScopes(required, claims.Scope)
 	return v, nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/decisions"
 	"github.com/devonartis/medassist-go/patient"
 	"github.com/devonartis/medassist-go/tools"
 	"github.com/devonartis/medassist-go/trace"
@@ -18,6 +19,7 @@ import (
 type stolenToken struct {
 	from  *credential
 	token string
+	id    string // "jti"
 	call  tools.Call
 }
 
@@ -73,7 +75,8 @@ func (e *encounter) waitForExpiry(ctx context.Context, cred *credential) {
 // works because it is a bearer token, and for another patient.
 func (e *encounter) stealToken(ctx context.Context, cred *credential, call toolCall) {
 	e.pace.wait(ctx, fmt.Sprintf("steal the %s token", cred), true)
-	s := &stolenToken{cred, cred.agent.AccessToken(), call.Call}
+	id, _ := cred.jti.Load().(string)
+	s := &stolenToken{cred, cred.agent.AccessToken(), id, call.Call}
 	e.rec.add(ctx, trace.StatusWarning, fmt.Sprintf("Attacker copies the %s token (not the private key)", cred),
 		trace.Incident{Credential: cred.Credential, Kind: trace.IncidentTheft})
 	e.useStolenToken(ctx, s, call.Call)
@@ -115,10 +118,17 @@ func (e *encounter) useStolenToken(ctx context.Context, s *stolenToken, call too
 	step := trace.StolenTokenUsed{Credential: s.from.Credential, Tool: call.Tool.Name, PatientID: call.Patient.String(),
 		TokenPreview: preview(s.token), Authorized: err == nil, RequiredScope: call.RequiredScopes()}
 	var refused *tools.Refused
+	decision := decisions.Decision{By: string(trace.RefusedByRecords), Allowed: err == nil, TokenID: s.id, Note: "stolen token, used past the gate"}
+	if errors.As(err, &refused) {
+		decision.Held = refused.Held
+	}
+	if err == nil || refused != nil {
+		e.decided(ctx, s.from, call, decision)
+	}
 	switch {
 	case err == nil:
 		e.rec.add(ctx, trace.StatusWarning, fmt.Sprintf("Stolen token accepted for %s (still valid)", call.Patient), step, span)
-	case errors.As(err, &refused):
+	case refused != nil:
 		step.RefusedBy, step.Reason = trace.RefusedByRecords, refused.Detail
 		step.HeldScope, step.MissingScope = refused.Held, refused.Missing
 		e.rec.add(ctx, trace.StatusDenied, fmt.Sprintf("Stolen token denied for %s by the records API", call.Patient), step, span)

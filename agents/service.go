@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/decisions"
 	"github.com/devonartis/medassist-go/internal/random"
 	"github.com/devonartis/medassist-go/llm"
 	"github.com/devonartis/medassist-go/patient"
@@ -49,6 +50,7 @@ type Config struct {
 	Log       trace.Log
 
 	Operator       Operator         // revokes; nil means that nothing can be revoked
+	Decisions      *decisions.Log   // receives each decision about a call; nil keeps none
 	BrokerEmbedded bool             // the broker runs in this process
 	ModelURL       string           // shown to people; "" if the model is in this process
 	Limits         Limits           // zero fields take defaults

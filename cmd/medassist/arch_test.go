@@ -15,6 +15,7 @@ var allowedImports = map[string][]string{
 	"agentwrit/wire":       nil,
 	"patient":              nil,
 	"trace":                nil,
+	"decisions":            nil,
 	"agentwrit":            nil,
 	"broker":               nil,
 	"llm":                  {"llm/planner"},
@@ -26,9 +27,9 @@ var allowedImports = map[string][]string{
 	"scenario":             {"trace"},
 	"verdict":              {"trace"},
 	"talk":                 nil,
-	"preflight":            {"agentwrit", "tools", "trace", "agents", "llm", "llm/planner"},
-	"agents":               {"agentwrit", "tools", "llm", "llm/planner", "trace"},
-	"attack":               {"agentwrit", "agents", "llm", "llm/planner", "records", "tools", "trace"},
+	"preflight":            {"agentwrit", "tools", "trace", "agents", "llm", "llm/planner", "decisions"},
+	"agents":               {"agentwrit", "tools", "llm", "llm/planner", "trace", "decisions"},
+	"attack":               {"agentwrit", "agents", "llm", "llm/planner", "records", "tools", "trace", "decisions"},
 	"web/picture":          {"agentwrit", "tools", "trace"},
 	"web/static":           nil,
 	"web/hero":             {"agentwrit", "tools", "trace", "web/static"},
@@ -49,7 +50,7 @@ var allowedImports = map[string][]string{
 }
 
 // webFloor is what the pages share, and what that depends on.
-var webFloor = []string{"agentwrit", "agents", "llm", "llm/planner", "tools", "trace", "scenario", "web/ui", "web/static",
+var webFloor = []string{"agentwrit", "agents", "llm", "llm/planner", "tools", "trace", "decisions", "scenario", "web/ui", "web/static",
 	"web/internal/respond", "web/internal/sse", "web/internal/guard", "web/internal/newrun"}
 
 // leaves are packages that every other may import, beside those in internal.

@@ -30,7 +30,7 @@ func TestBackup(t *testing.T) {
 	}
 
 	plain, out := backup()
-	if got := filesIn(t, plain); got != "broker/broker.db records.db runs.db" || !strings.Contains(out, "--secrets") {
+	if got := filesIn(t, plain); got != "broker/broker.db decisions.db records.db runs.db" || !strings.Contains(out, "--secrets") {
 		t.Errorf("copied %s:\n%s", got, out)
 	}
 	whole, _ := backup("--secrets")

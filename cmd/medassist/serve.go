@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/decisions"
 	"github.com/devonartis/medassist-go/patient"
 	"github.com/devonartis/medassist-go/preflight"
 	"github.com/devonartis/medassist-go/records"
@@ -74,11 +75,16 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 		return err
 	}
 	closing.add(runs.Close)
+	decided, err := decisions.Open(ctx, cfg.file("decisions.db"), cfg.clock, log)
+	if err != nil {
+		return err
+	}
+	closing.add(decided.Close)
 
 	service, err := agents.New(agents.Config{
 		Broker: broker.app, Operator: broker.operator(), BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
 		Model: model, Tools: tools.NewClient(localURL(page.Addr()), directTransport()), Log: runs,
-		Directory: directory(store), ModelURL: modelURL(cfg), Limits: cfg.limits, KeyMoment: cfg.KeyMoment, Clock: cfg.clock, Logger: log,
+		Decisions: decided, Directory: directory(store), ModelURL: modelURL(cfg), Limits: cfg.limits, KeyMoment: cfg.KeyMoment, Clock: cfg.clock, Logger: log,
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,163 @@
+package decisions_test
+
+import (
+	"bytes"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/decisions"
+)
+
+func open(t *testing.T, path string) *decisions.Log {
+	t.Helper()
+	l, err := decisions.Open(t.Context(), path, time.Now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func decide(task, patient string, allowed bool) decisions.Decision {
+	return decisions.Decision{By: "gate", Allowed: allowed, Tool: "get_patient_records", Patient: patient, Required: []string{"read:records:" + patient},
+		Held: []string{"read:records:P-1042", "read:labs:P-1042"}, TokenID: "jti-1", AgentID: "spiffe://a", TaskID: task, OrchID: "medassist"}
+}
+
+func stored(t *testing.T, l *decisions.Log, task string) (out []wire.AuditEvent) {
+	t.Helper()
+	for e, err := range l.Events(t.Context(), task) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+func verifies(t *testing.T, events []wire.AuditEvent, dropped int64) {
+	t.Helper()
+	chain := wire.Chain{Size: dropped}
+	if dropped > 0 {
+		chain.Head = events[0].PrevHash
+	}
+	for _, e := range events {
+		if err := chain.Add(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// An entry says who decided what about which call, and the chain continues where it
+// was when the log is opened again.
+func TestLog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "decisions.db")
+	l := open(t, path)
+	known := l.State()
+	l.Add(t.Context(), decide("run-1", "P-1042", true))
+	l.Add(t.Context(), decide("run-2", "P-2187", false))
+	if s, err := l.Next(t.Context(), known); err != nil || s.Size != 2 || len(s.Newest) != 2 {
+		t.Errorf("%d entries: %v", s.Size, err)
+	}
+	e := l.State().Newest[1]
+	want := `get_patient_records for P-2187 by=gate required=[read:records:P-2187] held=[read:records:P-1042 read:labs:P-1042] jti=jti-1`
+	if e.Detail != want || e.EventType != decisions.Denied || e.Outcome != wire.OutcomeDenied || e.AgentID != "spiffe://a" || e.TaskID != "run-2" || e.Resource != "P-2187" {
+		t.Errorf("%+v", e)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, path)
+	l.Add(t.Context(), decide("run-2", "P-1042", true))
+	if s := l.State(); s.Size != 3 || s.Broken != nil || s.Newest[2].PrevHash != e.Hash {
+		t.Errorf("after a restart: %+v", s)
+	}
+	verifies(t, stored(t, l, ""), 0)
+	if got := stored(t, l, "run-2"); len(got) != 2 || got[0].ID != e.ID {
+		t.Errorf("of one task: %+v", got)
+	}
+}
+
+// Whoever edits the file is found out when the log is opened.
+func TestTamperedFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "decisions.db")
+	l := open(t, path)
+	for i := range 5 {
+		l.Add(t.Context(), decide("run-1", fmt.Sprintf("P-%d", i), i%2 == 0))
+	}
+	l.Close()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(`UPDATE decision SET json = replace(json, '"denied"', '"success"') WHERE position = 2`); err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	l = open(t, path)
+	if s := l.State(); s.Broken == nil || !strings.Contains(s.Broken.Error(), "event 2 (dec-000002): hash mismatch") || s.Size != 5 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// The log keeps a bounded number of entries, which verify from the first one on.
+func TestBound(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "decisions.db")
+	l := open(t, path)
+	const keep, filled = 30, 30 + 999
+	decisions.SetBound(l, keep)
+	decisions.Batch(t, l, filled, decide("run-0", "P-1042", true))
+	for range 3 {
+		l.Add(t.Context(), decide("run-1", "P-1042", true))
+	}
+	s := l.State()
+	if s.Size != filled+3 || s.Dropped == 0 {
+		t.Fatalf("%d entries, %d dropped", s.Size, s.Dropped)
+	}
+	l.Close()
+	l = open(t, path)
+	again := l.State()
+	if again.Size != s.Size || again.Dropped != s.Dropped || again.Broken != nil || again.Head != s.Head {
+		t.Errorf("after a restart %d entries, %d dropped: %v", again.Size, again.Dropped, again.Broken)
+	}
+	kept := stored(t, l, "")
+	if len(kept) != int(s.Size-s.Dropped) || len(kept) > keep+1000 {
+		t.Errorf("%d entries are kept", len(kept))
+	}
+	verifies(t, kept, s.Dropped)
+}
+
+// A database that fails loses nothing: entries are stored when it works again, and
+// the failure is reported.
+func TestStorageFails(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "decisions.db")
+	var said bytes.Buffer
+	l, err := decisions.Open(t.Context(), path, time.Now, slog.New(slog.NewTextHandler(&said, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	decisions.Exec(t, l, "ALTER TABLE decision RENAME TO away")
+	l.Add(t.Context(), decide("run-1", "P-1042", true))
+	l.Add(t.Context(), decide("run-1", "P-2187", false))
+	if s := l.State(); s.Size != 2 || !strings.Contains(said.String(), "storage failed") {
+		t.Errorf("%d entries, logged %s", s.Size, said.String())
+	}
+	decisions.Exec(t, l, "ALTER TABLE away RENAME TO decision")
+	l.Add(t.Context(), decide("run-1", "P-3301", false))
+	if got := stored(t, l, "run-1"); len(got) != 3 {
+		t.Errorf("%d entries are stored", len(got))
+	}
+	verifies(t, stored(t, l, ""), 0)
+}
+
+// Without a log, decisions go nowhere.
+func TestNoLog(t *testing.T) {
+	var l *decisions.Log
+	l.Add(t.Context(), decisions.Decision{})
+}
