@@ -22,6 +22,7 @@ func (a *API) start(w http.ResponseWriter, r *http.Request) (trace.Run, error) {
 	if err != nil {
 		return trace.Run{}, err
 	}
+	req.Key = r.Header.Get("Idempotency-Key")
 	return a.cfg.Runs.Start(r.Context(), req)
 }
 

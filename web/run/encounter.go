@@ -24,6 +24,10 @@ type Form struct {
 	Errors                   map[string]string // by field; "" is the form as a whole
 }
 
+// fields are the parts of the form that can have an error; "" is the form as a
+// whole.
+var fields = []string{"patient_id", "request", "pace", ""}
+
 // paces are the choices of the form, by the names that agents.ParsePace reads.
 var paces = []struct{ Value, Name string }{
 	{"instant", "Instant"},

@@ -24,7 +24,7 @@ import (
 var files embed.FS
 
 // Assets are the package's stylesheets and scripts.
-var Assets = static.Assets{FS: files, Scripts: []string{"lookback.js", "rail.js"},
+var Assets = static.Assets{FS: files, Scripts: []string{"start.js", "lookback.js", "rail.js"},
 	Styles: []string{"run.css", "home.css", "verdict.css", "rail.css", "lookback.css", "step.css", "cards.css", "answer.css", "history.css", "export.css"}}
 
 // Runs starts and controls runs.

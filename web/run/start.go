@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/scenario"
@@ -15,10 +16,11 @@ import (
 // start is POST /runs, the page's form: what was typed or, if a scenario's
 // button was pressed, that scenario.
 func (p *Pages) start(w http.ResponseWriter, r *http.Request) error {
-	body, err := respond.DecodeForm[newrun.Body](w, r)
+	sent, err := respond.DecodeForm[newrun.Form](w, r)
 	if err != nil {
 		return err
 	}
+	body := sent.Body
 	if sc, ok := scenario.ByID(body.Scenario); ok {
 		body = newrun.Play(sc, body.Pace)
 	}
@@ -26,6 +28,9 @@ func (p *Pages) start(w http.ResponseWriter, r *http.Request) error {
 	req, err := body.Parse(true)
 	if err != nil {
 		return p.showErrors(w, r, form, err)
+	}
+	if sent.Key != "" {
+		req.Key = sent.Key + " " + body.Scenario // another button of the form starts another run
 	}
 	run, err := p.cfg.Runs.Start(r.Context(), req)
 	if err != nil {
@@ -68,7 +73,11 @@ func (p *Pages) showErrors(w http.ResponseWriter, r *http.Request, form Form, er
 	if wrong == nil || wrong.Status != http.StatusBadRequest && !errors.Is(err, agents.ErrBusy) {
 		return err
 	}
-	form.Errors = map[string]string{wrong.Field: wrong.Detail}
+	field := wrong.Field
+	if !slices.Contains(fields, field) {
+		field = ""
+	}
+	form.Errors = map[string]string{field: wrong.Detail}
 	if !respond.FromPage(r) {
 		return p.show(w, r, wrong.Status, form, nil)
 	}

@@ -1,5 +1,5 @@
-// What a page does besides htmx: keys, theme and projector mode, following the
-// newest step, and reporting that the server is unreachable.
+// What a page does besides htmx: theme and projector mode, following the newest
+// step, and reporting that the server is unreachable.
 (() => {
   const root = document.documentElement;
   const store = (key, value) => { try { localStorage.setItem(key, value); } catch { /* private browsing */ } };
@@ -69,17 +69,6 @@
   document.addEventListener("click", (e) => {
     const button = e.target.closest("[data-act]");
     acts[button?.dataset.act]?.(button);
-  });
-
-  // A key presses the button that has it as data-key.
-  const keys = { d: acts.theme, p: acts.projector, "/": () => $("request")?.focus() };
-  document.addEventListener("keydown", (e) => {
-    if (e.ctrlKey || e.metaKey || e.altKey || e.repeat || e.target.closest("input, select, textarea")) return;
-    const button = document.querySelector(`[data-key="${CSS.escape(e.key)}"]`);
-    const act = button ? () => button.click() : keys[e.key];
-    if (!act) return;
-    e.preventDefault();
-    act();
   });
 
   // A failure is shown, with its time, until it is resolved.

@@ -323,7 +323,7 @@ func Layout(p Page) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "</b></span></div><div class=\"tools\"><button type=\"button\" class=\"quiet small\" data-act=\"theme\" title=\"Dark or light theme (d)\"><span aria-hidden=\"true\">◐</span><span class=\"unseen\">Dark or light theme</span></button> <button type=\"button\" class=\"quiet small\" data-act=\"projector\" title=\"Projector mode (p)\" aria-pressed=\"false\"><span aria-hidden=\"true\">A⁺</span><span class=\"unseen\">Projector mode</span></button></div></header><main id=\"main\" tabindex=\"-1\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "</b></span></div><div class=\"tools\"><button type=\"button\" class=\"quiet small\" data-act=\"theme\" data-key=\"d\" title=\"Dark or light theme (d)\"><span aria-hidden=\"true\">◐</span><span class=\"unseen\">Dark or light theme</span></button> <button type=\"button\" class=\"quiet small\" data-act=\"projector\" data-key=\"p\" title=\"Projector mode (p)\" aria-pressed=\"false\"><span aria-hidden=\"true\">A⁺</span><span class=\"unseen\">Projector mode</span></button></div></header><main id=\"main\" tabindex=\"-1\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -17,6 +17,13 @@ type Body struct {
 	Scenario  string `json:"scenario,omitempty"`
 }
 
+// Form is the page's form. Its key is new with each page, so that a form that is
+// sent twice starts one run.
+type Form struct {
+	Body
+	Key string `json:"idempotency_key,omitempty"`
+}
+
 // Parse checks the body. Hold means that an incident of the scenario waits for
 // the presenter: it is for runs that are started from a page.
 func (b Body) Parse(hold bool) (agents.Request, error) {

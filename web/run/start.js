@@ -1,0 +1,32 @@
+// Starting a run: a double click or a bounced key starts one run, the focus leaves
+// the field that started it, and the chosen pace is remembered.
+(() => {
+  const $ = (id) => document.getElementById(id);
+  const pause = 700; // milliseconds in which the same form is not sent again
+
+  let sent = { by: null, at: 0 };
+  document.addEventListener("submit", (e) => {
+    if (e.target.id !== "request-form") return;
+    const by = e.submitter?.value ?? "";
+    if (by === sent.by && e.timeStamp - sent.at < pause) { e.preventDefault(); e.stopImmediatePropagation(); return; }
+    sent = { by, at: e.timeStamp };
+  }, true);
+  document.addEventListener("htmx:error", () => { sent.by = null; });
+
+  // The keys of a live run ("n" for the next step) must not type into the request.
+  document.addEventListener("htmx:after:swap", () => {
+    const field = document.activeElement;
+    if (field?.closest("#request-form .field") && $("run")?.hasAttribute("data-live")) $("main").focus({ preventScroll: true });
+  });
+
+  const store = {
+    get pace() { try { return sessionStorage.getItem("pace"); } catch { return null; } },
+    set pace(value) { try { sessionStorage.setItem("pace", value); } catch { /* private browsing */ } },
+  };
+  document.addEventListener("change", (e) => { if (e.target.id === "pace") store.pace = e.target.value; });
+  const restore = () => {
+    const choice = $("pace");
+    if (choice && store.pace && [...choice.options].some((o) => o.value === store.pace)) choice.value = store.pace;
+  };
+  restore();
+})();
