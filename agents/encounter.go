@@ -85,7 +85,7 @@ func (f *failure) Error() string { return f.message }
 // completed.
 func (e *encounter) run(ctx context.Context) {
 	outcome := e.logEnd(ctx, e.recovered(ctx, e.converse))
-	for _, last := range []func(context.Context) error{e.releaseTokens, e.retryStolenToken} {
+	for _, last := range []func(context.Context) error{e.stealUnread, e.releaseTokens, e.retryStolenToken} {
 		if err := e.recovered(ctx, last); err != nil {
 			outcome = e.logFailure(ctx, err)
 		}

@@ -71,6 +71,30 @@ func (e *encounter) waitForExpiry(ctx context.Context, cred *credential) {
 	e.pace.sleep(ctx, left+expiryMargin, nil)
 }
 
+// chartReads are the reads that need nothing but a patient.
+var chartReads = []string{"get_patient_records", "get_billing_history"}
+
+// stealUnread starts a theft that has not begun because no read was allowed: the
+// attacker copies the token of the first agent that can read a chart or a bill.
+func (e *encounter) stealUnread(ctx context.Context) error {
+	if e.incidentDone || e.req.Incident != trace.IncidentTheft || ctx.Err() != nil {
+		return nil
+	}
+	for _, name := range chartReads {
+		call, err := tools.Parse(name, aboutPatient(e.req.Patient))
+		if err != nil {
+			return err
+		}
+		if cred := e.credentials.find(trace.Credential{Category: string(call.Tool.Category)}); cred != nil {
+			return e.triggerIncident(ctx, cred, toolCall{Call: call})
+		}
+	}
+	return nil
+}
+
+// aboutPatient returns the arguments of a call that names a patient and nothing else.
+func aboutPatient(id patient.ID) string { return fmt.Sprintf(`{"patient_id":%q}`, id) }
+
 // stealToken copies the token and uses it: for the token's own patient, which
 // works because it is a bearer token, and for another patient.
 func (e *encounter) stealToken(ctx context.Context, cred *credential, call toolCall) {
@@ -80,9 +104,14 @@ func (e *encounter) stealToken(ctx context.Context, cred *credential, call toolC
 	e.rec.add(ctx, trace.StatusWarning, fmt.Sprintf("Attacker copies the %s token (not the private key)", cred),
 		trace.Incident{Credential: cred.Credential, Kind: trace.IncidentTheft})
 	e.useStolenToken(ctx, s, call.Call)
-	other := otherPatient(call.Patient)
-	if parsed, err := tools.Parse(call.Tool.Name, fmt.Sprintf(`{"patient_id":%q}`, other)); err == nil {
-		e.useStolenToken(ctx, s, parsed)
+	targets := e.req.Targets
+	if targets == nil {
+		targets = []patient.ID{otherPatient(call.Patient)}
+	}
+	for _, id := range targets {
+		if parsed, err := tools.Parse(call.Tool.Name, aboutPatient(id)); err == nil {
+			e.useStolenToken(ctx, s, parsed)
+		}
 	}
 	e.stolen.Store(s)
 	if e.req.Hold {
@@ -91,11 +120,11 @@ func (e *encounter) stealToken(ctx context.Context, cred *credential, call toolC
 }
 
 // otherPatient returns a patient that the run is not about.
-func otherPatient(id patient.ID) string {
+func otherPatient(id patient.ID) patient.ID {
 	if id.String() == "P-2187" {
-		return "P-1042"
+		return patient.MustParseID("P-1042")
 	}
-	return "P-2187"
+	return patient.MustParseID("P-2187")
 }
 
 // retryStolenToken has the attacker use the stolen token again after its release.

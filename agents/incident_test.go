@@ -12,6 +12,7 @@ import (
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/patient"
 	"github.com/devonartis/medassist-go/trace"
 )
 
@@ -216,4 +217,25 @@ func sorted(c []trace.Credential) []trace.Credential {
 		return strings.Compare(a.Category+map[bool]string{true: "+"}[a.Delegated], b.Category+map[bool]string{true: "+"}[b.Delegated])
 	})
 	return c
+}
+
+// An attacker tries every patient that the request names, and also gets hold of a
+// token whose calls were all denied.
+func TestStolenTokenTargets(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldConfig{})
+	for _, text := range []string{"Show records", "Prescribe Amoxicillin for P-2187"} {
+		h := w.finish(t, w.withIncident(t, text, func(r *agents.Request) {
+			r.Incident, r.Targets = trace.IncidentTheft, []patient.ID{patient.MustParseID("P-2187"), patient.MustParseID("P-3301")}
+		}))
+		var got []string
+		for _, s := range all[trace.StolenTokenUsed](h) {
+			got = append(got, s.Category+" "+s.Tool+" "+s.PatientID+" "+string(s.RefusedBy))
+		}
+		const use = "clinical get_patient_records "
+		if want := []string{use + "P-1042 ", use + "P-2187 records", use + "P-3301 records", use + "P-1042 records"}; !slices.Equal(got, want) {
+			t.Errorf("%s: used %q", text, got)
+		}
+		w.assertEnded(t, h, h.Run.Summary.Tokens)
+	}
 }

@@ -2,6 +2,7 @@ package agents
 
 import (
 	"context"
+	"reflect"
 	"sync"
 	"time"
 
@@ -69,7 +70,7 @@ func (s *starts) once(ctx context.Context, req Request, now time.Time, start fun
 // wait returns the run of the first request with a key, if the second asks for the
 // same.
 func (f *started) wait(ctx context.Context, again Request) (trace.Run, error) {
-	if again != f.req {
+	if !reflect.DeepEqual(again, f.req) {
 		return trace.Run{}, &InputError{"idempotency_key", "this key was just used for another request"}
 	}
 	select {

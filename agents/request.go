@@ -26,6 +26,9 @@ type Request struct {
 	// Incident is what happens to the run's first credential after its first
 	// read; empty means nothing.
 	Incident trace.IncidentKind
+	// Targets are the other patients for whom an attacker tries the stolen token;
+	// nil means one.
+	Targets []patient.ID
 	// Hold is for a run with an audience: its key moments last for
 	// Config.KeyMoment, and a theft waits for [Service.Next] at every pace, so
 	// that the audience can try the stolen token.

@@ -9,11 +9,10 @@ import (
 )
 
 // final is the line of a run that is over. What a reader must know first comes
-// first: an attack, an operator's act, a denial, then what was done.
+// first: an operator's act, a denial of what the model asked for, a theft, then what
+// was done.
 func (r *Run) final(seq int64) Line {
 	switch c := r.complete; {
-	case len(r.thefts) > 0:
-		return r.theft()
 	case len(r.revoked) > 0:
 		return r.revocation()
 	case len(r.rejections) > 0:
@@ -22,6 +21,8 @@ func (r *Run) final(seq int64) Line {
 		return r.refusedDelegation()
 	case len(r.denials) > 0:
 		return r.denied()
+	case len(r.thefts) > 0:
+		return r.theft()
 	case c.Outcome == trace.OutcomeInterrupted:
 		return Line{Ended, "The server stopped during this run.", r.tokens(), seq}
 	case r.failure != nil:

@@ -71,7 +71,7 @@ func (h *Hero) Apply(e trace.Event) bool {
 	case trace.PostReleaseValidation:
 		h.confirmed(s, e.Time)
 	case trace.StolenTokenUsed:
-		h.thefts = append(h.thefts, theft{seq: e.Seq, category: s.Category, patient: s.PatientID, allowed: s.Authorized,
+		h.stolen(theft{seq: e.Seq, category: s.Category, patient: s.PatientID, allowed: s.Authorized,
 			scope: len(s.MissingScope) > 0, after: h.token(s.Credential).over()})
 	case trace.Cancelled, trace.RunError:
 		h.stopped = true
@@ -83,6 +83,19 @@ func (h *Hero) Apply(e trace.Event) bool {
 		return false
 	}
 	return true
+}
+
+// stolen adds a use of a stolen token. Uses for further patients that are denied for
+// the same reason share a row.
+func (h *Hero) stolen(t theft) {
+	if n := len(h.thefts); n > 0 {
+		last := &h.thefts[n-1]
+		if !last.allowed && !t.allowed && last.scope && t.scope && last.after == t.after {
+			last.more++
+			return
+		}
+	}
+	h.thefts = append(h.thefts, t)
 }
 
 func (t *token) end(s state) {

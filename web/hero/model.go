@@ -85,4 +85,5 @@ type theft struct {
 	allowed  bool
 	scope    bool // denied for want of a scope
 	after    bool // the token had been released by then
+	more     int  // further patients that were denied for the same reason
 }

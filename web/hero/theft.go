@@ -1,5 +1,7 @@
 package hero
 
+import "fmt"
+
 // theft draws the lane of a stolen token, which goes past the gate.
 func (p *plan) theft(n *pen) {
 	if len(p.h.thefts) == 0 {
@@ -17,6 +19,9 @@ func (p *plan) theft(n *pen) {
 		said := "tries " + short(t.patient, longest+4)
 		if seen[t.patient] {
 			said += " again"
+		}
+		if t.more > 0 {
+			said += fmt.Sprintf(" and %d more", t.more)
 		}
 		seen[t.patient] = true
 		n.text("semi", x, y+p.scope*0.35, p.scope, said)
