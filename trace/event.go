@@ -3,11 +3,15 @@ package trace
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
 )
 
 // An Event records one step of a run. Its JSON is the public form: step_type,
-// label, detail, status and timestamp are the Python demo's keys.
+// label, detail, status and timestamp, in seconds since 1970, are the Python
+// demo's keys.
 type Event struct {
 	RunID  string
 	Seq    int64     // 1, 2, 3 … within the run; the SSE event ID
@@ -68,7 +72,7 @@ type eventJSON struct {
 	Label     string          `json:"label"`
 	Detail    json.RawMessage `json:"detail"`
 	Status    Status          `json:"status"`
-	Timestamp time.Time       `json:"timestamp"`
+	Timestamp timestamp       `json:"timestamp"`
 	Spans     []Span          `json:"spans,omitempty"`
 }
 
@@ -83,8 +87,8 @@ func (e Event) encode() ([]byte, error) {
 		return nil, err
 	}
 	return marshal(eventJSON{
-		RunID: e.RunID, Seq: e.Seq, StepType: e.Step.Type(), Label: e.Label,
-		Detail: detail, Status: e.Status, Timestamp: e.Time, Spans: e.Spans,
+		RunID: e.RunID, Seq: e.Seq, StepType: publicType(e.Step), Label: e.Label,
+		Detail: detail, Status: e.Status, Timestamp: timestamp{e.Time}, Spans: e.Spans,
 	})
 }
 
@@ -108,7 +112,36 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 	if err != nil {
 		return err
 	}
-	*e = Event{RunID: j.RunID, Seq: j.Seq, Time: j.Timestamp, Status: j.Status,
+	*e = Event{RunID: j.RunID, Seq: j.Seq, Time: j.Timestamp.Time, Status: j.Status,
 		Label: j.Label, Spans: j.Spans, Step: step}
+	return nil
+}
+
+// A timestamp is a time in the public form: a number of seconds since 1970, with
+// nanoseconds as its fraction. Earlier versions wrote RFC 3339, which is still
+// read.
+type timestamp struct{ time.Time }
+
+func (t timestamp) MarshalJSON() ([]byte, error) {
+	return fmt.Appendf(nil, "%d.%09d", min(max(0, t.Unix()), maxSeconds), t.Nanosecond()), nil
+}
+
+// maxSeconds ends the year 9999, the last of RFC 3339.
+const maxSeconds = 253402300799
+
+func (t *timestamp) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '"' {
+		return t.Time.UnmarshalJSON(b)
+	}
+	whole, fraction, _ := strings.Cut(string(b), ".")
+	seconds, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil || seconds < 0 || seconds > maxSeconds || len(fraction) > 9 {
+		return fmt.Errorf("trace: %.40q is not a timestamp", b)
+	}
+	nanoseconds, err := strconv.Atoi((fraction + "000000000")[:9])
+	if err != nil || nanoseconds < 0 {
+		return fmt.Errorf("trace: %.40q is not a timestamp", b)
+	}
+	t.Time = time.Unix(seconds, int64(nanoseconds)).UTC()
 	return nil
 }

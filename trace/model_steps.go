@@ -12,7 +12,7 @@ type LLMStart struct {
 	// Request is the user's request; BaseURL is the address of the model's
 	// server, empty for a model in this process.
 	Request string `json:"request"`
-	BaseURL string `json:"base_url,omitempty"`
+	BaseURL string `json:"base_url"`
 }
 
 // MarshalJSON implements json.Marshaler. It adds the Python demo's key for the

@@ -50,8 +50,26 @@ func Types() []Type {
 	return types
 }
 
-// decodeStep decodes a detail into the Go type that belongs to t.
+// publicType returns the type under which a step is published: its own, except
+// that the check of a token that a renewal replaced is a token_validated step, as
+// in the Python demo.
+func publicType(s Step) Type {
+	if check, ok := s.(PostReleaseValidation); ok && check.Token == TokenOfRenewal {
+		return TypeTokenValidated
+	}
+	return s.Type()
+}
+
+// decodeStep decodes a detail into the Go type that was published as t.
 func decodeStep(t Type, detail json.RawMessage) (Step, error) {
+	if t == TypeTokenValidated {
+		var replaced struct {
+			Context string `json:"context"`
+		}
+		if err := json.Unmarshal(detail, &replaced); err == nil && replaced.Context == contextRenewed {
+			t = TypePostReleaseValidation
+		}
+	}
 	goType, ok := goTypes[t]
 	if !ok {
 		return nil, fmt.Errorf("trace: unknown step type %q", t)

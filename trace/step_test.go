@@ -104,7 +104,7 @@ func TestEventsKeepTheirJSONContract(t *testing.T) {
 			if err := json.Unmarshal(b, &doc); err != nil {
 				t.Fatal(err)
 			}
-			if doc.StepType != step.Type() || doc.Label != "A label" || doc.Status != "info" || string(doc.Timestamp) != `"2026-11-23T09:00:00.000000005Z"` {
+			if doc.StepType != step.Type() || doc.Label != "A label" || doc.Status != "info" || string(doc.Timestamp) != `1795424400.000000005` {
 				t.Errorf("event = %s", b)
 			}
 			for _, key := range strings.Fields(contract[step.Type()]) {
@@ -164,6 +164,32 @@ func TestEveryStepIsRegistered(t *testing.T) {
 	}
 }
 
+// The check of a token that a renewal replaced is a token_validated step for
+// clients, as in the Python demo. Events that earlier versions stored are read.
+func TestReplacedTokenInThePublicForm(t *testing.T) {
+	want := trace.Event{RunID: "run-1", Seq: 7, Time: time.Unix(1795424400, 5).UTC(), Status: trace.StatusSuccess, Label: "Old token confirmed revoked",
+		Step: trace.PostReleaseValidation{Credential: clinical, AgentID: "a", Token: trace.TokenOfRenewal}}
+	b, err := want.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{`"step_type":"token_validated"`, `"context":"old_token_after_renewal"`, `"valid":false`, `"category":"clinical"`} {
+		if !strings.Contains(string(b), part) {
+			t.Errorf("%s lacks %s", b, part)
+		}
+	}
+	stored := strings.NewReplacer(`"token_validated"`, `"post_release_validation"`, `1795424400.000000005`, `"2026-11-23T09:00:00.000000005Z"`).Replace(string(b))
+	for _, form := range []string{string(b), stored} {
+		var got trace.Event
+		if err := json.Unmarshal([]byte(form), &got); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got, ignoreEncoded); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", form, diff)
+		}
+	}
+}
+
 func TestMalformedEventsAreRefused(t *testing.T) {
 	for _, s := range []string{
 		``, `null`, `[]`, `{}`,
@@ -172,6 +198,12 @@ func TestMalformedEventsAreRefused(t *testing.T) {
 		`{"step_type":"complete","detail":[]}`,
 		`{"step_type":"complete","detail":{"tokens":"four"}}`,
 		`{"step_type":"complete","detail":{},"seq":"1"}`,
+		`{"step_type":"complete","detail":{},"timestamp":true}`,
+		`{"step_type":"complete","detail":{},"timestamp":-1}`,
+		`{"step_type":"complete","detail":{},"timestamp":1e9}`,
+		`{"step_type":"complete","detail":{},"timestamp":1.-5}`,
+		`{"step_type":"complete","detail":{},"timestamp":9999999999999}`,
+		`{"step_type":"complete","detail":{},"timestamp":"yesterday"}`,
 	} {
 		var e trace.Event
 		if err := e.UnmarshalJSON([]byte(s)); err == nil {

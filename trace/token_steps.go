@@ -223,13 +223,16 @@ type PostReleaseValidation struct {
 	Error   string `json:"error,omitempty"`
 }
 
+// contextRenewed is the context of the check of a token that a renewal replaced.
+const contextRenewed = "old_token_after_renewal"
+
 // MarshalJSON implements json.Marshaler. It adds the context that the Python demo
 // gives for the same check.
 func (s PostReleaseValidation) MarshalJSON() ([]byte, error) {
 	type plain PostReleaseValidation
 	context := "after_release"
 	if s.Token == TokenOfRenewal {
-		context = "old_token_after_renewal"
+		context = contextRenewed
 	}
 	return marshal(struct {
 		plain

@@ -19,7 +19,7 @@
 // scripts. It takes narrow interfaces in a Config, and never imports another
 // page: where two need each other, Server passes a function. A handler has the
 // form func(w, r) error. It reads a body only by respond.Decode or
-// respond.DecodeForm, which accept the declared fields and nothing else, and
+// respond.DecodeForm, which ignore or refuse what is not declared, and
 // hands every error to respond, whose one table turns it into a status. An
 // error outside the table is logged and reported as "Server error": internals
 // never reach a browser.

@@ -168,7 +168,7 @@ func TestBadInput(t *testing.T) {
 		`{"patient_id":"*","request":"x"}`, `{"patient_id":"../x","request":"x"}`, `{"patient_id":"P-1042:x","request":"x"}`,
 		`{"patient_id":"","request":"x"}`, `{"request":"x"}`, `{"patient_id":"P-1042"}`, `{"patient_id":"P-1042","request":"  "}`,
 		`{"patient_id":"P-1042","request":"` + strings.Repeat("x", 10000) + `"}`, `{"patient_id":["P-1042","P-2187"],"request":"x"}`,
-		`{"patient_id":"P-1042","request":"x","pace":"gallop"}`, `{"patient_id":"P-1042","request":"x","as":"admin"}`,
+		`{"patient_id":"P-1042","request":"x","pace":"gallop"}`, `{"patient_id":"P-1042","request":"x","Patient_ID":"P-2187"}`,
 		`{"patient_id":"P-1042","request":"x"} {}`, `[]`, `nope`, ``,
 	} {
 		for _, path := range []string{"/api/request", "/api/runs"} {

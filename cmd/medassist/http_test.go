@@ -190,6 +190,9 @@ func TestOverviews(t *testing.T) {
 			t.Errorf("GET %s lacks %q: %.300s", path, want, body)
 		}
 	}
+	if _, answer := a.post("/api/request", `{"patient_id":"P-9999","request":"Show labs"}`); !strings.Contains(string(answer), `"known_patients":["P-1042",`) {
+		t.Errorf("an unknown patient: %.300s", answer)
+	}
 	for body, want := range map[string]int{`{"level":"task","target":"run-x"}`: 200, `{"level":"planet","target":"x"}`: 400, `{}`: 400, `{"level":7}`: 400} {
 		if got, answer := a.post("/api/revoke", body); got != want {
 			t.Errorf("revoke %s: %d %s, want %d", body, got, answer, want)

@@ -86,6 +86,7 @@ func TestOpenAPI(t *testing.T) {
 	send(200, "GET", "/api/audit/events?limit=5&outcome=success", "", "")
 	send(400, "GET", "/api/audit/events?limit=x", "", "")
 	send(200, "POST", "/api/revoke", "", `{"level":"task","target":"`+stepping+`"}`)
+	send(200, "POST", "/api/revoke?level=task&target="+stepping, "", "")
 	send(400, "POST", "/api/revoke", "", `{"level":"planet","target":"x"}`)
 	send(200, "POST", "/api/reset", "", "")
 	send(200, "POST", "/api/preflight", "", "")

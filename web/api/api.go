@@ -87,45 +87,42 @@ func (a *API) Mount(r *guard.Router) {
 	r.Get("/healthz", a.health)
 }
 
+// patient is an entry of the patient list, with the Python demo's dob.
+type patient struct {
+	records.Patient
+	DOB string `json:"dob"`
+}
+
 func (a *API) patients(w http.ResponseWriter, r *http.Request) error {
-	list, err := a.cfg.Patients.Patients(r.Context())
+	all, err := a.cfg.Patients.Patients(r.Context())
 	if err != nil {
 		return err
+	}
+	list := make([]patient, len(all))
+	for i, p := range all {
+		list[i] = patient{p, p.DateOfBirth}
 	}
 	return respond.JSON(w, http.StatusOK, map[string]any{"patients": list})
 }
 
-// tool is one tool of the catalogue.
+// tool is one tool of the catalogue. ScopeTemplate is the Python demo's name,
+// and RequiredScopes the one of earlier versions.
 type tool struct {
 	Name           string   `json:"name"`
 	Description    string   `json:"description"`
 	Category       string   `json:"category"`
+	ScopeTemplate  []string `json:"scope_template"`
 	RequiredScopes []string `json:"required_scopes"`
 	Parameters     any      `json:"parameters"`
 }
 
 func (a *API) tools(w http.ResponseWriter, _ *http.Request) error {
-	var list []tool
+	all := make(map[string]tool)
 	for _, t := range tools.All() {
-		list = append(list, tool{t.Name, t.Description, string(t.Category), t.ScopeTemplates(), t.Schema()})
+		scopes := t.ScopeTemplates()
+		all[t.Name] = tool{t.Name, t.Description, string(t.Category), scopes, scopes, t.Schema()}
 	}
-	return respond.JSON(w, http.StatusOK, map[string]any{"tools": list})
-}
-
-// revoke is POST /api/revoke.
-func (a *API) revoke(w http.ResponseWriter, r *http.Request) error {
-	body, err := respond.Decode[struct {
-		Level  string `json:"level"`
-		Target string `json:"target"`
-	}](w, r)
-	if err != nil {
-		return err
-	}
-	done, err := a.cfg.Runs.Revoke(r.Context(), agentwrit.RevokeLevel(body.Level), body.Target)
-	if err != nil {
-		return err
-	}
-	return respond.JSON(w, http.StatusOK, done)
+	return respond.JSON(w, http.StatusOK, map[string]any{"tools": all})
 }
 
 // reset is POST /api/reset.

@@ -10,6 +10,9 @@ import (
 	"github.com/devonartis/medassist-go/web/internal/respond"
 )
 
+// defaultEvents is how many audit events an answer holds unless the request says.
+const defaultEvents = 50
+
 // auditEvents is GET /api/audit/events: the broker's audit log, by its filters.
 func (a *API) auditEvents(w http.ResponseWriter, r *http.Request) error {
 	if a.cfg.Audit == nil {
@@ -28,10 +31,13 @@ func (a *API) auditEvents(w http.ResponseWriter, r *http.Request) error {
 
 func auditFilter(q url.Values) (agentwrit.AuditFilter, error) {
 	f := agentwrit.AuditFilter{AgentID: q.Get("agent_id"), TaskID: q.Get("task_id"),
-		EventType: agentwrit.EventType(q.Get("event_type")), Outcome: agentwrit.Outcome(q.Get("outcome"))}
+		EventType: agentwrit.EventType(q.Get("event_type")), Outcome: agentwrit.Outcome(q.Get("outcome")), Limit: defaultEvents}
 	for key, to := range map[string]*int{"limit": &f.Limit, "offset": &f.Offset} {
+		if q.Get(key) == "" {
+			continue
+		}
 		n, err := strconv.Atoi(q.Get(key))
-		if q.Get(key) != "" && (err != nil || n < 0) {
+		if err != nil || n < 0 {
 			return f, respond.BadInput(key, key+" must be a number, 0 or more.")
 		}
 		*to = n

@@ -4,6 +4,8 @@
 package newrun
 
 import (
+	"strings"
+
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/scenario"
 	"github.com/devonartis/medassist-go/web/internal/respond"
@@ -27,7 +29,7 @@ type Form struct {
 // Parse checks the body. Hold means that an incident of the scenario waits for
 // the presenter: it is for runs that are started from a page.
 func (b Body) Parse(hold bool) (agents.Request, error) {
-	req, err := agents.ParseRequest(b.PatientID, b.Request, b.Pace)
+	req, err := agents.ParseRequest(strings.TrimSpace(b.PatientID), b.Request, b.Pace)
 	if err != nil {
 		return req, err
 	}

@@ -21,10 +21,11 @@ const (
 )
 
 // Decode reads the body of a program's request: one JSON object of at most
-// [MaxBody] bytes with the fields of T and no others, each spelled exactly and at
-// most once, because a proxy or a log may read an ambiguous body differently. It
-// accepts the content type that curl -d sends by default; the guard, not the
-// content type, keeps other sites' forms out.
+// [MaxBody] bytes. Fields that T does not have are ignored, as in the Python
+// demo. Each key must be spelled exactly and occur at most once, because a proxy
+// or a log may read an ambiguous body differently. Decode accepts the content
+// type that curl -d sends by default; the guard, not the content type, keeps
+// other sites' forms out.
 func Decode[T any](w http.ResponseWriter, r *http.Request) (T, error) {
 	var none T
 	switch contentType(r) {
@@ -36,12 +37,13 @@ func Decode[T any](w http.ResponseWriter, r *http.Request) (T, error) {
 	if err != nil {
 		return none, unreadable(err)
 	}
-	return decode[T](body)
+	in, _, err := decode[T](body)
+	return in, err
 }
 
 // DecodeForm reads the body of a page's form, by the same rules as [Decode]:
-// its fields are those of T by their JSON names, which must be strings. Of a
-// field that is sent several times it takes the first.
+// its fields are those of T by their JSON names, which must be strings, and no
+// others. Of a field that is sent several times it takes the first.
 func DecodeForm[T any](w http.ResponseWriter, r *http.Request) (T, error) {
 	var none T
 	r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
@@ -56,22 +58,25 @@ func DecodeForm[T any](w http.ResponseWriter, r *http.Request) (T, error) {
 	if err != nil {
 		return none, err
 	}
-	return decode[T](object)
+	in, unknown, err := decode[T](object)
+	if err == nil && len(unknown) > 0 {
+		return none, BadInput("", fmt.Sprintf("Unknown field %q.", text.Clip(unknown[0], 60)))
+	}
+	return in, err
 }
 
-func decode[T any](body []byte) (T, error) {
-	var in, none T
-	unknown, err := strictjson.Decode(body, &in)
+// decode decodes an object. It also returns the keys that T has no field for.
+func decode[T any](object []byte) (in T, unknown []string, err error) {
+	var none T
+	unknown, err = strictjson.Decode(object, &in)
 	var field *strictjson.FieldError
 	switch {
 	case errors.As(err, &field):
-		return none, BadInput(field.Field, sentence(err))
+		return none, nil, BadInput(field.Field, sentence(err))
 	case err != nil:
-		return none, BadInput("", sentence(err))
-	case len(unknown) > 0:
-		return none, BadInput("", fmt.Sprintf("Unknown field %q.", text.Clip(unknown[0], 60)))
+		return none, nil, BadInput("", sentence(err))
 	}
-	return in, nil
+	return in, unknown, nil
 }
 
 // unreadable returns why a body could not be read, in words for its author.
