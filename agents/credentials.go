@@ -1,7 +1,10 @@
 package agents
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -38,6 +41,20 @@ func preview(token string) string {
 		return "…"
 	}
 	return token[:end] + "…" + token[len(token)-end:]
+}
+
+// header returns the decoded header of a token, which is no secret. It is zero if it
+// can't be decoded.
+func header(token string) (h trace.TokenHeader) {
+	encoded, _, _ := strings.Cut(token, ".")
+	decoded, err := base64.RawURLEncoding.DecodeString(encoded)
+	if err == nil {
+		err = json.Unmarshal(decoded, &h)
+	}
+	if err != nil {
+		return trace.TokenHeader{}
+	}
+	return h
 }
 
 // credentials holds the credentials of a run: at most one agent of each category

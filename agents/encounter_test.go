@@ -97,8 +97,9 @@ func TestPrescriptionIsDelegated(t *testing.T) {
 	}
 	claims := all[trace.TokenValidated](h)[3]
 	if claims.Context != "delegated" || !claims.Valid || claims.Subject != d.DelegateID || !slices.Equal(claims.Scope, scope) ||
-		len(claims.Chain) != 1 || claims.Chain[0].Agent != d.DelegatorID {
-		t.Errorf("the delegated token's claims = %+v", claims)
+		len(claims.Chain) != 1 || claims.Chain[0].Agent != d.DelegatorID || len(claims.ChainHash) != 64 ||
+		claims.Header.Algorithm != "EdDSA" || claims.Header.Type != "JWT" || claims.Header.KeyID == "" {
+		t.Errorf("the delegated token's claims = %+v, header %+v", claims, claims.Header)
 	}
 	written := all[trace.ToolCall](h)[3]
 	if !written.Delegated || written.Category != "prescription" || !slices.Equal(written.HeldScope, scope) {

@@ -98,8 +98,9 @@ func (e *encounter) showClaims(ctx context.Context, cred *credential, reason str
 	}
 	cred.jti.Store(claims.ID)
 	step.Valid, step.Subject, step.Scope, step.TokenID = true, claims.Subject, claims.Scope, claims.ID
-	step.OrchID, step.TaskID, step.Issuer = claims.OrchID, claims.TaskID, claims.Issuer
-	step.IssuedAt, step.ExpiresAt, step.Chain = claims.IssuedAt, claims.ExpiresAt, hops(claims.DelegationChain)
+	step.OrchID, step.TaskID, step.Issuer, step.Audience = claims.OrchID, claims.TaskID, claims.Issuer, claims.Audience
+	step.NotBefore, step.IssuedAt, step.ExpiresAt = claims.NotBefore, claims.IssuedAt, claims.ExpiresAt
+	step.Chain, step.ChainHash, step.Header = hops(claims.DelegationChain), claims.ChainHash, header(cred.agent.AccessToken())
 	e.rec.add(ctx, trace.StatusSuccess, name+" holds "+strings.Join(claims.Scope, ", "), step, span)
 	return nil
 }

@@ -76,11 +76,24 @@ type TokenValidated struct {
 	OrchID    string   `json:"orch_id,omitempty"`
 	TaskID    string   `json:"task_id,omitempty"`
 	Issuer    string   `json:"iss,omitempty"`
+	Audience  []string `json:"aud,omitempty"`
+	NotBefore int64    `json:"nbf,omitempty"` // Unix seconds
 	IssuedAt  int64    `json:"iat,omitempty"` // Unix seconds
 	ExpiresAt int64    `json:"exp,omitempty"` // Unix seconds
 	Chain     []Hop    `json:"chain,omitempty"`
+	ChainHash string   `json:"chain_hash,omitempty"`
 	Error     string   `json:"error,omitempty"`
 	Context   string   `json:"context"`
+	// Header is the token's header, as the app decoded it.
+	Header TokenHeader `json:"header,omitzero"`
+}
+
+// A TokenHeader is the header of a JWT: its type, the signature algorithm, and the
+// ID of the broker's key.
+type TokenHeader struct {
+	Algorithm string `json:"alg"`
+	Type      string `json:"typ"`
+	KeyID     string `json:"kid"`
 }
 
 // Type implements [Step].

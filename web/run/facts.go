@@ -142,6 +142,7 @@ func (f *facts) claims(s trace.TokenValidated) {
 	f.claim("exp", unixTime(s.ExpiresAt), "expires")
 	f.claim("jti", s.TokenID, "token ID")
 	f.claim("iss", s.Issuer, "issuer")
+	f.claim("aud", strings.Join(s.Audience, ", "), "audience")
 	for _, hop := range s.Chain {
 		f.claim("delegated by", hop.Agent, "")
 		f.scopes("delegator's scope", hop.Scope)
