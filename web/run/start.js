@@ -13,10 +13,14 @@
   }, true);
   document.addEventListener("htmx:error", () => { sent.by = null; });
 
-  // The keys of a live run ("n" for the next step) must not type into the request.
+  // The keys of a run that has just started ("n" for the next step) must not type
+  // into the request. A reader who returns to the field stays there.
+  let shown = $("run")?.dataset.run;
   document.addEventListener("htmx:after:swap", () => {
-    const field = document.activeElement;
-    if (field?.closest("#request-form .field") && $("run")?.hasAttribute("data-live")) $("main").focus({ preventScroll: true });
+    const run = $("run")?.dataset.run;
+    if (run === shown) return;
+    shown = run;
+    if (run && document.activeElement?.closest("#request-form .field")) $("main").focus({ preventScroll: true });
   });
 
   const store = {
