@@ -138,3 +138,23 @@ func TestAmbiguousMembersAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// HEAD works wherever GET does, and a refused method is told which ones work.
+func TestMethods(t *testing.T) {
+	h := serve(t, broker.Config{})
+	for _, tc := range []struct {
+		method, path string
+		status       int
+		allow        string
+	}{
+		{"HEAD", "/v1/health", 200, ""},
+		{"HEAD", "/v1/audit/events", 401, ""},
+		{"HEAD", "/v1/token/validate", 405, "POST"},
+		{"POST", "/v1/health", 405, "GET, HEAD"},
+		{"PATCH", "/v1/admin/apps/x", 405, "GET, HEAD, PUT, DELETE"},
+	} {
+		if a := h.call(tc.method, tc.path, "", nil); a.status != tc.status || a.header.Get("Allow") != tc.allow {
+			t.Errorf("%s %s: %d, Allow %q", tc.method, tc.path, a.status, a.header.Get("Allow"))
+		}
+	}
+}

@@ -13,9 +13,11 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/internal/clientaddr"
+	"github.com/devonartis/medassist-go/internal/methods"
 	"github.com/devonartis/medassist-go/internal/text"
 )
 
@@ -44,11 +46,12 @@ func clip(s string) string { return text.Prefix(s, maxText) }
 // routes returns the router: one line for each endpoint of the protocol.
 func (b *Broker) routes() http.Handler {
 	m := chi.NewRouter()
-	m.Use(clientaddr.Forwarded(b.cfg.TrustedProxies), b.observe, b.recover, b.guard)
+	m.Use(clientaddr.Forwarded(b.cfg.TrustedProxies), b.observe, b.recover, b.guard, middleware.GetHead)
 	m.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		b.problem(w, r, refuse(wire.CodeNotFound, "no such endpoint"))
 	})
 	m.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+		methods.Allow(w, r, m)
 		b.problem(w, r, refuse(wire.CodeMethodNotAllowed, "method not allowed"))
 	})
 

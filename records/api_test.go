@@ -14,6 +14,7 @@ import (
 
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/agentwrit/brokertest"
+	"github.com/devonartis/medassist-go/internal/routesdoc"
 	"github.com/devonartis/medassist-go/patient"
 	"github.com/devonartis/medassist-go/records"
 	"github.com/devonartis/medassist-go/tools"
@@ -253,5 +254,19 @@ func TestTheOtherPatientIsNowhereElse(t *testing.T) {
 				t.Errorf("%s's data hold %q of P-2187", id, word)
 			}
 		}
+	}
+}
+
+// docs/routes.md lists every route with the scopes that it requires.
+func TestRoutesAreDocumented(t *testing.T) {
+	table := routesdoc.Read(t, "../docs/routes.md", "Records API")
+	for name, scopes := range records.Routes() {
+		if got := strings.ReplaceAll(table[name].Access, "`", ""); got != "a token with "+scopes || table[name].Limits == "" {
+			t.Errorf("%s needs %s; it is documented for %q, with the limits %q", name, scopes, got, table[name].Limits)
+		}
+		delete(table, name)
+	}
+	for name := range table {
+		t.Errorf("%s is documented, but not registered", name)
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/internal/methods"
 	"github.com/devonartis/medassist-go/patient"
 )
 
@@ -56,19 +57,20 @@ var routes = []route{
 // NewHandler returns the API, which serves paths under /records. It validates
 // every token with v.
 func NewHandler(s *Store, v agentwrit.TokenValidator, log *slog.Logger) http.Handler {
-	r := chi.NewRouter()
-	r.Use(middleware.GetHead)
-	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
+	mux := chi.NewRouter()
+	mux.Use(middleware.GetHead)
+	mux.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, r, wire.CodeNotFound, "no such route")
 	})
-	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+	mux.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+		methods.Allow(w, r, mux)
 		writeProblem(w, r, wire.CodeMethodNotAllowed, "method not allowed on this route")
 	})
 	for _, route := range routes {
 		guard := agentwrit.RequireScopeFunc(v, route.required)
-		r.With(guard).Method(route.method, "/records/{patient_id}"+route.path, s.handle(route, log))
+		mux.With(guard).Method(route.method, "/records/{patient_id}"+route.path, s.handle(route, log))
 	}
-	return r
+	return mux
 }
 
 // required returns the route's scopes for the patient in the path.

@@ -220,6 +220,9 @@ func TestHEADAnswersWhereGETDoes(t *testing.T) {
 			t.Errorf("HEAD %s: %d %v %q", path, status, header, body)
 		}
 	}
+	if status, header, _ := a.send(token, "POST", "/records/P-1042/chart", ""); status != http.StatusMethodNotAllowed || header.Get("Allow") != "GET, HEAD" {
+		t.Errorf("POST: %d, Allow %q", status, header.Get("Allow"))
+	}
 	if status, _, _ := a.send("garbage", "HEAD", "/records/P-1042/chart", ""); status != http.StatusUnauthorized {
 		t.Errorf("HEAD without a token: %d", status)
 	}

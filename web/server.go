@@ -5,9 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
-
-	"github.com/go-chi/chi/v5"
 
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit"
@@ -33,8 +32,8 @@ type Broker interface {
 	Health(ctx context.Context) (*agentwrit.Health, error)
 }
 
-// Config is what a [Server] needs. All fields are required except Admin,
-// PresenterKey, PublicURL, Clock and Logger.
+// Config is what a [Server] needs. All fields are required up to
+// ModelMode, and Preflight.
 type Config struct {
 	Runs    *agents.Service
 	Log     trace.Log
@@ -53,6 +52,16 @@ type Config struct {
 	// may change things, and no host name but this machine's is answered. Requests
 	// that a proxy forwarded then can't change anything.
 	PresenterKey string
+
+	// CookieSecret is what the presenter's cookie is derived from, beside the key,
+	// so that it is valid after a restart. Empty means random.
+	CookieSecret string
+	// TrustedProxies are the proxies whose X-Forwarded-For header names the client,
+	// for the limits of wrong keys and viewers.
+	TrustedProxies []netip.Prefix
+	// Viewers is how many streams viewers may have open, and ViewersPerAddress how
+	// many of them at one address. 0 means 2,000, and half of Viewers.
+	Viewers, ViewersPerAddress int
 
 	// PublicURL is the base URL at which other machines reach the pages, for the
 	// link that phones follow. If it is empty, the link is derived from the request.
@@ -102,10 +111,11 @@ var navigation = []ui.Link{
 // mount creates the shared parts and the pages, and registers their routes.
 func (s *Server) mount(cfg Config) {
 	files := static.New(hero.Assets, run.Assets, operator.Assets, audit.Assets, stage.Assets)
-	gate := guard.New(cfg.PresenterKey)
+	gate := guard.New(guard.Config{Key: cfg.PresenterKey, Secret: cfg.CookieSecret, Proxies: cfg.TrustedProxies,
+		Viewers: cfg.Viewers, ViewersPerAddress: cfg.ViewersPerAddress, Clock: cfg.Clock})
 	out := respond.New(respond.Config{
 		Files: files, Navigation: navigation, Broker: cfg.BrokerURL, Embedded: cfg.BrokerEmbedded, Model: cfg.ModelName, ModelMode: cfg.ModelMode,
-		Presenter: gate.IsPresenter, Clock: cfg.Clock, Logger: cfg.Logger,
+		Presenter: guard.IsPresenter, Clock: cfg.Clock, Logger: cfg.Logger,
 	})
 	metrics := newMetrics(cfg.Runs)
 	runs := countedRuns{cfg.Runs, metrics.started}
@@ -146,7 +156,7 @@ func (s *Server) mount(cfg Config) {
 func (s *Server) Handler() http.Handler { return s.router }
 
 // Routes returns the registered routes.
-func (s *Server) Routes() chi.Routes { return s.router.Routes() }
+func (s *Server) Routes() []guard.Route { return s.router.Routes() }
 
 // Close ends all streams, and returns when the work of the pages has ended.
 func (s *Server) Close() {

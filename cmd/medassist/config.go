@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -39,10 +40,13 @@ type Config struct {
 	LLMRecording      string  `help:"Play back a recording instead of calling a model." env:"LLM_RECORDING" placeholder:"FILE" type:"path"`
 	LLMRecordingSpeed float64 `help:"Playback speed: 1 as recorded, 2 twice as fast, 0 without delays." env:"LLM_RECORDING_SPEED" default:"1"`
 
-	PublicURL    string        `help:"URL at which viewers reach the page, for the link and QR code that phones use; a guess by default." env:"MEDASSIST_PUBLIC_URL" placeholder:"URL"`
-	KeyMoment    time.Duration `help:"How long a run that was started on a page stays at each denial, delegation and revocation; 0 goes on at once." env:"MEDASSIST_KEY_MOMENT" default:"2s" placeholder:"DURATION"`
-	PresenterKey string        `help:"Key that the presenter needs to change anything. If it is empty, one is generated when the page listens beyond loopback." env:"MEDASSIST_PRESENTER_KEY" placeholder:"KEY"`
-	LogLevel     string        `help:"Log level: debug, info, warn or error." env:"MEDASSIST_LOG_LEVEL" default:"warn" enum:"debug,info,warn,error"`
+	PublicURL         string         `help:"URL at which viewers reach the page, for the link and QR code that phones use; a guess by default." env:"MEDASSIST_PUBLIC_URL" placeholder:"URL"`
+	KeyMoment         time.Duration  `help:"How long a run that was started on a page stays at each denial, delegation and revocation; 0 goes on at once." env:"MEDASSIST_KEY_MOMENT" default:"2s" placeholder:"DURATION"`
+	PresenterKey      string         `help:"Key that the presenter needs to change anything. If it is empty, one is generated when the page listens beyond loopback." env:"MEDASSIST_PRESENTER_KEY" placeholder:"KEY"`
+	TrustedProxy      []netip.Prefix `help:"Proxies whose X-Forwarded-For header names the client; none by default." env:"MEDASSIST_TRUSTED_PROXIES" placeholder:"CIDR"`
+	Viewers           int            `help:"Streams that viewers may have open at once; a page has one or two." env:"MEDASSIST_VIEWERS" default:"2000" placeholder:"N"`
+	ViewersPerAddress int            `help:"How many of them clients at one address may have open (default half of them)." env:"MEDASSIST_VIEWERS_PER_ADDRESS" placeholder:"N"`
+	LogLevel          string         `help:"Log level: debug, info, warn or error." env:"MEDASSIST_LOG_LEVEL" default:"warn" enum:"debug,info,warn,error"`
 
 	clock      func() time.Time // nil means time.Now
 	secretCost int              // of the embedded broker; see broker.Config
@@ -96,6 +100,9 @@ func (c *Config) complete() error {
 	}
 	if c.KeyMoment < 0 || c.KeyMoment > maxKeyMoment {
 		return fmt.Errorf("MEDASSIST_KEY_MOMENT must be 0 to %s", maxKeyMoment)
+	}
+	if c.Viewers < 0 || c.ViewersPerAddress < 0 {
+		return errors.New("MEDASSIST_VIEWERS and MEDASSIST_VIEWERS_PER_ADDRESS must be numbers above 0")
 	}
 	if c.Ephemeral {
 		c.Data = ""

@@ -3,11 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
+	"os"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/devonartis/medassist-go/internal/privatefile"
 	"github.com/devonartis/medassist-go/internal/random"
 )
 
@@ -18,6 +21,8 @@ const (
 	minKeyDistinct = 6
 	minKeyChanges  = 8 // characters that neither repeat nor continue the one before
 )
+
+const cookieSecretBytes = 32
 
 // presenterKey returns the key that changing anything needs: the configured one,
 // or beyond loopback a generated one. On loopback it returns "", which means that
@@ -33,6 +38,24 @@ func presenterKey(cfg Config, addr net.Addr) (string, error) {
 		return "", nil
 	}
 	return random.Hex(12), nil
+}
+
+// cookieSecret returns what the presenter's cookie is derived from, beside the
+// key. It is kept in the data folder, so that the presenter need not enter the key
+// again after a restart.
+func cookieSecret(cfg Config, log *slog.Logger) string {
+	path := cfg.file("cookie-secret")
+	if path == "" {
+		return random.Hex(cookieSecretBytes)
+	}
+	if known, err := os.ReadFile(path); err == nil && len(known) == 2*cookieSecretBytes {
+		return string(known)
+	}
+	secret := random.Hex(cookieSecretBytes)
+	if err := privatefile.Write(path, []byte(secret)); err != nil {
+		log.Warn("can't store the secret of the presenter's cookie, so the key must be entered again after a restart", "file", path, "error", err)
+	}
+	return secret
 }
 
 // checkKey reports why a key can't be used. Characters that have a meaning in a

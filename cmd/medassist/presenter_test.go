@@ -1,8 +1,10 @@
 package main
 
 import (
+	"log/slog"
 	"net"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -59,5 +61,31 @@ func TestKeyQuery(t *testing.T) {
 		if err != nil || u.Query().Get("key") != key {
 			t.Errorf("%q arrives as %q, %v", key, u.Query().Get("key"), err)
 		}
+	}
+}
+
+// The cookie's secret stays the same in a data folder, and differs elsewhere.
+func TestCookieSecret(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	kept, other := Config{Data: t.TempDir()}, Config{Data: t.TempDir()}
+	first := cookieSecret(kept, log)
+	if again := cookieSecret(kept, log); again != first || len(first) != 64 {
+		t.Errorf("%q, then %q", first, again)
+	}
+	if cookieSecret(other, log) == first || cookieSecret(Config{}, log) == cookieSecret(Config{}, log) {
+		t.Error("two servers have the same secret")
+	}
+	info, err := os.Stat(kept.file("cookie-secret"))
+	if err != nil || info.Mode().Perm()&0o077 != 0 {
+		t.Errorf("%v, %v", info, err)
+	}
+	if err := os.WriteFile(kept.file("cookie-secret"), []byte("short"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if replaced := cookieSecret(kept, log); len(replaced) != 64 || replaced != cookieSecret(kept, log) {
+		t.Errorf("a broken file is not replaced: %q", replaced)
+	}
+	if missing := cookieSecret(Config{Data: "/nonexistent/folder"}, log); len(missing) != 64 {
+		t.Errorf("without a place to store it: %q", missing)
 	}
 }

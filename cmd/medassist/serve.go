@@ -92,7 +92,8 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 	site, err := web.New(web.Config{
 		Runs: service, Log: runs, Records: store, Broker: broker.app, BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
 		Admin: broker.admin, ModelName: model.Name(), ModelMode: string(model.Mode()),
-		PresenterKey: key, PublicURL: cfg.PublicURL, Reachable: !isLoopback(page.Addr()), Clock: cfg.clock, Logger: log,
+		PresenterKey: key, CookieSecret: cookieSecret(cfg, log), TrustedProxies: cfg.TrustedProxy,
+		Viewers: cfg.Viewers, ViewersPerAddress: cfg.ViewersPerAddress, PublicURL: cfg.PublicURL, Reachable: !isLoopback(page.Addr()), Clock: cfg.clock, Logger: log,
 		Preflight: preflight.Config{Broker: broker.app, BrokerURL: broker.url, Admin: broker.admin, Model: model,
 			PageURL: localURL(page.Addr()), Clock: cfg.clock},
 	})

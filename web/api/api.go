@@ -74,7 +74,7 @@ func (a *API) Mount(r *guard.Router) {
 	r.Post("/api/request", a.runToEnd)
 	r.Post("/api/runs", a.startRun)
 	r.Get("/api/runs/{id}", a.trace)
-	r.Get("/api/runs/{id}/events", a.events)
+	r.Stream("/api/runs/{id}/events", a.events)
 	r.Post("/api/runs/{id}/next", a.next)
 	r.Post("/api/runs/{id}/cancel", a.cancel)
 	r.Post("/api/runs/{id}/pace", a.pace)

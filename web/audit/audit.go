@@ -54,10 +54,10 @@ func New(cfg Config) *Pages {
 // Mount registers the routes.
 func (p *Pages) Mount(r *guard.Router) {
 	r.Get("/audit", p.needsLog(p.page))
-	r.Get("/audit/frames", p.needsLog(p.frames))
+	r.Stream("/audit/frames", p.needsLog(p.frames))
 	r.Get("/audit/lab", p.needsLog(p.lab))
 	// An export is expensive for the broker.
-	r.Get("/audit/export", p.needsLog(r.PresenterOnly(p.export)))
+	r.GetByPresenter("/audit/export", p.needsLog(p.export))
 	r.Get("/audit/checkpoint", p.needsLog(p.checkpoint))
 	r.Post("/audit/reverify", p.needsLog(p.startOver))
 }

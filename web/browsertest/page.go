@@ -140,23 +140,6 @@ func (p *Page) Back() {
 	p.do(chromedp.NavigateBack())
 }
 
-// Show puts the page, as it is, on another screen.
-func (p *Page) Show(screen Screen) {
-	p.t.Helper()
-	p.do(screen.set())
-	p.Wait("the page has its new size", fmt.Sprintf(
-		"new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn))).then(() => document.documentElement.clientWidth === %d)", screen.Width))
-}
-
-// Fits fails the test if the page is wider than its screen. The argument says
-// which page it is.
-func (p *Page) Fits(what string) {
-	p.t.Helper()
-	if wide := Eval[int](p, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); wide > 0 {
-		p.t.Errorf("%s is %d px wider than the screen", what, wide)
-	}
-}
-
 // Click clicks on the first element of a CSS selector, once it is visible.
 func (p *Page) Click(css string) {
 	p.t.Helper()

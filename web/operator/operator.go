@@ -83,7 +83,7 @@ func (p *Pages) Mount(r *guard.Router) {
 	r.Post("/operator/revoke", p.revoke)
 	r.Post("/operator/reset", p.reset)
 	r.Post("/operator/preflight", p.startPreflight)
-	r.Get("/operator/preflight/frames", p.preflightFrames)
+	r.Stream("/operator/preflight/frames", p.preflightFrames)
 }
 
 // Wait returns when the checks have ended, after the streams were stopped.

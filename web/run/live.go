@@ -21,7 +21,7 @@ import (
 
 // maxEnded is how many ended runs keep their frames in memory. Those of an
 // older run are rendered from its trace when a client asks for them.
-const maxEnded = 16
+const maxEnded = 4
 
 // collect is how long a streaming answer collects words before it is rendered.
 const collect = 60 * time.Millisecond

@@ -2,10 +2,8 @@ package stage
 
 import (
 	"context"
-	"errors"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -20,50 +18,6 @@ func newPages(streams *sse.Streams) *Pages {
 	return &Pages{cfg: Config{Streams: streams, View: func(_ context.Context, runID string) (templ.Component, error) {
 		return respond.Text(runID), nil
 	}}}
-}
-
-// At the limit one more follower is refused, and admitted when another leaves.
-func TestViewerLimit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		streams := sse.New()
-		p := newPages(streams)
-		var following sync.WaitGroup
-		// follow returns the refusal of one more follower, or nil if it follows.
-		follow := func(ctx context.Context) error {
-			ended := make(chan error, 1)
-			following.Go(func() {
-				ended <- p.frames(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "/stage/frames?run=", nil))
-			})
-			synctest.Wait()
-			select {
-			case err := <-ended:
-				return err
-			default:
-				return nil
-			}
-		}
-		first, leave := context.WithCancel(t.Context())
-		p.followers.n.Store(MaxFollowers - 1)
-		if err := follow(first); err != nil {
-			t.Errorf("the last place: %v", err)
-		}
-		for range 2 { // a refusal takes no place
-			var e *respond.Error
-			if err := follow(t.Context()); !errors.As(err, &e) || e.Status != 503 || e.Retry == "" {
-				t.Errorf("one over the limit: %v", err)
-			}
-		}
-		leave()
-		synctest.Wait()
-		if err := follow(t.Context()); err != nil {
-			t.Errorf("after one left: %v", err)
-		}
-		streams.Stop()
-		following.Wait()
-		if n := p.followers.n.Load(); n != MaxFollowers-1 {
-			t.Errorf("%d followers after all of these have left", n)
-		}
-	})
 }
 
 // A follower is sent the run on the stage, then each next one, and no run that

@@ -50,10 +50,9 @@ type Config struct {
 
 // Pages serves the talk. Safe for concurrent use.
 type Pages struct {
-	cfg       Config
-	progress  *progress
-	onStage   latest.Value[scene]
-	followers followers
+	cfg      Config
+	progress *progress
+	onStage  latest.Value[scene]
 }
 
 // scene is the run on the stage, rendered once for all who follow.
@@ -76,7 +75,7 @@ func (p *Pages) Mount(r *guard.Router) {
 	r.Post("/present/timer", p.timer)
 	r.Get("/stage", p.follower("Stage", "encounter page-stage"))
 	r.Get("/follow", p.follower("Follow", "follow"))
-	r.Get("/stage/frames", p.frames)
+	r.Stream("/stage/frames", p.frames)
 }
 
 // currentRun returns the run on the stage, and nil before the first.

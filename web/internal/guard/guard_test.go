@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -17,9 +18,13 @@ const key = "a-key-for-the-presenter"
 
 // newRouter returns a router with one route that reads, one that changes
 // something and one that is opened with the key.
-func newRouter(key string) *Router {
-	g := New(key)
-	rs := respond.New(respond.Config{Files: static.New(), Presenter: g.IsPresenter, Clock: time.Now, Logger: slog.New(slog.DiscardHandler)})
+func newRouter(key string) *Router { return newRouterFor(newGuard(key)) }
+
+// newGuard returns a Guard whose cookies are those of another with the same key.
+func newGuard(key string) *Guard { return New(Config{Key: key, Secret: "the tests' secret"}) }
+
+func newRouterFor(g *Guard) *Router {
+	rs := respond.New(respond.Config{Files: static.New(), Presenter: IsPresenter, Clock: time.Now, Logger: slog.New(slog.DiscardHandler)})
 	r := g.Router(rs, func(next http.Handler) http.Handler { return next })
 	ok := func(w http.ResponseWriter, _ *http.Request) error { w.WriteHeader(http.StatusNoContent); return nil }
 	r.Get("/read", ok)
@@ -29,7 +34,7 @@ func newRouter(key string) *Router {
 }
 
 // cookieOf returns the cookie of a presenter with a key.
-func cookieOf(key string) string { return New(key).cookieName() + "=" + New(key).cookie() }
+func cookieOf(key string) string { return newGuard(key).cookieName() + "=" + newGuard(key).cookie() }
 
 func request(r http.Handler, method, path, host string, header http.Header, body string) *httptest.ResponseRecorder {
 	req := httptest.NewRequest(method, path, strings.NewReader(body))
@@ -110,9 +115,11 @@ func TestPresenterOnly(t *testing.T) {
 		{"a wrong key", http.Header{keyHeader: {"a-key-for-the-presenteR"}}, 403},
 		{"half the key", http.Header{keyHeader: {key[:10]}}, 403},
 		{"an empty key", http.Header{keyHeader: {""}}, 403},
-		{"a wrong cookie", http.Header{"Cookie": {New(key).cookieName() + "=x"}}, 403},
-		{"the key itself as the cookie", http.Header{"Cookie": {New(key).cookieName() + "=" + key}}, 403},
-		{"another key's cookie under this one's name", http.Header{"Cookie": {New(key).cookieName() + "=" + New("another key").cookie()}}, 403},
+		{"a wrong cookie", http.Header{"Cookie": {newGuard(key).cookieName() + "=x"}}, 403},
+		{"the key itself as the cookie", http.Header{"Cookie": {newGuard(key).cookieName() + "=" + key}}, 403},
+		{"another key's cookie under this one's name", http.Header{"Cookie": {newGuard(key).cookieName() + "=" + newGuard("another key").cookie()}}, 403},
+		{"the cookie of a server with the same key and another secret", http.Header{"Cookie": {newGuard(key).cookieName() + "=" + New(Config{Key: key}).cookie()}}, 403},
+		{"a neighbouring domain's cookie of the same name before it", http.Header{"Cookie": {newGuard(key).cookieName() + "=x; " + cookieOf(key)}}, 204},
 		{"cookies of two servers", http.Header{"Cookie": {cookieOf("another key") + "; " + cookieOf(key)}}, 204},
 		{"the cookie of another key", http.Header{"Cookie": {cookieOf("another key")}}, 403},
 		{"the key in another cookie", http.Header{"Cookie": {"key=" + key}}, 403},
@@ -144,7 +151,7 @@ func TestKeyCookie(t *testing.T) {
 		set                                  bool
 	}{
 		{"the printed address", key, "GET", "/?key=" + key, "", 303, "/", true},
-		{"a wrong key in the address", key, "GET", "/?key=wrong", "", 303, "/", false},
+		{"a wrong key in the address", key, "GET", "/?key=wrong", "", 303, "/key", false},
 		{"no key in the address", key, "GET", "/", "", 204, "", false},
 		{"the form", key, "POST", "/key", url.Values{"key": {key}}.Encode(), 303, "/", true},
 		{"a wrong key in the form", key, "POST", "/key", url.Values{"key": {"wrong"}}.Encode(), 403, "", false},
@@ -161,7 +168,7 @@ func TestKeyCookie(t *testing.T) {
 			t.Fatalf("%s: cookies %v", tc.name, cookies)
 		}
 		for _, c := range cookies {
-			if c.Name != New(key).cookieName() || c.Value != New(key).cookie() || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.MaxAge <= 0 {
+			if c.Name != newGuard(key).cookieName() || c.Value != newGuard(key).cookie() || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.MaxAge <= 0 {
 				t.Errorf("%s: %v", tc.name, c)
 			}
 		}
@@ -183,10 +190,55 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-func TestOnlyRegisteredMethods(t *testing.T) {
-	for method, want := range map[string]int{"GET": 405, "PUT": 405, "DELETE": 405, "POST": 204} {
-		if got := request(newRouter(""), method, "/change", "localhost", nil, ""); got.Code != want {
-			t.Errorf("%s: %d, want %d", method, got.Code, want)
+// HEAD is answered wherever GET is, by the same header; other methods are refused
+// with a list of those that a path has.
+func TestMethods(t *testing.T) {
+	server := httptest.NewServer(newRouter(""))
+	defer server.Close()
+	for _, tc := range []struct {
+		method, path string
+		status       int
+		allow        string
+	}{
+		{"GET", "/read", 204, ""},
+		{"HEAD", "/read", 204, ""},
+		{"HEAD", "/key", 200, ""},
+		{"HEAD", "/none", 404, ""},
+		{"POST", "/change", 204, ""},
+		{"POST", "/read", 405, "GET, HEAD, OPTIONS"},
+		{"GET", "/change", 405, "POST, OPTIONS"},
+		{"HEAD", "/change", 405, "POST, OPTIONS"},
+		{"PUT", "/change", 405, "POST, OPTIONS"},
+		{"DELETE", "/change", 405, "POST, OPTIONS"},
+		{"TRACE", "/key", 405, "GET, HEAD, POST, OPTIONS"},
+		{"OPTIONS", "/key", 204, "GET, HEAD, POST, OPTIONS"},
+		{"OPTIONS", "/change", 204, "POST, OPTIONS"},
+		{"OPTIONS", "/none", 404, ""},
+		{"BREW", "/read", 405, "GET, HEAD, OPTIONS"},
+	} {
+		req, err := http.NewRequest(tc.method, server.URL+tc.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != tc.status || resp.Header.Get("Allow") != tc.allow || tc.method == "HEAD" && len(body) > 0 {
+			t.Errorf("%s %s: %d, Allow %q, %d bytes, %v", tc.method, tc.path, resp.StatusCode, resp.Header.Get("Allow"), len(body), err)
+		}
+		if tc.method != "HEAD" {
+			continue
+		}
+		get, err := http.Get(server.URL + tc.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		get.Body.Close()
+		if a, b := resp.Header.Get("Content-Length"), get.Header.Get("Content-Length"); a != b {
+			t.Errorf("HEAD %s: Content-Length %q, GET has %q", tc.path, a, b)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/a-h/templ"
@@ -28,9 +29,7 @@ func Render(w http.ResponseWriter, status int, c templ.Component) error {
 // HTML answers with a page, or with parts of one.
 func HTML(w http.ResponseWriter, status int, page []byte) error {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	w.Write(page) // an error means that the client is gone
-	return nil
+	return body(w, status, page)
 }
 
 // Partial appends one part of a page, the element that it belongs to (a CSS
@@ -54,9 +53,19 @@ func Write(b *bytes.Buffer, c templ.Component) {
 
 // JSON answers with a value as JSON.
 func JSON(w http.ResponseWriter, status int, v any) error {
+	encoded, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
 	w.Header().Set("Content-Type", "application/json")
+	return body(w, status, append(encoded, '\n'))
+}
+
+// body writes the header, with the body's length for HEAD too, and the body.
+func body(w http.ResponseWriter, status int, b []byte) error {
+	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // an error means that the client is gone
+	w.Write(b) // an error means that the client is gone
 	return nil
 }
 

@@ -115,8 +115,11 @@ func (rs *Responder) answer(w http.ResponseWriter, r *http.Request, p problem) {
 	case WantsHTML(r) && !strings.HasPrefix(r.URL.Path, "/api/"):
 		_ = Render(w, p.Status, problemPage(rs.Page(r, "Problem", "problem", ""), p))
 	default:
+		encoded, err := json.Marshal(p)
+		if err != nil {
+			panic("web: encode a problem: " + err.Error())
+		}
 		w.Header().Set("Content-Type", wire.ProblemContentType)
-		w.WriteHeader(p.Status)
-		_ = json.NewEncoder(w).Encode(p) // an error means that the client is gone
+		_ = body(w, p.Status, append(encoded, '\n'))
 	}
 }

@@ -58,13 +58,18 @@ type Stream struct {
 	control *http.ResponseController
 }
 
-// Serve opens a stream and calls f with it. The stream ends when f returns.
+// Serve opens a stream and calls f with it. The stream ends when f returns. HEAD
+// is answered by the headers, without a stream.
 func (s *Streams) Serve(w http.ResponseWriter, r *http.Request, f func(*Stream)) error {
 	ctx, cancel := s.Until(r.Context())
 	defer cancel()
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // a proxy must not buffer events
+	if r.Method == http.MethodHead {
+		w.WriteHeader(http.StatusOK)
+		return nil
+	}
 	stream := &Stream{ctx, w, http.NewResponseController(w)}
 	// The headers are sent at once, so that the client knows it is connected.
 	if stream.Write([]byte(": connected\n\n")) == nil {
