@@ -79,6 +79,8 @@ type Service struct {
 	mu       sync.Mutex
 	live     map[string]*encounter
 	stopping bool
+	started  int
+	ended    map[trace.Outcome]int
 
 	starts starts // by the requests' keys
 }
@@ -97,7 +99,7 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Service{cfg: cfg, live: make(map[string]*encounter)}, nil
+	return &Service{cfg: cfg, live: make(map[string]*encounter), ended: make(map[trace.Outcome]int)}, nil
 }
 
 // Start starts a run and returns once its first step is logged. The run continues
@@ -125,9 +127,15 @@ func (s *Service) start(ctx context.Context, req Request) (trace.Run, error) {
 	}
 	e.rec.add(ctx, trace.StatusSuccess, "Request accepted",
 		trace.Validation{PatientID: run.PatientID, Request: run.Request, Pace: run.Pace})
+	s.mu.Lock()
+	s.started++
+	s.mu.Unlock()
 	go func() {
 		defer s.remove(e)
-		e.run(ctx)
+		outcome := e.run(ctx)
+		s.mu.Lock()
+		s.ended[outcome]++
+		s.mu.Unlock()
 	}()
 	return run, nil
 }
@@ -172,6 +180,14 @@ func (s *Service) find(runID string) (*encounter, error) {
 		return nil, fmt.Errorf("%w: %s", ErrNotLive, runID)
 	}
 	return e, nil
+}
+
+// Counts returns how many runs were started since the service was created, and
+// how many of them have ended, by outcome.
+func (s *Service) Counts() (started int, ended map[trace.Outcome]int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.started, maps.Clone(s.ended)
 }
 
 // encounters returns the live runs, in no particular order.

@@ -123,8 +123,7 @@ func (s *Server) mount(cfg Config) {
 		Files: files, Navigation: navigation, Broker: cfg.BrokerURL, Embedded: cfg.BrokerEmbedded, Model: cfg.ModelName, ModelMode: cfg.ModelMode,
 		Presenter: guard.IsPresenter, Clock: cfg.Clock, Logger: cfg.Logger,
 	})
-	metrics := newMetrics(cfg.Runs)
-	runs := countedRuns{cfg.Runs, metrics.started}
+	metrics := newMetrics(cfg.Runs, s.streams)
 	var auditLog auditlog.Source // nil without the admin secret, unlike a nil *agentwrit.Admin
 	if cfg.Admin != nil {
 		auditLog = cfg.Admin
@@ -133,15 +132,15 @@ func (s *Server) mount(cfg Config) {
 	// The run's page and the stage need each other: a run that is started on one
 	// is shown on the other.
 	var onStage *stage.Pages
-	encounter := run.New(run.Config{Runs: runs, Log: cfg.Log, Patients: cfg.Records, Audit: auditLog, Sheet: files.Sheet(),
+	encounter := run.New(run.Config{Runs: cfg.Runs, Log: cfg.Log, Patients: cfg.Records, Audit: auditLog, Sheet: files.Sheet(),
 		Show:  func(ctx context.Context, runID string) error { return onStage.Show(ctx, runID) },
 		Clock: cfg.Clock, Respond: out, Streams: s.streams})
-	onStage = stage.New(stage.Config{Runs: runs, View: encounter.View, PublicURL: cfg.PublicURL, Reachable: cfg.Reachable,
+	onStage = stage.New(stage.Config{Runs: cfg.Runs, View: encounter.View, PublicURL: cfg.PublicURL, Reachable: cfg.Reachable,
 		Clock: cfg.Clock, Respond: out, Streams: s.streams})
 	log := audit.New(audit.Config{Log: auditLog, Broker: cfg.BrokerURL, Clock: cfg.Clock, Respond: out, Streams: s.streams})
 	desk := operator.New(operator.Config{Runs: cfg.Runs, Records: cfg.Records, Broker: cfg.Broker, Promises: cfg.Promises, CanRevoke: cfg.Admin != nil,
 		Preflight: cfg.Preflight, Clock: cfg.Clock, Logger: cfg.Logger, Respond: out, Streams: s.streams})
-	programs := api.New(api.Config{Runs: runs, Log: cfg.Log, Patients: cfg.Records, Broker: cfg.Broker, Operator: desk,
+	programs := api.New(api.Config{Runs: cfg.Runs, Log: cfg.Log, Patients: cfg.Records, Broker: cfg.Broker, Operator: desk,
 		Audit: auditLog, Model: cfg.ModelName, Streams: s.streams})
 
 	r := gate.Router(out, metrics.observe)
