@@ -7,12 +7,18 @@
 // A request is processed in four steps:
 //
 //   - read.go parses the conversation; value.go reads JSON and keeps its order;
-//   - token.go, parse.go and phrase.go parse free wording clause by clause
-//     (clause.go), with the words of lexicon.go and the drug names of drugs.go, into
-//     tasks;
-//   - plan.go decides which tasks can be done now: a drug is checked before it is
-//     prescribed, and prescribed only if nothing rules it out;
-//   - answer.go writes the answer, with the tables of table.go.
+//   - understanding: language.go recognizes requests in other languages; token.go and
+//     spelling.go split a request into words; parse.go and phrase.go read it clause by
+//     clause (clause.go) into tasks (topic.go), with the words of lexicon.go,
+//     observations.go and unable.go, the drugs of drugs.go and the patients of
+//     directory.go;
+//   - plan.go decides which calls a task needs now: a drug is checked before it is
+//     prescribed, and prescribed only if nothing is against it (prescribing.go);
+//     services are coded before they are claimed (billing.go);
+//   - answer.go writes the answer: a sentence for each task (say.go and its
+//     neighbors), then the results that it is based on (table.go).
+//
+// To teach it a wording, add it to the lexicon and a line to testdata/requests.txt.
 //
 // The planner is as gullible as a model (gullible.go): it follows an instruction in a
 // tool's result regardless of its author. That is the point of the demo: the broker,

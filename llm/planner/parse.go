@@ -1,43 +1,54 @@
 package planner
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
 
 // understood is the result of parsing a request.
 type understood struct {
-	tasks   []task
-	unnamed bool // a prescription is requested without a drug
+	tasks     []task
+	cannot    []string // what no tool does: "cancels a prescription"
+	strangers []string // names that nobody is known by
+	unnamed   bool     // a prescription is requested without a drug
+	greeted   bool
+	cut       bool // the request was too long to be read whole
 }
 
-// understand parses a request in free wording. It reads it once, clause by clause. A verb begins a clause, so that "show
-// labs and get records for P-2187" is about two patients, and "show labs and
-// records for P-2187" about one.
+// understand parses a request in free wording. It reads it once, clause by clause. A
+// verb begins a clause, so that "show labs and get records for P-2187" is about two
+// patients, and "show labs and records for P-2187" about one.
 func understand(request, patient string) understood {
-	p := &parser{src: request, tokens: tokenize(request), patient: patient}
+	tokens, whole := tokenize(request)
+	p := &parser{src: request, tokens: tokens, patient: patient, shouting: strings.ToUpper(request) == request}
 	for p.i < len(p.tokens) {
 		p.step()
 	}
 	p.endClause()
-	if len(p.out.tasks) == 0 && p.vague {
-		p.out.tasks = []task{{tool: toolRecords, patient: patient}, {tool: toolLabs, patient: patient}}
+	p.out.cut = !whole
+	if len(p.out.tasks)+len(p.out.cannot)+len(p.out.strangers) == 0 && p.vague && !p.out.unnamed {
+		p.out.tasks = []task{{topic: chart, patient: patient}, {topic: labs, patient: patient}}
 	}
 	return p.out
 }
 
 type parser struct {
-	src     string
-	tokens  []token
-	i       int
-	from    int    // start of the phrase that ends before i
-	patient string // the run's
-	out     understood
+	src      string
+	tokens   []token
+	i        int
+	from     int    // start of the phrase that ends before i
+	patient  string // the run's
+	shouting bool   // all letters are capitals
+	out      understood
 
 	clause     clause
+	begin      int      // index of the clause's first token
 	lead       []string // patients named before the first verb of a sentence; the whole sentence is about them
 	last       clause   // the previous clause
 	drug       string   // the drug named last
+	who        string   // the patient or the stranger named last
+	byName     bool     // by name, so that a pronoun must fit
 	considered bool     // the next verb is only being considered
 	vague      bool     // an overview is requested
 	negated    bool     // what follows is not wanted
@@ -53,21 +64,30 @@ func (p *parser) step() {
 			p.phrase(e)
 			return
 		}
+		if p.person() {
+			return
+		}
 	}
 	p.i++
 	switch t.kind {
 	case tokenWord:
-		if isDrug(t.text) || p.clause.expectsDrug && couldBeDrug(t.text) {
-			p.addDrug(t.text)
+		switch month, ok := months[t.text]; {
+		case isDrug(t.text) || p.clause.expectsDrug && couldBeDrug(t.text):
+			p.addDrug(t)
+		case ok && (t.text != "may" || t.upper):
+			p.clause.month = month
 		}
 	case tokenID:
-		p.addPatient(t.text)
+		p.addPatient(t.text, 1)
 	case tokenNumber:
 		p.number(t.text)
 	case tokenComma:
 		p.negated = p.negated && !p.dropped
 		p.clause.considered = p.clause.considered && p.clause.isWhole() // "Before we start, …"
 	case tokenStop:
+		if t.text == "?" && !p.clause.begun {
+			p.clause.question = true
+		}
 		p.endClause()
 		p.lead, p.considered, p.negated = nil, false, false
 	}
@@ -78,11 +98,16 @@ func (p *parser) phrase(e *entry) {
 	c := &p.clause
 	switch e.kind {
 	case verb:
-		p.verb(e.able)
+		p.verb(e)
 	case query:
+		if before := p.tokens[max(p.from-1, 0)]; p.from > 0 && c.isWhole() && (before.kind == tokenComma || before.text == "and") {
+			p.endClause()
+		}
 		c.question = c.question || !c.begun
+		c.asks = c.asks || p.from == p.begin && asksYesOrNo(p.tokens[p.from].text)
 	case hedge:
 		p.considered = true
+		c.considered = c.considered || !c.begun
 	case not:
 		p.negated, p.dropped = p.peek(0).kind != tokenComma, false // "No, …" is an answer
 	case instead:
@@ -93,6 +118,23 @@ func (p *parser) phrase(e *entry) {
 		}
 	case own:
 		c.own = c.own || p.peek(0).kind != tokenID
+		if p.peek(0).kind == tokenNumber && p.peek(0).end-p.peek(0).start > 2 { // "patient 2187"
+			c.own = false
+			p.i++
+			p.addPatient(p.peek(-1).text, 2)
+		}
+	case pronoun:
+		p.pronoun(p.peek(-1).text)
+	case all:
+		for _, id := range everyone(p.patient) {
+			p.addPatient(id, p.i-p.from)
+		}
+	case others:
+		for _, id := range everyone(p.patient)[1:] {
+			p.addPatient(id, p.i-p.from)
+		}
+	case stranger:
+		p.addStranger(p.src[p.tokens[p.from].start:p.tokens[p.i-1].end])
 	case it:
 		c.it = true
 	case on: // "start her on …"
@@ -100,12 +142,16 @@ func (p *parser) phrase(e *entry) {
 			c.able |= ablePrescribe
 			c.expectsDrug = true
 		}
+		c.taking = c.taking || c.question
+		c.takes = c.takes || c.question && p.peek(0).kind == tokenStop
 	case purpose:
 		p.purpose()
 	case frequency:
-		c.frequency = p.src[p.tokens[p.from].start:p.tokens[p.i-1].end]
+		p.setFrequency(p.src[p.tokens[p.from].start:p.tokens[p.i-1].end])
 	case vague:
 		p.vague = true
+	case greeting:
+		p.out.greeted = true
 	case skip, then:
 	default:
 		p.object(e)
@@ -117,46 +163,73 @@ func (p *parser) object(e *entry) {
 	c := &p.clause
 	if p.negated {
 		p.dropped = true
-		c.wants = slices.DeleteFunc(c.wants, func(have string) bool { return slices.Contains(e.tools, have) })
+		c.wants = slices.DeleteFunc(c.wants, func(have task) bool { return slices.Contains(e.topics, have.topic) })
 		return
 	}
 	c.expectsDrug = false
 	switch e.kind {
 	case want:
-		c.wants = append(c.wants, e.tools...)
-	case interactions:
+		p.want(e)
+	case service:
+		c.service = e.about
+	case substance:
+		c.substance = e.about
+	case appointment:
+		c.appointment = true
+	case taking:
+		c.taking = true
+		c.takes = c.takes || strings.HasPrefix(p.tokens[p.from].text, "ta") || strings.HasPrefix(p.tokens[p.from].text, "us")
+	case checking:
 		c.checks = true
+	case safe:
+		c.safe = true
 	case allergic:
-		c.checks = true
-		c.wants = append(c.wants, toolRecords)
+		c.allergic = true
+		c.wants = append(c.wants, task{topic: allergies})
 	case prescription:
 		c.prescription = true
 	case claimIt:
 		c.claim = true
 	case claimNoun:
-		if c.able&ableClaim != 0 {
+		if c.able&ableClaim != 0 && c.unable == nil || c.unable == sends {
 			c.claim = true
 		} else {
-			c.wants = append(c.wants, toolBilling)
+			c.wants = append(c.wants, task{topic: claims})
 		}
 	case noteThat:
 		c.note, c.noteText = true, p.takeUntil(isStop)
 	case noteNoun:
-		if c.able&ableNote != 0 {
+		if c.able&ableNote != 0 || !c.begun && p.peek(0).text == ":" {
 			c.note, c.noteText = true, p.takeNote()
 		} else {
-			c.wants = append(c.wants, toolRecords)
+			c.wants = append(c.wants, task{topic: visits})
 		}
 	case codes:
 		c.codes = true
 		if isArticle(p.peek(-1).text) || p.peek(-1).text == "this" { // "code the visit"
-			c.service = p.takePhrase()
+			c.coded = p.takePhrase()
+		}
+	}
+}
+
+// want handles a phrase that names data.
+func (p *parser) want(e *entry) {
+	c := &p.clause
+	if e.topics[0] == chart && c.able&ableNote != 0 && c.able&look == 0 { // "add to the chart that …"
+		if text := p.takeNote(); text != "" {
+			c.note, c.noteText = true, text
+			return
+		}
+	}
+	for _, t := range e.topics {
+		if !t.isSoft() || !c.refers {
+			c.wants = append(c.wants, task{topic: t, about: e.about})
 		}
 	}
 }
 
 // verb begins a clause. A negation covers only the first verb after it.
-func (p *parser) verb(a able) {
+func (p *parser) verb(e *entry) {
 	if p.negated && !p.dropped {
 		p.dropped = true
 		return
@@ -169,22 +242,28 @@ func (p *parser) verb(a able) {
 		p.lead = c.patients
 	}
 	c.begun = true
-	c.able |= a
-	c.expectsDrug = a == ablePrescribe
+	c.able |= e.able
+	if c.unable == nil || e.able == 0 {
+		c.unable = e.unable
+	}
+	c.expectsDrug = e.able == ablePrescribe
 	c.considered = c.considered || p.considered
 	p.considered = false
 }
 
-// addPatient handles a patient ID. In "P-1042's records, P-2187's labs" the second one
-// begins a clause.
-func (p *parser) addPatient(id string) {
+// addPatient handles a patient, named by the last n tokens. In "P-1042's records,
+// P-2187's labs" the second one begins a clause.
+func (p *parser) addPatient(id string, n int) {
 	if p.negated {
 		p.dropped = true
 		return
 	}
-	if p.clause.idFirst && len(p.clause.wants) > 0 {
+	before := p.peek(-1 - n)
+	follows := p.peek(-1).possessive && (before.kind == tokenComma || before.text == "and") // "the chart, and P-2187's chart"
+	if (p.clause.idFirst || follows) && len(p.clause.wants) > 0 && !slices.Contains(p.clause.patients, id) {
 		p.endClause()
 	}
+	p.who, p.byName = id, p.peek(-1).kind != tokenID
 	c := &p.clause
 	c.idFirst = c.idFirst || !c.isWhole()
 	if !slices.Contains(c.patients, id) {
@@ -192,16 +271,36 @@ func (p *parser) addPatient(id string) {
 	}
 }
 
-func (p *parser) addDrug(word string) {
+// pronoun resolves a pronoun: it refers to the patient named last if it can.
+func (p *parser) pronoun(word string) {
+	c := &p.clause
+	who, known := personWithID(p.who)
+	female := slices.Contains([]string{"she", "her", "hers", "herself", "shes"}, word)
+	male := slices.Contains([]string{"he", "his", "him", "himself", "hes"}, word)
+	switch {
+	case p.who == "":
+		c.own = true
+	case p.who == p.patient || slices.Contains(c.patients, p.who) || len(c.patients) > 1:
+	case slices.Contains(p.out.strangers, p.who) || slices.Contains(c.strangers, p.who):
+		p.addStranger(p.who)
+	case known && p.byName && (female && !who.female || male && who.female):
+		c.own = true
+	case len(c.patients) == 0 && len(p.lead) == 0:
+		c.patients = append(c.patients, p.who)
+	}
+}
+
+func (p *parser) addDrug(t token) {
 	c := &p.clause
 	c.expectsDrug = false
 	if p.negated {
 		p.dropped = true
 		return
 	}
-	p.drug = drugName(word)
-	if !slices.ContainsFunc(c.drugs, func(have task) bool { return have.drug == p.drug }) {
-		c.drugs = append(c.drugs, task{drug: p.drug, dose: c.dose})
+	p.drug = drugName(t.text)
+	if !slices.ContainsFunc(c.drugs, func(have task) bool { return have.about == p.drug }) {
+		c.or = c.or || len(c.drugs) > 0 && p.peek(-2).text == "or"
+		c.drugs = append(c.drugs, task{about: p.drug, dose: c.dose, written: t.written})
 	}
 	c.dose = ""
 }
@@ -219,37 +318,90 @@ func (p *parser) number(n string) {
 			c.dose = n + " " + unit.text
 		}
 	case isTimeUnit(unit.text): // "every 8 hours", "twice daily for 7 days"
-		if before.text == "every" || before.text == "for" && c.frequency != "" {
-			c.frequency = strings.TrimSpace(c.frequency + " " + p.src[before.start:unit.end])
+		if last := len(c.drugs) - 1; last >= 0 && (before.text == "every" || before.text == "for" && c.drugs[last].frequency != "") {
+			p.setFrequency(strings.TrimSpace(c.drugs[last].frequency + " " + p.src[before.start:unit.end]))
 		}
-	case c.claim && len(n) == 5:
+	case (c.claim || c.codes) && len(n) == 5:
 		c.claimCodes = append(c.claimCodes, n)
+	case before.text == "patient" || before.text == "mrn" || before.text == "id" && p.peek(-3).text == "patient":
+		p.addPatient(n, 1)
 	}
 }
 
-// purpose handles what follows "for": the indication of a drug, or a service to code.
+// purpose handles what follows "for": the indication of a drug, a service to code
+// or to claim, or a patient.
 func (p *parser) purpose() {
 	c := &p.clause
 	c.expectsDrug = false
+	c.refers = len(c.wants) > 0
 	switch {
-	case c.codes && c.service == "":
-		c.service = p.takePhrase()
-	case len(c.drugs) > 0 && c.indication == "":
-		c.indication = p.takePhrase()
+	case p.isPerson() || p.peek(0).kind == tokenNumber:
+	case (c.codes || c.claim) && c.coded == "":
+		c.coded = p.takePhrase()
+	case len(c.drugs) > 0:
+		why := p.takePhrase()
+		for i := range c.drugs {
+			c.drugs[i].indication = cmp.Or(c.drugs[i].indication, why)
+		}
 	}
+}
+
+// setFrequency sets how often the drug named last is taken.
+func (p *parser) setFrequency(text string) {
+	if last := len(p.clause.drugs) - 1; last >= 0 {
+		p.clause.drugs[last].frequency = text
+	}
+}
+
+// months maps the names of months to their numbers.
+var months = map[string]string{"january": "01", "february": "02", "march": "03", "april": "04", "may": "05", "june": "06",
+	"july": "07", "august": "08", "september": "09", "october": "10", "november": "11", "december": "12"}
+
+func asksYesOrNo(word string) bool {
+	switch word {
+	case "is", "are", "was", "were", "does", "did", "has", "have", "had", "any", "isn't", "doesn't", "hasn't":
+		return true
+	}
+	return false
 }
 
 // endClause turns the clause into tasks and begins the next one.
 func (p *parser) endClause() {
 	c := p.clause
-	p.clause = clause{}
+	p.clause, p.begin = clause{}, p.i
+	if c.lacksDrug() {
+		p.out.unnamed = true
+		return
+	}
 	if c.isEmpty() {
 		p.complete(&c)
+	}
+	cannot := c.cannot()
+	if cannot != "" {
+		c.strangers = nil
+	}
+	for _, name := range c.strangers {
+		if !slices.Contains(p.out.strangers, name) {
+			p.out.strangers = append(p.out.strangers, name)
+		}
 	}
 	if c.isEmpty() {
 		return
 	}
 	p.last = c
+	if cannot != "" {
+		if !slices.Contains(p.out.cannot, cannot) {
+			p.out.cannot = append(p.out.cannot, cannot)
+		}
+		others := slices.ContainsFunc(c.patients, func(id string) bool { return id != p.patient })
+		if !c.unable.isOutward() || !others {
+			return
+		}
+		if len(c.wants) == 0 {
+			c.wants = []task{{topic: chart}}
+		}
+		c.drugs = nil
+	}
 	for _, patient := range c.about(p.patient, p.lead) {
 		for _, t := range c.tasks(patient) {
 			if !slices.ContainsFunc(p.out.tasks, t.same) {
@@ -262,18 +414,23 @@ func (p *parser) endClause() {
 // complete fills in what an incomplete clause takes from earlier ones.
 func (p *parser) complete(c *clause) {
 	elsewhere := slices.ContainsFunc(c.patients, func(id string) bool { return id != p.patient })
-	switch {
-	case c.it && p.drug != "" && c.able&ablePrescribe != 0: // "check Ibuprofen, then prescribe it"
-		c.drugs = []task{{drug: p.drug, dose: c.dose}}
-	case c.prescribes() && (c.prescription || c.able&ablePrescribe != 0):
-		p.out.unnamed = true
-	case c.prescription: // "show her prescription"
-		c.wants = []string{toolRecords}
-	case elsewhere && !p.last.isEmpty(): // "… and also for P-2187"
-		patients := c.patients
+	again := func() {
+		patients, self := c.patients, c.own
 		*c = p.last
-		c.own, c.patients = false, patients
+		c.own, c.patients = self, patients
+	}
+	switch {
+	case c.it && p.drug != "" && c.able&(ablePrescribe|ableRefill) != 0: // "check Ibuprofen, then prescribe it"
+		c.drugs = []task{{about: p.drug, dose: c.dose}}
+	case c.it && p.drug != "" && (c.safe || c.checks) && c.question:
+		c.drugs = []task{{about: p.drug}}
+	case c.prescription: // "show her prescription"
+		c.wants = []task{{topic: medications}}
+	case elsewhere && !p.last.isEmpty(): // "… and also for P-2187"
+		again()
+	case c.own && !c.begun && len(p.last.patients) > 0 && !slices.Contains(p.last.patients, p.patient): // "Robert's labs as well as hers"
+		again()
 	case elsewhere, c.begun && len(c.patients) > 0:
-		c.wants = []string{toolRecords}
+		c.wants = []task{{topic: chart}}
 	}
 }

@@ -1,6 +1,9 @@
 package planner
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // maxPhrase is the maximum number of words in a reason or a service.
 const maxPhrase = 8
@@ -63,15 +66,31 @@ func (p *parser) endsPhrase() bool {
 	if p.peek(ahead).kind != tokenWord {
 		return ahead == 1
 	}
+	if _, listed := personNamed(p.peek(ahead).text); listed || isTitle(p.peek(ahead).text) {
+		return true
+	}
 	e, _ := lookUp(p.tokens[p.i+ahead:])
 	if e == nil {
 		return false
 	}
 	switch e.kind {
-	case verb, also, then, own, not, instead, frequency, purpose, noteThat, claimNoun, claimIt:
+	case verb, also, then, own, all, others, stranger, not, instead, frequency, purpose, noteThat, claimNoun, claimIt, greeting:
 		return true
+	case pronoun:
+		return !isArticle(p.peek(ahead).text)
 	}
 	return false
+}
+
+// isPerson reports whether the next token refers to a person.
+func (p *parser) isPerson() bool {
+	t := p.peek(0)
+	if e, _ := lookUp(p.tokens[min(p.i, len(p.tokens)-1):]); t.kind != tokenWord || e != nil {
+		return t.kind == tokenID || e != nil && t.kind == tokenWord && (e.kind == own || e.kind == all || e.kind == others || e.kind == stranger)
+	}
+	_, listed := personNamed(t.text)
+	_, common := slices.BinarySearch(otherNames, t.text)
+	return listed || common || isTitle(t.text)
 }
 
 // takeNote consumes the text of a note: text in quotation marks, after a colon or
@@ -93,7 +112,16 @@ func (p *parser) takeNote() string {
 		default:
 			continue
 		}
-		p.i += ahead + 1
+		for range ahead { // "a note for P-2187: …"
+			switch t := p.peek(0); {
+			case t.kind == tokenID:
+				p.i++
+				p.addPatient(t.text, 1)
+			case t.kind != tokenWord || !p.person():
+				p.i++
+			}
+		}
+		p.i++
 		return p.takeUntil(end)
 	}
 	return ""

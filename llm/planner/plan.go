@@ -1,7 +1,6 @@
 package planner
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -10,12 +9,28 @@ import (
 	"github.com/sashabaranov/go-openai"
 )
 
-// maxCalls bounds the calls of a conversation.
-const maxCalls = 16
+// Bounds of a conversation.
+const (
+	maxCalls = 24 // tool calls
+	maxDrugs = 4  // prescriptions: each takes two turns, of which an application may allow ten
+)
+
+// noDrug is the drug of an interaction check whose purpose is the medication list: no
+// other tool returns it.
+const noDrug = "none"
+
+// A request is a tool call that a task needs.
+type request struct {
+	tool, patient, drug string
+	args                map[string]any // beside the patient and the drug
+}
 
 // plan returns the planner's turn: the tool calls that can be made now, or the
 // answer if there are none.
 func plan(c conversation) turn {
+	if text := foreign(c.request); text != "" {
+		return turn{text: text}
+	}
 	if c.patient == "" {
 		c.patient = firstID(c.request)
 	}
@@ -26,18 +41,35 @@ func plan(c conversation) turn {
 	u.tasks = append(u.tasks, c.injected(u.tasks)...)
 	u.tasks = withFacts(u.tasks)
 	var t turn
-	for _, task := range u.tasks {
-		if _, made := c.made(task); made || !c.offered[task.tool] || len(c.calls)+len(t.calls) == maxCalls {
-			continue
+	var asked []request
+	ask := func(r request) {
+		made := slices.ContainsFunc(asked, func(o request) bool {
+			return o.tool == r.tool && o.patient == r.patient && strings.EqualFold(o.drug, r.drug)
+		})
+		if made || !c.offered[r.tool] || len(c.calls)+len(t.calls) == maxCalls {
+			return
 		}
-		if task.tool == toolNote && task.text == "" {
-			if len(t.calls) > 0 {
-				continue // the note reports findings, which are not known yet
+		asked = append(asked, r)
+		t.calls = append(t.calls, c.toolCall(r, len(t.calls)))
+	}
+	var notes []task
+	for i, task := range u.tasks {
+		switch {
+		case c.unknown(task.patient), task.topic == prescribe && c.waits(u.tasks, i):
+		case task.topic == note:
+			notes = append(notes, task)
+		default:
+			for _, r := range c.next(task, u.tasks) {
+				ask(r)
 			}
-			task.text = c.noteText()
 		}
-		if c.ready(task, u.tasks) {
-			t.calls = append(t.calls, c.ask(c.withUsualDose(task), len(t.calls)))
+	}
+	for _, n := range notes {
+		if n.text == "" && len(t.calls) > 0 {
+			break // the note reports findings, which are not known yet
+		}
+		for _, r := range c.next(n, u.tasks) {
+			ask(r)
 		}
 	}
 	if len(t.calls) == 0 {
@@ -47,7 +79,8 @@ func plan(c conversation) turn {
 }
 
 func firstID(text string) string {
-	for _, t := range tokenize(text) {
+	tokens, _ := tokenize(text)
+	for _, t := range tokens {
 		if t.kind == tokenID {
 			return t.text
 		}
@@ -55,110 +88,120 @@ func firstID(text string) string {
 	return ""
 }
 
-// withFacts adds a read before a note that has to report findings.
+// withFacts adds reads before a note that has to report findings.
 func withFacts(tasks []task) []task {
-	i := slices.IndexFunc(tasks, func(t task) bool { return t.tool == toolNote && t.text == "" })
+	i := slices.IndexFunc(tasks, func(t task) bool { return t.topic == note && t.text == "" })
 	if i < 0 || len(tasks) > 1 {
 		return tasks
 	}
-	note := tasks[i]
-	return []task{{tool: toolRecords, patient: note.patient}, {tool: toolLabs, patient: note.patient}, note}
+	n := tasks[i]
+	return []task{{topic: chart, patient: n.patient}, {topic: labs, patient: n.patient}, n}
 }
 
-func (c conversation) made(t task) (call, bool) { return c.find(t.tool, t.patient, t.drug) }
+// waits reports whether a prescription has to wait for an earlier one: what is
+// prescribed first counts in the interaction check of the next.
+func (c conversation) waits(tasks []task, i int) bool {
+	earlier := 0
+	for _, t := range tasks[:i] {
+		if t.topic != prescribe || t.patient != tasks[i].patient {
+			continue
+		}
+		if earlier++; len(c.next(t, tasks)) > 0 {
+			return true
+		}
+	}
+	return earlier >= maxDrugs
+}
 
-// ask returns the nth tool call of this turn.
-func (c conversation) ask(t task, n int) openai.ToolCall {
-	args, err := json.Marshal(t.args())
+// toolCall returns the nth tool call of this turn.
+func (c conversation) toolCall(r request, n int) openai.ToolCall {
+	args := map[string]any{"patient_id": r.patient}
+	for key, value := range r.args {
+		if value != "" {
+			args[key] = value
+		}
+	}
+	switch r.tool {
+	case toolCheck:
+		args["proposed_drug"] = r.drug
+	case toolPrescribe:
+		args["drug"] = r.drug
+	}
+	encoded, err := json.Marshal(args)
 	if err != nil {
 		panic("planner: arguments are plain strings: " + err.Error())
 	}
 	return openai.ToolCall{ID: fmt.Sprintf("call_%d", c.count+n+1), Type: openai.ToolTypeFunction,
-		Function: openai.FunctionCall{Name: t.tool, Arguments: string(args)}}
+		Function: openai.FunctionCall{Name: r.tool, Arguments: string(encoded)}}
 }
 
-// withUsualDose completes a prescription from the result of the interaction check.
-func (c conversation) withUsualDose(t task) task {
-	if t.tool == toolPrescribe {
-		check, _ := c.find(toolCheck, t.patient, t.drug)
-		usual, _ := check.result.(object)
-		t.dose, t.frequency = cmp.Or(t.dose, usual.str("usual_dose")), cmp.Or(t.frequency, usual.str("usual_frequency"))
-	}
-	return t
-}
-
-// ready reports whether a task can be done now.
-func (c conversation) ready(t task, tasks []task) bool {
-	if c.unknown(t.patient) {
-		return false
-	}
-	switch t.tool {
-	case toolPrescribe:
-		return c.mayPrescribe(t)
-	case toolClaim: // coding comes first
-		i := slices.IndexFunc(tasks, func(o task) bool { return o.tool == toolCodes && o.patient == t.patient })
-		if i < 0 || !c.offered[toolCodes] {
-			return true
+// next returns the tool calls that a task needs now: those that can be made and were
+// not made yet.
+func (c conversation) next(t task, tasks []task) []request {
+	var out []request
+	need := func(tool, drug string) {
+		if _, made := c.find(tool, t.patient, drug); !made {
+			out = append(out, request{tool: tool, patient: t.patient, drug: drug})
 		}
-		coded, _ := c.made(tasks[i])
-		return coded.done
 	}
-	return true
-}
-
-// mayPrescribe reports whether a drug was checked without a finding that rules it
-// out.
-func (c conversation) mayPrescribe(t task) bool {
-	if !c.offered[toolCheck] {
-		return true
-	}
-	check, _ := c.find(toolCheck, t.patient, t.drug)
-	if check.refused() {
-		// Nothing is known about another patient, but the planner tries anyway, as a
-		// model might. The broker denies it.
-		return !strings.EqualFold(t.patient, c.patient)
-	}
-	return check.succeeded() && c.against(t, check) == ""
-}
-
-// against returns the reason that rules out a prescription according to the tools'
-// results, or "" if there is none.
-func (c conversation) against(t task, check call) string {
-	found, _ := check.result.(object)
-	for _, f := range found {
-		for _, row := range objects(f.value) {
-			if severity := row.str("severity"); isSevere(severity) && !strings.Contains(f.key, "allerg") {
-				return fmt.Sprintf("%s interaction with **%s**. %s", inline(severity), inline(row.str("with")),
-					sentences(row.str("mechanism"), row.str("advice")))
+	switch t.topic {
+	case medications:
+		need(toolCheck, c.listedWith(t))
+	case interactions:
+		c.nextInteractions(t, need)
+	case safety:
+		need(toolRecords, "")
+		need(toolCheck, t.about)
+	case refill, change:
+		need(toolCheck, c.listedWith(t))
+	case prescribe:
+		return c.nextPrescription(t)
+	case code:
+		if _, made := c.find(toolCodes, t.patient, ""); !made {
+			return []request{{tool: toolCodes, patient: t.patient, args: procedures(t.text)}}
+		}
+	case claim:
+		return c.nextClaim(t, tasks)
+	case note:
+		if _, made := c.findNote(t); !made {
+			text := t.text
+			if text == "" {
+				text = c.noteText()
 			}
+			return []request{{tool: toolNote, patient: t.patient, args: map[string]any{"notes": text}}}
 		}
-		if strings.Contains(f.key, "contraindicat") || strings.Contains(f.key, "conflict") {
-			if list, ok := f.value.([]any); f.value == true || ok && len(list) > 0 {
-				return "the check found a contraindication."
-			}
-		}
+	default:
+		need(sources[t.topic].tool, "")
 	}
-	if severity := found.str("highest_severity"); isSevere(severity) {
-		return inline(severity) + " interaction."
-	}
-	if found.get("in_formulary") == false {
-		return "it is not in the formulary."
-	}
-	if chart, ok := c.find(toolRecords, t.patient, ""); ok {
-		read, _ := chart.result.(object)
-		for _, a := range read.list("allergies") {
-			if sameDrug(a.str("substance"), t.drug) {
-				return fmt.Sprintf("the patient is allergic to **%s**. %s", inline(a.str("substance")), sentences(a.str("reaction")))
-			}
-		}
-	}
-	return ""
+	return out
 }
 
-func isSevere(severity string) bool {
-	switch strings.ToLower(severity) {
-	case "major", "severe", "contraindicated":
-		return true
+// listedWith returns the drug of the interaction check that shows the medication
+// list: the task's own, one that the request checks anyway, or none.
+func (c conversation) listedWith(t task) string {
+	if t.about != "" {
+		return t.about
 	}
-	return false
+	for _, have := range c.calls {
+		if have.tool == toolCheck && have.patient == t.patient && have.succeeded() {
+			return have.drug
+		}
+	}
+	return noDrug
+}
+
+// nextInteractions asks for a drug's interactions or, if none is named, for those of
+// each active medication with the others.
+func (c conversation) nextInteractions(t task, need func(tool, drug string)) {
+	if t.about != "" {
+		need(toolCheck, t.about)
+		return
+	}
+	need(toolCheck, noDrug)
+	list, _ := c.find(toolCheck, t.patient, noDrug)
+	for _, m := range list.object().list("active_medications") {
+		if drug := m.str("drug"); drug != "" && len(drug) <= maxDrugName {
+			need(toolCheck, drug)
+		}
+	}
 }

@@ -21,16 +21,23 @@ type conversation struct {
 // A call is a tool call that was made, with its result.
 type call struct {
 	tool, patient, drug string
+	notes               string // of a note
 
 	done   bool
 	text   string // the result as text
 	result any    // the result as JSON; nil if it is not JSON
 }
 
+// object returns the result, if it is an object.
+func (c call) object() object {
+	o, _ := c.result.(object)
+	return o
+}
+
 // A failure is the result of a call that was denied or could not be made: an object
 // with an error.
 func (c call) failure() (object, bool) {
-	o, _ := c.result.(object)
+	o := c.object()
 	return o, o.str("error") != ""
 }
 
@@ -69,7 +76,7 @@ func readConversation(req openai.ChatCompletionRequest) conversation {
 				c.patient = found[1]
 			}
 		case openai.ChatMessageRoleUser:
-			c.request, c.calls = textOf(m), nil
+			c.request, c.calls = strings.ToValidUTF8(textOf(m), "�"), nil
 			clear(byID)
 		case openai.ChatMessageRoleAssistant:
 			for _, asked := range m.ToolCalls {
@@ -101,7 +108,7 @@ func textOf(m openai.ChatCompletionMessage) string {
 func readCall(asked openai.ToolCall) call {
 	v, _ := parseJSON(asked.Function.Arguments) // invalid JSON means no arguments
 	args, _ := v.(object)
-	return call{tool: asked.Function.Name, patient: args.str("patient_id"), drug: cmp.Or(args.str("proposed_drug"), args.str("drug"))}
+	return call{tool: asked.Function.Name, patient: args.str("patient_id"), drug: cmp.Or(args.str("proposed_drug"), args.str("drug")), notes: args.str("notes")}
 }
 
 func (c *call) setResult(text string) {
@@ -109,10 +116,10 @@ func (c *call) setResult(text string) {
 	c.result, _ = parseJSON(text) // nil if the text is not JSON
 }
 
-// find returns the call for a task, if it was made.
+// find returns a call, if it was made. A drug tells checks and prescriptions apart.
 func (c conversation) find(tool, patient, drug string) (call, bool) {
 	i := slices.IndexFunc(c.calls, func(have call) bool {
-		return have.tool == tool && strings.EqualFold(have.patient, patient) && strings.EqualFold(have.drug, drug)
+		return have.tool == tool && have.patient == patient && strings.EqualFold(have.drug, drug)
 	})
 	if i < 0 {
 		return call{}, false
@@ -123,6 +130,18 @@ func (c conversation) find(tool, patient, drug string) (call, bool) {
 // unknown reports whether a tool reported that the patient does not exist.
 func (c conversation) unknown(patient string) bool {
 	return slices.ContainsFunc(c.calls, func(have call) bool {
-		return strings.EqualFold(have.patient, patient) && have.notFound()
+		return have.patient == patient && have.notFound()
 	})
+}
+
+// findNote returns the call that wrote a note. A note without a text is the one that
+// the request does not give a text for.
+func (c conversation) findNote(t task) (call, bool) {
+	i := slices.IndexFunc(c.calls, func(have call) bool {
+		return have.tool == toolNote && have.patient == t.patient && (t.text == "" || have.notes == t.text)
+	})
+	if i < 0 {
+		return call{}, false
+	}
+	return c.calls[i], true
 }

@@ -1,0 +1,207 @@
+package planner_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/agentwrit/brokertest"
+	"github.com/devonartis/medassist-go/llm"
+	"github.com/devonartis/medassist-go/patient"
+	"github.com/devonartis/medassist-go/records"
+	"github.com/devonartis/medassist-go/tools"
+	"github.com/devonartis/medassist-go/trace"
+)
+
+// clinic is the demo without its pages: broker, gate, records API and planner.
+type clinic struct {
+	*agents.Service
+	log   *trace.Store
+	store *records.Store
+}
+
+func openClinic(t testing.TB) clinic {
+	t.Helper()
+	ctx := context.Background()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	broker := brokertest.Start(t)
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	t.Cleanup(transport.CloseIdleConnections)
+	client := agentwrit.WithHTTPClient(&http.Client{Transport: transport})
+	operator, err := agentwrit.NewAdmin(broker.URL, broker.AdminSecret, client)
+	must(err)
+	rec, err := operator.RegisterApp(ctx, agentwrit.CreateAppRequest{Name: "medassist", Scopes: tools.Ceiling()})
+	must(err)
+	app, err := agentwrit.NewApp(broker.URL, rec.ClientID, rec.ClientSecret, client)
+	must(err)
+	store, err := records.OpenStore(ctx, "", time.Now)
+	must(err)
+	t.Cleanup(func() { store.Close() })
+	validator, err := agentwrit.NewValidator(broker.URL, client)
+	must(err)
+	api := httptest.NewServer(records.NewHandler(store, validator, slog.New(slog.DiscardHandler)))
+	t.Cleanup(api.Close)
+	log, err := trace.OpenStore(ctx, "", nil)
+	must(err)
+	t.Cleanup(func() { log.Close() })
+	service, err := agents.New(agents.Config{
+		Broker: app, Operator: operator, BrokerURL: broker.URL, BrokerEmbedded: true, Model: llm.NewPlanner(),
+		Tools: tools.NewClient(api.URL, transport), Log: log,
+		Directory: func(ctx context.Context, id patient.ID) (agents.DirectoryEntry, error) {
+			p, found, err := store.Find(ctx, id)
+			return agents.DirectoryEntry{Found: found, Name: p.Name, DateOfBirth: p.DateOfBirth}, err
+		},
+	})
+	must(err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		must(service.Shutdown(ctx))
+	})
+	return clinic{service, log, store}
+}
+
+// short names the tools in the table.
+var short = map[string]string{"get_patient_records": "records", "get_lab_results": "labs", "get_billing_history": "billing", "get_insurance_coverage": "insurance",
+	"check_drug_interactions": "check", "write_prescription": "prescribe", "write_clinical_notes": "note", "generate_billing_codes": "codes", "file_insurance_claim": "claim"}
+
+// ask runs a request and returns the calls as the table writes them, and the answer.
+func (c clinic) ask(t testing.TB, id, request string) (calls []string, answer string) {
+	t.Helper()
+	req, err := agents.ParseRequest(id, request, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, err := c.Start(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Wait(t.Context(), run.ID); err != nil {
+		t.Fatal(err)
+	}
+	x, err := trace.ReadExport(t.Context(), c.log, run.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrote := false
+	add := func(tool, about string, args json.RawMessage, outcome string) {
+		line := short[tool]
+		if about != id {
+			line += " " + about
+		}
+		var of struct {
+			Drug     string `json:"drug"`
+			Proposed string `json:"proposed_drug"`
+		}
+		_ = json.Unmarshal(args, &of) // what a step shows is JSON
+		if drug := of.Drug + of.Proposed; drug != "" && drug != "none" {
+			line += " " + drug
+		}
+		calls = append(calls, line+outcome)
+		wrote = wrote || slices.Contains([]string{"prescribe", "note", "codes", "claim"}, short[tool])
+	}
+	for _, e := range x.Events {
+		switch s := e.Step.(type) {
+		case trace.ToolCall:
+			add(s.Tool, s.PatientID, s.Args, "")
+		case trace.ScopeDenied:
+			add(s.Tool, s.PatientID, s.Args, "!")
+		case trace.DelegationDenied:
+			calls = append(calls, "delegate!")
+		case trace.ToolError:
+			var args struct {
+				ID string `json:"patient_id"`
+			}
+			_ = json.Unmarshal([]byte(s.Args), &args)
+			add(s.Tool, args.ID, json.RawMessage(s.Args), "?")
+		case trace.LLMResponse:
+			if s.Final {
+				answer = s.Content
+			}
+		}
+	}
+	if wrote {
+		if err := c.store.Reset(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return calls, answer
+}
+
+// A row is one line of testdata/requests.txt.
+type row struct {
+	line             int
+	patient, request string
+	calls, says      []string
+}
+
+func readRows(t testing.TB, name string) []row {
+	t.Helper()
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var out []row
+	lines := bufio.NewScanner(f)
+	for n := 1; lines.Scan(); n++ {
+		text := strings.TrimSpace(lines.Text())
+		if text == "" || text[0] == '#' {
+			continue
+		}
+		parts := strings.Split(text, " | ")
+		if len(parts) != 4 {
+			t.Fatalf("%s:%d has %d columns", name, n, len(parts))
+		}
+		r := row{line: n, patient: parts[0], request: strings.ReplaceAll(parts[1], `\n`, "\n")}
+		if parts[2] != "-" {
+			r.calls = strings.Split(parts[2], ", ")
+		}
+		r.says = strings.Split(parts[3], " ;; ")
+		out = append(out, r)
+	}
+	return out
+}
+
+// TestRequests asks everything in testdata/requests.txt, at a real gate and a real
+// records API.
+func TestRequests(t *testing.T) {
+	c := openClinic(t)
+	rows := readRows(t, "testdata/requests.txt")
+	if len(rows) < 200 {
+		t.Errorf("%d requests", len(rows))
+	}
+	for _, r := range rows {
+		calls, answer := c.ask(t, r.patient, r.request)
+		first, _, _ := strings.Cut(answer, "\n")
+		var lacks []string
+		for _, s := range r.says {
+			in := answer
+			if rest, ok := strings.CutPrefix(s, "<"); ok {
+				s, in = rest, first
+			}
+			if !strings.Contains(in, s) {
+				lacks = append(lacks, s)
+			}
+		}
+		if !slices.Equal(calls, r.calls) || len(lacks) > 0 {
+			t.Errorf("line %d: %s (%s)\ncalls %s\nwant  %s\nlacks %q\n%s", r.line, r.request, r.patient,
+				strings.Join(calls, ", "), strings.Join(r.calls, ", "), lacks, answer)
+		}
+	}
+}
