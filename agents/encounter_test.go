@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/tools"
 	"github.com/devonartis/medassist-go/trace"
@@ -27,10 +26,8 @@ func types(h *history) []trace.Type {
 	return out
 }
 
-func TestFullEncounter(t *testing.T) { onEach(t, testFullEncounter) }
-
-func testFullEncounter(t *testing.T, kind brokertest.Starter) {
-	w := newWorld(t, kind, worldConfig{})
+func TestFullEncounter(t *testing.T) {
+	w := newWorld(t, worldConfig{})
 	h := w.encounter(t, "P-1042", fullRequest)
 
 	const (
@@ -77,10 +74,8 @@ func testFullEncounter(t *testing.T, kind brokertest.Starter) {
 	}
 }
 
-func TestPrescriptionIsDelegated(t *testing.T) { onEach(t, testPrescriptionIsDelegated) }
-
-func testPrescriptionIsDelegated(t *testing.T, kind brokertest.Starter) {
-	w := newWorld(t, kind, worldConfig{})
+func TestPrescriptionIsDelegated(t *testing.T) {
+	w := newWorld(t, worldConfig{})
 	h := w.encounter(t, "P-1042", fullRequest)
 
 	agents := map[string]trace.AgentCreated{}
@@ -123,13 +118,11 @@ func testPrescriptionIsDelegated(t *testing.T, kind brokertest.Starter) {
 }
 
 // A delegated token is used again for what it covers.
-func TestDelegationIsReused(t *testing.T) { onEach(t, testDelegationIsReused) }
-
-func testDelegationIsReused(t *testing.T, kind brokertest.Starter) {
+func TestDelegationIsReused(t *testing.T) {
 	prescribe := func(id, drug string) turn {
 		return want("write_prescription", `{"patient_id":"`+id+`","drug":"`+drug+`","dose":"10 mg","frequency":"once daily"}`)
 	}
-	w := newWorld(t, kind, worldConfig{}).withModel(t, scripted(t, prescribe("P-1042", "Lisinopril"), prescribe("P-1042", "Metformin"),
+	w := newWorld(t, worldConfig{}).withModel(t, scripted(t, prescribe("P-1042", "Lisinopril"), prescribe("P-1042", "Metformin"),
 		prescribe("P-2187", "Lisinopril"), prescribe("P-1042", "Atorvastatin"), say("Done.")))
 	h := w.encounter(t, "P-1042", "Prescribe Lisinopril")
 	only[trace.Delegation](t, h)
@@ -147,9 +140,7 @@ func testDelegationIsReused(t *testing.T, kind brokertest.Starter) {
 	w.assertEnded(t, h, 3)
 }
 
-func TestOtherPatientDenied(t *testing.T) { onEach(t, testOtherPatientDenied) }
-
-func testOtherPatientDenied(t *testing.T, kind brokertest.Starter) {
+func TestOtherPatientDenied(t *testing.T) {
 	const other, own = "P-2187", "P-1042"
 	tests := []struct {
 		name, request string
@@ -168,7 +159,7 @@ func testOtherPatientDenied(t *testing.T, kind brokertest.Starter) {
 		{"a prescription, which would have to be delegated", "Prescribe Lisinopril for P-2187",
 			"write_prescription", []string{"write:prescriptions:P-2187"}, trace.RefusedByBroker},
 	}
-	w := newWorld(t, kind, worldConfig{})
+	w := newWorld(t, worldConfig{})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			h := w.encounter(t, own, tt.request)
@@ -242,11 +233,9 @@ func secretsOf(t *testing.T, id string) []string {
 	return out
 }
 
-func TestOtherPatientNotSeen(t *testing.T) { onEach(t, testOtherPatientNotSeen) }
-
-func testOtherPatientNotSeen(t *testing.T, kind brokertest.Starter) {
+func TestOtherPatientNotSeen(t *testing.T) {
 	secrets := secretsOf(t, "P-2187")
-	base := newWorld(t, kind, worldConfig{})
+	base := newWorld(t, worldConfig{})
 	for name, run := range map[string][2]string{
 		"asked for":               {"P-1042", "Show records, labs, billing and insurance of this patient, and also get records, labs, billing and insurance for P-2187"},
 		"asked for, to prescribe": {"P-1042", "Prescribe Lisinopril for P-2187"},
@@ -295,10 +284,8 @@ func injected(t *testing.T) string {
 	return ""
 }
 
-func TestUnknownPatient(t *testing.T) { onEach(t, testUnknownPatient) }
-
-func testUnknownPatient(t *testing.T, kind brokertest.Starter) {
-	w := newWorld(t, kind, worldConfig{})
+func TestUnknownPatient(t *testing.T) {
+	w := newWorld(t, worldConfig{})
 	h := w.encounter(t, "P-9999", "Show medical records")
 	if look := h.Events[1]; look.Status != trace.StatusWarning || only[trace.PatientLookup](t, h).Found {
 		t.Errorf("lookup = %+v", look)
@@ -312,10 +299,8 @@ func testUnknownPatient(t *testing.T, kind brokertest.Starter) {
 	w.assertEnded(t, h, 1)
 }
 
-func TestRequestWithoutTools(t *testing.T) { onEach(t, testRequestWithoutTools) }
-
-func testRequestWithoutTools(t *testing.T, kind brokertest.Starter) {
-	w := newWorld(t, kind, worldConfig{}).withModel(t, scripted(t, say("Hello.")))
+func TestRequestWithoutTools(t *testing.T) {
+	w := newWorld(t, worldConfig{}).withModel(t, scripted(t, say("Hello.")))
 	h := w.encounter(t, "P-1042", "Hello")
 	if h.Run.Outcome != trace.OutcomeAnswered || h.answer() != "Hello." {
 		t.Errorf("%s: %q", h.Run.Outcome, h.answer())
@@ -326,11 +311,9 @@ func testRequestWithoutTools(t *testing.T, kind brokertest.Starter) {
 	}
 }
 
-func TestAgentAboveCeiling(t *testing.T) { onEach(t, testAgentAboveCeiling) }
-
-func testAgentAboveCeiling(t *testing.T, kind brokertest.Starter) {
+func TestAgentAboveCeiling(t *testing.T) {
 	ceiling := slices.DeleteFunc(tools.Ceiling(), func(s string) bool { return strings.Contains(s, ":billing:") })
-	w := newWorld(t, kind, worldConfig{ceiling: ceiling})
+	w := newWorld(t, worldConfig{ceiling: ceiling})
 	h := w.encounter(t, "P-1042", "Show records and check billing")
 	refused := only[trace.AgentError](t, h)
 	if refused.Category != "billing" || refused.ErrorCode == "" || refused.AnswerLost || refused.RequestID == "" {
@@ -342,10 +325,8 @@ func testAgentAboveCeiling(t *testing.T, kind brokertest.Starter) {
 	w.assertEnded(t, h, 1)
 }
 
-func TestTraceHoldsNoToken(t *testing.T) { onEach(t, testTraceHoldsNoToken) }
-
-func testTraceHoldsNoToken(t *testing.T, kind brokertest.Starter) {
-	w := newWorld(t, kind, worldConfig{})
+func TestTraceHoldsNoToken(t *testing.T) {
+	w := newWorld(t, worldConfig{})
 	h := w.encounter(t, "P-1042", fullRequest)
 	shown, err := json.Marshal(h.Export)
 	must(t, err)

@@ -61,8 +61,7 @@ func newFamily(t *testing.T, app *agentwrit.App, task string) *family {
 // affected returns the names of the tokens that the service lists.
 func (f *family) affected(level wire.RevokeLevel, target string) []string {
 	var out []string
-	named, delegated := f.service.Affected(level, target)
-	for _, t := range append(named, delegated...) {
+	for _, t := range f.service.Affected(level, target) {
 		for name, c := range f.tokens {
 			if c.jti.Load() == t.ID {
 				out = append(out, name)

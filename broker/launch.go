@@ -85,7 +85,7 @@ func (b *Broker) launchToken(r *request, in *wire.LaunchTokenRequest, appID stri
 		AppID:     appID,
 		AgentName: in.AgentName,
 		Scope:     in.AllowedScope,
-		MaxTTL:    min(orDefault(in.MaxTTL, b.cfg.AgentTTL), b.cfg.MaxTTL),
+		MaxTTL:    orDefault(in.MaxTTL, b.cfg.AgentTTL),
 		SingleUse: in.SingleUse == nil || *in.SingleUse,
 	}
 	err := b.act(r, func(c *change) error {

@@ -163,7 +163,6 @@ func (w *writer) commit(batch []*operation) {
 func (w *writer) try(batch []*operation) ([]error, error) {
 	outcomes := make([]error, len(batch))
 	var c *change
-	began := time.Now()
 	err := w.b.store.Update(func(tx *store.Tx) error {
 		c = newChange(w.b, tx)
 		for i, op := range batch {
@@ -175,7 +174,6 @@ func (w *writer) try(batch []*operation) ([]error, error) {
 		return c.flush()
 	})
 	if err == nil {
-		w.b.metrics.writes.Observe(time.Since(began).Seconds())
 		c.publish()
 	}
 	return outcomes, err
@@ -209,7 +207,6 @@ func (w *writer) report(err error) {
 		}
 		return
 	}
-	w.b.metrics.dbErrors.WithLabelValues(dbWrite).Inc()
 	if w.fault.Swap(&faultRecord{err}) == nil {
 		w.b.log.Error("storage failed; no credentials are issued until it recovers", slog.Any("error", err))
 	}

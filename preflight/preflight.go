@@ -47,7 +47,6 @@ type Broker interface {
 	CreateAgent(ctx context.Context, req agentwrit.AgentRequest) (*agentwrit.Agent, error)
 	Validate(ctx context.Context, token string) (*agentwrit.Claims, error)
 	Health(ctx context.Context) (*agentwrit.Health, error)
-	Promises(ctx context.Context, scope string) (agentwrit.Promises, error)
 }
 
 var _ Broker = (*agentwrit.App)(nil)
@@ -80,7 +79,6 @@ var checks = []check{
 	{"credentials", eachTimeout, (*examination).credentials},
 	{"ceiling", eachTimeout, (*examination).ceiling},
 	{"clocks", eachTimeout, (*examination).clocks},
-	{"promises", eachTimeout, (*examination).promises},
 	{"model: a tool call", modelTimeout, (*examination).toolCall},
 	{"model: streaming", modelTimeout, (*examination).modelStreams},
 	{"model: context", eachTimeout, (*examination).modelContext},

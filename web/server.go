@@ -19,6 +19,7 @@ import (
 	"github.com/devonartis/medassist-go/web/hero"
 	"github.com/devonartis/medassist-go/web/internal/guard"
 	"github.com/devonartis/medassist-go/web/internal/respond"
+	"github.com/devonartis/medassist-go/web/internal/shared"
 	"github.com/devonartis/medassist-go/web/internal/sse"
 	"github.com/devonartis/medassist-go/web/operator"
 	"github.com/devonartis/medassist-go/web/run"
@@ -31,6 +32,10 @@ import (
 type Broker interface {
 	Health(ctx context.Context) (*agentwrit.Health, error)
 }
+
+// DefaultViewers is how many streams viewers may have open unless [Config] says
+// otherwise.
+const DefaultViewers = guard.DefaultViewers
 
 // Config is what a [Server] needs. All fields are required up to
 // ModelMode, and Preflight.
@@ -47,9 +52,6 @@ type Config struct {
 
 	// Admin reads the audit log. It is nil when the app has no admin secret.
 	Admin *agentwrit.Admin
-	// Promises returns what the broker was seen to keep; nil means that nothing is
-	// known.
-	Promises func() agentwrit.Promises
 	// PresenterKey is required of requests that change anything. It may be empty
 	// only if the server listens on loopback only: then anyone on this machine
 	// may change things, and no host name but this machine's is answered. Requests
@@ -63,7 +65,7 @@ type Config struct {
 	// for the limits of wrong keys and viewers.
 	TrustedProxies []netip.Prefix
 	// Viewers is how many streams viewers may have open, and ViewersPerAddress how
-	// many of them at one address. 0 means 2,000, and half of Viewers.
+	// many of them at one address. 0 means [DefaultViewers], and half of Viewers.
 	Viewers, ViewersPerAddress int
 
 	// PublicURL is the base URL at which other machines reach the pages, for the
@@ -94,9 +96,6 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
-	if cfg.Promises == nil {
-		cfg.Promises = func() agentwrit.Promises { return agentwrit.Promises{} }
-	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -123,7 +122,9 @@ func (s *Server) mount(cfg Config) {
 		Files: files, Navigation: navigation, Broker: cfg.BrokerURL, Embedded: cfg.BrokerEmbedded, Model: cfg.ModelName, ModelMode: cfg.ModelMode,
 		Presenter: guard.IsPresenter, Clock: cfg.Clock, Logger: cfg.Logger,
 	})
-	metrics := newMetrics(cfg.Runs, s.streams)
+	copies := shared.New()
+	metrics := newMetrics(cfg.Runs)
+	runs := countedRuns{cfg.Runs, metrics.started}
 	var auditLog auditlog.Source // nil without the admin secret, unlike a nil *agentwrit.Admin
 	if cfg.Admin != nil {
 		auditLog = cfg.Admin
@@ -132,16 +133,16 @@ func (s *Server) mount(cfg Config) {
 	// The run's page and the stage need each other: a run that is started on one
 	// is shown on the other.
 	var onStage *stage.Pages
-	encounter := run.New(run.Config{Runs: cfg.Runs, Log: cfg.Log, Patients: cfg.Records, Audit: auditLog, Sheet: files.Sheet(),
+	encounter := run.New(run.Config{Runs: runs, Log: cfg.Log, Patients: cfg.Records, Audit: auditLog, Sheet: files.Sheet(),
 		Show:  func(ctx context.Context, runID string) error { return onStage.Show(ctx, runID) },
-		Clock: cfg.Clock, Respond: out, Streams: s.streams})
-	onStage = stage.New(stage.Config{Runs: cfg.Runs, View: encounter.View, PublicURL: cfg.PublicURL, Reachable: cfg.Reachable,
+		Clock: cfg.Clock, Respond: out, Streams: s.streams, Shared: copies})
+	onStage = stage.New(stage.Config{Runs: runs, View: encounter.View, PublicURL: cfg.PublicURL, Reachable: cfg.Reachable,
 		Clock: cfg.Clock, Respond: out, Streams: s.streams})
 	log := audit.New(audit.Config{Log: auditLog, Broker: cfg.BrokerURL, Clock: cfg.Clock, Respond: out, Streams: s.streams})
-	desk := operator.New(operator.Config{Runs: cfg.Runs, Records: cfg.Records, Broker: cfg.Broker, Promises: cfg.Promises, CanRevoke: cfg.Admin != nil,
+	desk := operator.New(operator.Config{Runs: cfg.Runs, Records: cfg.Records, Broker: cfg.Broker, CanRevoke: cfg.Admin != nil,
 		Preflight: cfg.Preflight, Clock: cfg.Clock, Logger: cfg.Logger, Respond: out, Streams: s.streams})
-	programs := api.New(api.Config{Runs: cfg.Runs, Log: cfg.Log, Patients: cfg.Records, Broker: cfg.Broker, Operator: desk,
-		Audit: auditLog, Model: cfg.ModelName, Streams: s.streams})
+	programs := api.New(api.Config{Runs: runs, Log: cfg.Log, Patients: cfg.Records, Broker: cfg.Broker, Operator: desk,
+		Audit: auditLog, Model: cfg.ModelName, Streams: s.streams, Shared: copies})
 
 	r := gate.Router(out, metrics.observe)
 	for _, page := range []interface{ Mount(*guard.Router) }{encounter, onStage, log, desk, programs} {

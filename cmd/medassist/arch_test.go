@@ -29,7 +29,6 @@ var allowedImports = map[string][]string{
 	"talk":                 nil,
 	"preflight":            {"agentwrit", "tools", "trace", "agents", "llm", "llm/planner", "decisions"},
 	"agents":               {"agentwrit", "tools", "llm", "llm/planner", "trace", "decisions"},
-	"twin":                 {"agentwrit", "agents", "decisions", "llm", "llm/planner", "records", "scenario", "tools", "trace"},
 	"attack":               {"agentwrit", "agents", "llm", "llm/planner", "records", "tools", "trace", "decisions"},
 	"web/picture":          {"agentwrit", "tools", "trace"},
 	"web/static":           nil,
@@ -40,6 +39,7 @@ var allowedImports = map[string][]string{
 	"web/internal/sse":     webFloor,
 	"web/internal/guard":   webFloor,
 	"web/internal/newrun":  webFloor,
+	"web/internal/shared":  webFloor,
 	// Pages import the floor and never each other.
 	"web/run":      slices.Concat(webFloor, []string{"records", "verdict", "web/hero", "web/picture"}),
 	"web/audit":    slices.Concat(webFloor, []string{"web/auditlog"}),
@@ -52,7 +52,7 @@ var allowedImports = map[string][]string{
 
 // webFloor is what the pages share, and what that depends on.
 var webFloor = []string{"agentwrit", "agents", "llm", "llm/planner", "tools", "trace", "decisions", "scenario", "web/ui", "web/static",
-	"web/internal/respond", "web/internal/sse", "web/internal/guard", "web/internal/newrun"}
+	"web/internal/respond", "web/internal/sse", "web/internal/guard", "web/internal/newrun", "web/internal/shared"}
 
 // leaves are packages that every other may import, beside those in internal.
 var leaves = []string{"agentwrit/wire", "patient"}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/decisions"
+	"github.com/devonartis/medassist-go/internal/deadline"
 	"github.com/devonartis/medassist-go/patient"
 	"github.com/devonartis/medassist-go/preflight"
 	"github.com/devonartis/medassist-go/records"
@@ -20,10 +21,12 @@ import (
 	"github.com/devonartis/medassist-go/web"
 )
 
-// Timeouts of the web server. It has no write timeout, because streams set a
-// deadline for each write.
+// Limits of the web server. It has no write timeout, because streams set a
+// deadline for each write; other answers have one.
 const (
+	maxHeaderBytes    = 64 << 10
 	readHeaderTimeout = 5 * time.Second
+	answerTimeout     = time.Minute // to read an answer
 	readTimeout       = 15 * time.Second
 	idleTimeout       = 2 * time.Minute
 	releaseTimeout    = 20 * time.Second // for active runs to release their tokens
@@ -61,7 +64,6 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 	if err != nil {
 		return err
 	}
-	promised := newPromises(ctx, broker, cfg, log, &closing)
 	model, err := newModel(cfg, &closing)
 	if err != nil {
 		return err
@@ -92,7 +94,7 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 	}
 	site, err := web.New(web.Config{
 		Runs: service, Log: runs, Records: store, Broker: broker.app, BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
-		Admin: broker.admin, Promises: promised.get, ModelName: model.Name(), ModelMode: string(model.Mode()),
+		Admin: broker.admin, ModelName: model.Name(), ModelMode: string(model.Mode()),
 		PresenterKey: key, CookieSecret: cookieSecret(cfg, log), TrustedProxies: cfg.TrustedProxy,
 		Viewers: cfg.Viewers, ViewersPerAddress: cfg.ViewersPerAddress, PublicURL: cfg.PublicURL, Reachable: !isLoopback(page.Addr()), Clock: cfg.clock, Logger: log,
 		Preflight: preflight.Config{Broker: broker.app, BrokerURL: broker.url, Admin: broker.admin, Model: model,
@@ -112,14 +114,14 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 	if cfg.ready != nil {
 		cfg.ready(Addresses{Page: localURL(page.Addr()), Broker: broker.url})
 	}
-	return serve(ctx, page, mux, service, site, log)
+	return serve(ctx, newBoundedListener(page, cfg), mux, service, site, log)
 }
 
 // serve serves ln until ctx ends. It then stops in order: runs first, because
 // they need the records API and the broker to release their tokens, then streams,
 // then the server.
 func serve(ctx context.Context, ln net.Listener, h http.Handler, service *agents.Service, site *web.Server, log *slog.Logger) error {
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
+	srv := &http.Server{Handler: deadline.Handler(h, answerTimeout), MaxHeaderBytes: maxHeaderBytes, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(ln) }()

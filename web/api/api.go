@@ -15,6 +15,7 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 	"github.com/devonartis/medassist-go/web/internal/guard"
 	"github.com/devonartis/medassist-go/web/internal/respond"
+	"github.com/devonartis/medassist-go/web/internal/shared"
 	"github.com/devonartis/medassist-go/web/internal/sse"
 )
 
@@ -26,7 +27,7 @@ type Runs interface {
 	SetPace(runID string, p agents.Pace) error
 	Cancel(runID, by, reason string) error
 	Live() []string
-	Revoke(ctx context.Context, r agents.Revocation) (*agents.Revoked, error)
+	Revoke(ctx context.Context, level agentwrit.RevokeLevel, target string) (*agentwrit.RevokeResponse, error)
 }
 
 // Patients lists the known patients.
@@ -61,6 +62,7 @@ type Config struct {
 	Model    string   // its name, for health
 
 	Streams *sse.Streams
+	Shared  *shared.Answers
 }
 
 // API serves the JSON API. Safe for concurrent use.

@@ -1,6 +1,9 @@
 package api
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
@@ -59,13 +62,33 @@ func (a *API) runToEnd(w http.ResponseWriter, r *http.Request) error {
 	return respond.JSON(w, http.StatusOK, wholeTrace{run.ID, events})
 }
 
-// trace is GET /api/runs/{id}.
+// trace is GET /api/runs/{id}. Clients that read it at the same time get the same
+// copy.
 func (a *API) trace(w http.ResponseWriter, r *http.Request) error {
-	export, err := trace.ReadExport(r.Context(), a.cfg.Log, chi.URLParam(r, "id"))
+	info, err := a.cfg.Log.Run(r.Context(), chi.URLParam(r, "id"))
 	if err != nil {
 		return err
 	}
-	return respond.JSON(w, http.StatusOK, export)
+	key := "trace " + info.ID
+	if info.Live() {
+		events, err := a.cfg.Log.Events(r.Context(), info.ID, 0)
+		if err != nil {
+			return err
+		}
+		key += fmt.Sprintf(" %d", len(events))
+	}
+	export, err := a.cfg.Shared.Get(r, key, !info.Live(), func(ctx context.Context) ([]byte, error) {
+		export, err := trace.ReadExport(ctx, a.cfg.Log, info.ID)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(export)
+	})
+	if err != nil {
+		return err
+	}
+	defer export.Release()
+	return respond.Encoded(w, http.StatusOK, export.Bytes())
 }
 
 // events is GET /api/runs/{id}/events: each step as JSON, once and in order,

@@ -1,6 +1,8 @@
 package run
 
 import (
+	"github.com/a-h/templ"
+
 	"github.com/devonartis/medassist-go/scenario"
 	"github.com/devonartis/medassist-go/web/ui"
 )
@@ -11,7 +13,7 @@ type Encounter struct {
 	Patients  []PatientOption
 	Scenarios []scenario.Scenario
 	Form      Form
-	Run       *Run // nil before the first
+	Content   templ.Component // the run; nil before the first
 }
 
 // PatientOption is one known patient.

@@ -64,13 +64,13 @@ func EncounterPage(e Encounter) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			if e.Run == nil {
+			if e.Content == nil {
 				templ_7745c5c3_Err = introduction(e).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 			} else {
-				templ_7745c5c3_Err = RunView(e.Run).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = e.Content.Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

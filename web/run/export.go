@@ -1,8 +1,11 @@
 package run
 
 import (
+	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -25,20 +28,40 @@ type exported struct {
 
 // exportJSON is GET /runs/{id}/export.json.
 func (p *Pages) exportJSON(w http.ResponseWriter, r *http.Request) error {
-	x := exported{Exported: p.cfg.Clock().UTC()}
-	var err error
-	if x.Export, err = trace.ReadExport(r.Context(), p.cfg.Log, chi.URLParam(r, "id")); err != nil {
+	return p.export(w, r, "json", func(ctx context.Context, id string) ([]byte, error) {
+		x := exported{Exported: p.cfg.Clock().UTC()}
+		var err error
+		if x.Export, err = trace.ReadExport(ctx, p.cfg.Log, id); err != nil {
+			return nil, err
+		}
+		if p.cfg.Audit != nil {
+			page, err := p.cfg.Audit.AuditPage(ctx, agentwrit.AuditFilter{TaskID: id, Limit: maxOwnAudit})
+			if err != nil {
+				return nil, err
+			}
+			x.Audit = page.Events
+		}
+		return json.Marshal(x)
+	})
+}
+
+// export has the browser save a run in a form that encode makes. Clients that read
+// it at the same time get the same copy.
+func (p *Pages) export(w http.ResponseWriter, r *http.Request, form string, encode func(ctx context.Context, id string) ([]byte, error)) error {
+	info, err := p.cfg.Log.Run(r.Context(), chi.URLParam(r, "id"))
+	if err != nil {
 		return err
 	}
-	if p.cfg.Audit != nil {
-		page, err := p.cfg.Audit.AuditPage(r.Context(), agentwrit.AuditFilter{TaskID: x.Run.ID, Limit: maxOwnAudit})
-		if err != nil {
-			return err
-		}
-		x.Audit = page.Events
+	copied, err := p.cfg.Shared.Get(r, "export "+form+" "+info.ID, false, func(ctx context.Context) ([]byte, error) { return encode(ctx, info.ID) })
+	if err != nil {
+		return err
 	}
-	respond.Download(w, x.Run.ID+".json")
-	return respond.JSON(w, http.StatusOK, x)
+	defer copied.Release()
+	respond.Download(w, info.ID+"."+form)
+	if form == "json" {
+		return respond.Encoded(w, http.StatusOK, copied.Bytes())
+	}
+	return respond.HTML(w, http.StatusOK, copied.Bytes())
 }
 
 // Export is a run as a file that stands alone: no script, no server, no
@@ -59,10 +82,13 @@ func (e Export) Policy() string {
 
 // exportHTML is GET /runs/{id}/export.html.
 func (p *Pages) exportHTML(w http.ResponseWriter, r *http.Request) error {
-	run, err := p.project(r.Context(), chi.URLParam(r, "id"))
-	if err != nil {
-		return err
-	}
-	respond.Download(w, run.Info.ID+".html")
-	return respond.Render(w, http.StatusOK, ExportPage(Export{Run: run, Style: p.cfg.Sheet, Time: p.cfg.Clock()}))
+	return p.export(w, r, "html", func(ctx context.Context, id string) ([]byte, error) {
+		run, err := p.project(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		var b bytes.Buffer
+		respond.Write(&b, ExportPage(Export{Run: run, Style: p.cfg.Sheet, Time: p.cfg.Clock()}))
+		return b.Bytes(), nil
+	})
 }

@@ -125,6 +125,10 @@ func page(presenter bool) ui.Page {
 }
 
 func encounter(r *run.Run) run.Encounter {
-	return run.Encounter{Page: page(true), Scenarios: scenario.All(), Run: r,
+	e := run.Encounter{Page: page(true), Scenarios: scenario.All(),
 		Patients: []run.PatientOption{{ID: "P-1042", Name: "Maria Alvarez"}}, Form: run.Form{PatientID: "P-1042"}}
+	if r != nil {
+		e.Content = run.RunView(r)
+	}
+	return e
 }

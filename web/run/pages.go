@@ -16,6 +16,7 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 	"github.com/devonartis/medassist-go/web/internal/guard"
 	"github.com/devonartis/medassist-go/web/internal/respond"
+	"github.com/devonartis/medassist-go/web/internal/shared"
 	"github.com/devonartis/medassist-go/web/internal/sse"
 	"github.com/devonartis/medassist-go/web/static"
 )
@@ -62,6 +63,7 @@ type Config struct {
 
 	Respond *respond.Responder
 	Streams *sse.Streams
+	Shared  *shared.Answers
 }
 
 // Pages serves the encounter. Safe for concurrent use.
@@ -108,18 +110,27 @@ func (p *Pages) View(ctx context.Context, runID string) (templ.Component, error)
 
 // encounter is GET /: an empty form, and what the scenarios demonstrate.
 func (p *Pages) encounter(w http.ResponseWriter, r *http.Request) error {
-	return p.show(w, r, http.StatusOK, Form{PatientID: "P-1042"}, nil)
+	return p.show(w, r, http.StatusOK, Form{PatientID: "P-1042"})
 }
 
 // run is GET /runs/{id}: all that has happened so far, and then the stream.
 func (p *Pages) run(w http.ResponseWriter, r *http.Request) error {
-	run, err := p.project(r.Context(), chi.URLParam(r, "id"))
+	info, err := p.cfg.Log.Run(r.Context(), chi.URLParam(r, "id"))
 	if err != nil {
 		return err
 	}
-	info := run.Info
+	view, err := p.view(r, info)
+	if err != nil {
+		return err
+	}
+	defer view.Release()
 	form := Form{PatientID: info.PatientID, Request: info.Request, Pace: info.Pace, Scenario: info.Scenario}
-	return p.show(w, r, http.StatusOK, form, run)
+	e, err := p.encounterView(r, form)
+	if err != nil {
+		return err
+	}
+	e.Content = respond.Hole
+	return respond.Around(w, http.StatusOK, EncounterPage(e), view.Bytes())
 }
 
 // project reads a run's trace into its projection.
@@ -142,16 +153,17 @@ func (p *Pages) project(ctx context.Context, id string) (*Run, error) {
 	return run, nil
 }
 
-func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, form Form, run *Run) error {
-	e, err := p.encounterView(r, form, run)
+func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, form Form) error {
+	e, err := p.encounterView(r, form)
 	if err != nil {
 		return err
 	}
 	return respond.Render(w, status, EncounterPage(e))
 }
 
-func (p *Pages) encounterView(r *http.Request, form Form, run *Run) (Encounter, error) {
-	e := Encounter{Page: p.cfg.Respond.Page(r, "Encounter", "encounter", "/"), Scenarios: scenario.All(), Form: form, Run: run}
+// encounterView returns the page without a run.
+func (p *Pages) encounterView(r *http.Request, form Form) (Encounter, error) {
+	e := Encounter{Page: p.cfg.Respond.Page(r, "Encounter", "encounter", "/"), Scenarios: scenario.All(), Form: form}
 	list, err := p.cfg.Patients.Patients(r.Context())
 	for _, patient := range list {
 		e.Patients = append(e.Patients, PatientOption{ID: patient.ID.String(), Name: patient.Name})

@@ -1,7 +1,9 @@
 package run
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -47,31 +49,32 @@ func speedText(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
 // playback is a stored run, split at the event from which it is replayed.
 type playback struct {
-	run  *Run // at the split; nil if the run is live
+	run  *Run // at the split
 	rest []trace.Event
 }
 
-// readPlayback reads what to replay: the run, ?speed= (default 1, 0 pauses) and
-// ?after=, the last event that the page already shows. A live run can't be
-// replayed.
-func (p *Pages) readPlayback(r *http.Request) (b playback, err error) {
-	speed := 1.0
+// readReplay reads which replay a request is for: ?speed= (default 1, 0 pauses) and
+// ?after=, the last event that the page already shows.
+func readReplay(r *http.Request) (replay Replay, after int64, err error) {
+	replay.Speed = 1
 	if text := r.URL.Query().Get("speed"); text != "" {
-		speed, err = strconv.ParseFloat(text, 64)
-		if err != nil || speed != 0 && !(minSpeed <= speed && speed <= maxSpeed) {
-			return b, respond.BadInput("speed", "The speed of a replay is 0.25 to 100, or 0 to pause it.")
+		replay.Speed, err = strconv.ParseFloat(text, 64)
+		if err != nil || replay.Speed != 0 && !(minSpeed <= replay.Speed && replay.Speed <= maxSpeed) {
+			return replay, 0, respond.BadInput("speed", "The speed of a replay is 0.25 to 100, or 0 to pause it.")
 		}
 	}
-	after, err := sse.ResumeAfter(r)
+	after, err = sse.ResumeAfter(r)
+	return replay, after, err
+}
+
+// readPlayback reads an ended run.
+func (p *Pages) readPlayback(ctx context.Context, id string, replay Replay, after int64) (b playback, err error) {
+	x, err := trace.ReadExport(ctx, p.cfg.Log, id)
 	if err != nil {
 		return b, err
 	}
-	x, err := trace.ReadExport(r.Context(), p.cfg.Log, chi.URLParam(r, "id"))
-	if err != nil || x.Run.Live() {
-		return b, err
-	}
 	b.run = NewRun(x.Run)
-	b.run.Replay = &Replay{Speed: speed}
+	b.run.Replay = &replay
 	b.rest = x.Events
 	for len(b.rest) > 0 && b.rest[0].Seq <= after {
 		b.run.Apply(b.rest[0])
@@ -80,29 +83,59 @@ func (p *Pages) readPlayback(r *http.Request) (b playback, err error) {
 	return b, nil
 }
 
-// replay is GET /runs/{id}/replay.
+// replay is GET /runs/{id}/replay. A live run can't be replayed.
 func (p *Pages) replay(w http.ResponseWriter, r *http.Request) error {
-	b, err := p.readPlayback(r)
+	replay, after, err := readReplay(r)
 	if err != nil {
 		return err
 	}
-	if b.run == nil {
-		http.Redirect(w, r, "/runs/"+chi.URLParam(r, "id"), http.StatusSeeOther)
+	info, err := p.cfg.Log.Run(r.Context(), chi.URLParam(r, "id"))
+	if err != nil {
+		return err
+	}
+	if info.Live() {
+		http.Redirect(w, r, "/runs/"+info.ID, http.StatusSeeOther)
 		return nil
 	}
-	return respond.Render(w, http.StatusOK, ReplayPage(Encounter{Page: p.cfg.Respond.Page(r, "Replay", "encounter", "/runs"), Run: b.run}))
+	view, err := p.encoded(r, fmt.Sprintf("replay %v %d", replay.Speed, after), info, func(ctx context.Context) ([]byte, error) {
+		b, err := p.readPlayback(ctx, info.ID, replay, after)
+		if err != nil {
+			return nil, err
+		}
+		var out bytes.Buffer
+		respond.Write(&out, RunView(b.run))
+		return out.Bytes(), nil
+	})
+	if err != nil {
+		return err
+	}
+	defer view.Release()
+	return respond.Around(w, http.StatusOK, ReplayPage(p.cfg.Respond.Page(r, "Replay", "encounter", "/runs"), respond.Hole), view.Bytes())
 }
 
 // replayFrames is GET /runs/{id}/replay/frames: the frames of the run's own
 // page, rendered from its stored events.
 func (p *Pages) replayFrames(w http.ResponseWriter, r *http.Request) error {
-	b, err := p.readPlayback(r)
+	replay, after, err := readReplay(r)
 	if err != nil {
 		return err
 	}
-	if b.run == nil || b.run.Replay.Speed == 0 {
+	info, err := p.cfg.Log.Run(r.Context(), chi.URLParam(r, "id"))
+	if err != nil {
+		return err
+	}
+	if info.Live() || replay.Speed == 0 {
 		return &respond.Error{Status: http.StatusConflict, Detail: "The run is live, or its replay is paused."}
 	}
+	b, err := p.readPlayback(r.Context(), info.ID, replay, after)
+	if err != nil {
+		return err
+	}
+	release, err := p.cfg.Shared.Reserve(r, replayCost*size(b.rest))
+	if err != nil {
+		return err
+	}
+	defer release()
 	return p.cfg.Streams.Serve(w, r, func(stream *sse.Stream) { b.play(stream.Context(), stream) })
 }
 

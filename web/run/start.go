@@ -53,7 +53,7 @@ func (p *Pages) swapIn(w http.ResponseWriter, r *http.Request, form Form, run tr
 	if err != nil {
 		return err
 	}
-	e, err := p.encounterView(r, form, shown)
+	e, err := p.encounterView(r, form)
 	if err != nil {
 		return err
 	}
@@ -79,9 +79,9 @@ func (p *Pages) showErrors(w http.ResponseWriter, r *http.Request, form Form, er
 	}
 	form.Errors = map[string]string{field: wrong.Detail}
 	if !respond.FromPage(r) {
-		return p.show(w, r, wrong.Status, form, nil)
+		return p.show(w, r, wrong.Status, form)
 	}
-	e, err := p.encounterView(r, form, nil)
+	e, err := p.encounterView(r, form)
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,29 @@ func HTML(w http.ResponseWriter, status int, page []byte) error {
 	return body(w, status, page)
 }
 
+// hole is where a page that is rendered by itself has its content. Text can't
+// contain it, because it is escaped.
+const hole = "<!-- content -->"
+
+// Hole is the place of the content that [Around] puts into a page.
+var Hole = templ.Raw(hole)
+
+// Around answers with a page that has content, which is already rendered, in the
+// place of its [Hole]. The content is not copied.
+func Around(w http.ResponseWriter, status int, page templ.Component, content []byte) error {
+	var b bytes.Buffer
+	Write(&b, page)
+	before, after, _ := bytes.Cut(b.Bytes(), []byte(hole))
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	return body(w, status, before, content, after)
+}
+
+// Encoded answers with JSON that is already encoded.
+func Encoded(w http.ResponseWriter, status int, encoded []byte) error {
+	w.Header().Set("Content-Type", "application/json")
+	return body(w, status, encoded)
+}
+
 // Partial appends one part of a page, the element that it belongs to (a CSS
 // selector) and how it gets there (htmx's name for a swap).
 func Partial(b *bytes.Buffer, target, swap string, c templ.Component) {
@@ -57,15 +80,20 @@ func JSON(w http.ResponseWriter, status int, v any) error {
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/json")
-	return body(w, status, append(encoded, '\n'))
+	return Encoded(w, status, append(encoded, '\n'))
 }
 
 // body writes the header, with the body's length for HEAD too, and the body.
-func body(w http.ResponseWriter, status int, b []byte) error {
-	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+func body(w http.ResponseWriter, status int, parts ...[]byte) error {
+	length := 0
+	for _, p := range parts {
+		length += len(p)
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(length))
 	w.WriteHeader(status)
-	w.Write(b) // an error means that the client is gone
+	for _, p := range parts {
+		w.Write(p) // an error means that the client is gone
+	}
 	return nil
 }
 

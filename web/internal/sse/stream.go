@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/devonartis/medassist-go/trace"
@@ -31,24 +30,16 @@ const (
 type Streams struct {
 	stopping context.Context
 	stop     context.CancelFunc
-
-	open, sent atomic.Int64
 }
 
 // New returns a Streams.
 func New() *Streams {
 	ctx, stop := context.WithCancel(context.Background())
-	return &Streams{stopping: ctx, stop: stop}
+	return &Streams{ctx, stop}
 }
 
 // Stop ends all streams.
 func (s *Streams) Stop() { s.stop() }
-
-// Open returns the number of open streams.
-func (s *Streams) Open() int64 { return s.open.Load() }
-
-// Sent returns the number of bytes that were written to streams.
-func (s *Streams) Sent() int64 { return s.sent.Load() }
 
 // Stopping returns a context that ends when the server stops.
 func (s *Streams) Stopping() context.Context { return s.stopping }
@@ -65,7 +56,6 @@ type Stream struct {
 	ctx     context.Context // ends when the client leaves or the server stops
 	w       http.ResponseWriter
 	control *http.ResponseController
-	sent    *atomic.Int64 // of all streams
 }
 
 // Serve opens a stream and calls f with it. The stream ends when f returns. HEAD
@@ -80,9 +70,7 @@ func (s *Streams) Serve(w http.ResponseWriter, r *http.Request, f func(*Stream))
 		w.WriteHeader(http.StatusOK)
 		return nil
 	}
-	s.open.Add(1)
-	defer s.open.Add(-1)
-	stream := &Stream{ctx, w, http.NewResponseController(w), &s.sent}
+	stream := &Stream{ctx, w, http.NewResponseController(w)}
 	// The headers are sent at once, so that the client knows it is connected.
 	if stream.Write([]byte(": connected\n\n")) == nil {
 		f(stream)
@@ -99,9 +87,7 @@ func (s *Stream) Write(b []byte) error {
 	if err := s.control.SetWriteDeadline(time.Now().Add(WriteTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
-	n, err := s.w.Write(b)
-	s.sent.Add(int64(n))
-	if err != nil {
+	if _, err := s.w.Write(b); err != nil {
 		return err
 	}
 	return s.control.Flush()

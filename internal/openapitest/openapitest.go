@@ -1,6 +1,11 @@
-//go:build !race
-
-package conformance
+// Package openapitest checks HTTP traffic against an OpenAPI document, in tests:
+// each response, and each request that was accepted. It also reports the
+// operations of the document that were never used.
+//
+// It depends on libopenapi, which is slow to compile and to link: only the tests
+// of cmd/medassist may import it. Package openapidoc lists a document's
+// operations without it.
+package openapitest
 
 import (
 	"bytes"
@@ -22,9 +27,8 @@ import (
 	"github.com/devonartis/medassist-go/internal/openapidoc"
 )
 
-// document is an OpenAPI 3.1 document. It checks traffic against it, and records
-// the operations used.
-type document struct {
+// A Document is an OpenAPI 3.1 document with a record of the operations used.
+type Document struct {
 	t          testing.TB
 	operations []string // such as "POST /api/runs"
 	model      *v3.Document
@@ -34,8 +38,8 @@ type document struct {
 	seen map[string]map[int]bool // statuses by operation
 }
 
-// open reads and validates a document.
-func open(t testing.TB, file string) *document {
+// Open reads and validates a document.
+func Open(t testing.TB, file string) *Document {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -56,11 +60,11 @@ func open(t testing.TB, file string) *document {
 	if err != nil {
 		t.Fatalf("%s: %v", file, err)
 	}
-	return &document{t: t, operations: openapidoc.Operations(t, file), model: &model.Model, validator: v, seen: make(map[string]map[int]bool)}
+	return &Document{t: t, operations: openapidoc.Operations(t, file), model: &model.Model, validator: v, seen: make(map[string]map[int]bool)}
 }
 
-// unseen returns the operations of which no successful response was seen.
-func (d *document) unseen() []string {
+// Unseen returns the operations of which no successful response was seen.
+func (d *Document) Unseen() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(d.operations), func(op string) bool {
@@ -73,9 +77,8 @@ func (d *document) unseen() []string {
 	})
 }
 
-// transport returns next, with every exchange checked against the document: each
-// response, and each request that was accepted.
-func (d *document) transport(next http.RoundTripper) http.RoundTripper {
+// Transport returns next, with every exchange checked against the document.
+func (d *Document) Transport(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		var sent []byte
 		if r.Body != nil {
@@ -118,7 +121,7 @@ func describes(answer *v3.Response, kind string) bool {
 	return false
 }
 
-func (d *document) check(r *http.Request, resp *http.Response) {
+func (d *Document) check(r *http.Request, resp *http.Response) {
 	d.t.Helper()
 	item, errs, path := paths.FindPath(r, d.model, nil)
 	if item == nil || len(errs) > 0 {
