@@ -46,15 +46,11 @@ func (l *auditLog) advance(c wire.Chain, at time.Time) {
 // the check is reported, not repaired: the broker continues after its last event,
 // and health reports the failure until the broker stops.
 func (b *Broker) loadAuditLog(ctx context.Context) error {
-	head, err := b.store.Head(ctx)
-	if err != nil {
-		return fmt.Errorf("read audit head: %w", err)
-	}
 	var chain wire.Chain
 	var last wire.AuditEvent
 	var lastSeq int64
 	var broken *wire.ChainError
-	err = b.store.EachEvent(ctx, func(seq int64, e wire.AuditEvent) error {
+	head, err := b.store.Log(ctx, func(seq int64, e wire.AuditEvent) error {
 		if broken == nil {
 			err := chain.Add(e)
 			if seq != lastSeq+1 && err == nil {

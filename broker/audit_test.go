@@ -160,6 +160,7 @@ func TestCheckpointsDetectARewrittenLog(t *testing.T) {
 }
 
 func TestAuditFilters(t *testing.T) {
+	perBroker(t, "clocks")
 	h := start(t, broker.Config{})
 	admin := h.admin()
 	clinic := h.newApp(admin, "clinic", "read:records:*")
@@ -212,6 +213,7 @@ func TestAuditFilters(t *testing.T) {
 }
 
 func TestMetricsHaveLabelsOfAFixedSet(t *testing.T) {
+	perBroker(t, "metrics")
 	h := start(t, broker.Config{})
 	admin := h.admin()
 	clinic := h.newApp(admin, "clinic", "read:records:*")

@@ -109,6 +109,7 @@ func TestChosenTextIsQuoted(t *testing.T) {
 // Names in a refused request are recorded as claimed: a filter by task finds only
 // what the task did.
 func TestUnprovenNamesAreKeptApart(t *testing.T) {
+	perBroker(t, "counts of refusals")
 	h := start(t, broker.Config{})
 	admin := h.admin()
 	launch := h.launch(byAdmin, admin, nil, "read:records:p1")

@@ -42,9 +42,15 @@ func (b *Broker) authorize(r *request, header http.Header, need access) error {
 		return b.refuseBearer(r, errToken)
 	}
 	r.claims = claims
+	if err := b.current(); err != nil {
+		return err
+	}
 	if !b.valid(claims) {
-		// act finds the token invalid too, and records it.
-		return b.act(r, func(*change) error { return errToken })
+		// act finds the token invalid too, and records it, unless another broker on
+		// the same database has just registered its app.
+		if err := b.act(r, func(*change) error { return nil }); err != nil {
+			return err
+		}
 	}
 	if need.scope != "" && !wire.Covered([]string{need.scope}, claims.Scope) {
 		return b.act(r, func(c *change) error {

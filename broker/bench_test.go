@@ -11,6 +11,7 @@ import (
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/broker"
+	"github.com/devonartis/medassist-go/internal/pgtest"
 )
 
 // gcPercent is what cmd/medassist sets: the broker's heap is a few
@@ -37,12 +38,24 @@ func share(b *testing.B, goroutines, n int, f func(i int)) {
 }
 
 // BenchmarkRegistration is the whole ceremony, launch token, challenge, register,
-// on disk, by 16 clients at once in the broker's own process. None may fail.
+// on disk, by clients in the brokers' own process. None may fail.
 func BenchmarkRegistration(b *testing.B) {
-	h := start(b, broker.Config{Dir: b.TempDir(), Clock: time.Now})
-	clinic := h.newApp(h.admin(), "clinic", "read:records:*")
-	share(b, 16, b.N, func(i int) {
-		h.newAgent(clinic, fmt.Sprint("t", i), "read:records:p1")
+	for _, clients := range []int{16, 64} {
+		b.Run(fmt.Sprintf("sqlite/clients=%d", clients), func(b *testing.B) {
+			benchmarkRegistration(b, clients, start(b, broker.Config{Dir: b.TempDir(), Clock: time.Now}))
+		})
+		for _, replicas := range []int{1, 2} {
+			b.Run(fmt.Sprintf("postgres/replicas=%d/clients=%d", replicas, clients), func(b *testing.B) {
+				benchmarkRegistration(b, clients, brokers(b, pgtest.New(b).Database(b), replicas)...)
+			})
+		}
+	}
+}
+
+func benchmarkRegistration(b *testing.B, clients int, replicas ...*harness) {
+	clinic := replicas[0].newApp(replicas[0].admin(), "clinic", "read:records:*")
+	share(b, clients, b.N, func(i int) {
+		replicas[i%len(replicas)].newAgent(clinic, fmt.Sprint("t", i), "read:records:p1")
 	})
 }
 

@@ -14,6 +14,8 @@ import (
 	"github.com/devonartis/medassist-go/broker/internal/nonce"
 	"github.com/devonartis/medassist-go/broker/internal/revocation"
 	"github.com/devonartis/medassist-go/broker/internal/store"
+	"github.com/devonartis/medassist-go/broker/internal/store/postgres"
+	"github.com/devonartis/medassist-go/broker/internal/store/sqlite"
 	"github.com/devonartis/medassist-go/broker/internal/token"
 )
 
@@ -31,7 +33,7 @@ type Broker struct {
 	adminSecret string
 	adminDigest [sha256.Size]byte
 
-	store    *store.Store
+	store    store.Store
 	signer   *token.Signer
 	nonces   *nonce.Source
 	revoked  *revocation.List
@@ -61,13 +63,12 @@ func Open(ctx context.Context, cfg Config) (_ *Broker, err error) {
 		cfg:      cfg,
 		log:      cfg.Logger,
 		clock:    newClock(cfg.Clock),
-		nonces:   nonce.NewSource(wire.NonceTTL * time.Second),
 		revoked:  new(revocation.List),
 		limits:   newLimits(),
 		refusals: newRefusals(),
 		logins:   newLogins(cfg.SecretCost),
 	}
-	if b.store, err = store.Open(ctx, cfg.Dir); err != nil {
+	if b.store, err = openStore(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
 	defer func() {
@@ -92,7 +93,13 @@ func (b *Broker) load(ctx context.Context) (err error) {
 		return err
 	}
 	b.adminDigest = sha256.Sum256([]byte(b.adminSecret))
-	if b.signer, err = b.loadSigner(); err != nil {
+	if b.store.Shared() {
+		err = b.loadSharedKeys()
+	} else {
+		b.nonces = nonce.NewSource(wire.NonceTTL * time.Second)
+		b.signer, err = b.loadSigner()
+	}
+	if err != nil {
 		return err
 	}
 	if b.apps, err = loadRegistry(ctx, b.store); err != nil {
@@ -102,16 +109,68 @@ func (b *Broker) load(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("read revocations: %w", err)
 	}
-	for _, r := range revocations {
-		b.revoked.Add(revocation.Entry{Kind: revocation.Kind(r.Kind), Target: r.Target, Cutoff: r.Cutoff})
-	}
+	b.revoked.Replace(revocationList(revocations))
 	if err := b.loadAuditLog(ctx); err != nil {
 		return err
 	}
 	if err := b.loadClock(); err != nil {
 		return fmt.Errorf("read the clock: %w", err)
 	}
-	return nil
+	// Other brokers may have changed the database while it was read.
+	changes, err := b.store.Changes(ctx)
+	b.apply(changes)
+	return err
+}
+
+// openStore opens the database that the configuration names.
+func openStore(ctx context.Context, cfg Config) (store.Store, error) {
+	if cfg.Database != "" {
+		return postgres.Open(ctx, cfg.Database)
+	}
+	return sqlite.Open(ctx, cfg.Dir)
+}
+
+// update makes a change that is not an operation of a caller, and returns when it
+// is on disk. It must be called by the writer, or before the writer runs.
+func (b *Broker) update(fn func(store.Tx) error) error {
+	durable, err := b.store.Update(fn)
+	if err == nil && durable != nil {
+		err = durable()
+	}
+	return err
+}
+
+// apply makes what other brokers have committed visible in memory.
+func (b *Broker) apply(changes *store.Changes) {
+	if changes == nil {
+		return
+	}
+	for i := range changes.Apps {
+		b.apps.put(&changes.Apps[i])
+	}
+	b.revoked.Merge(revocationList(changes.Revocations))
+	for _, used := range changes.Nonces {
+		b.nonces.Spend(nonce.Nonce(used))
+	}
+	b.clock.notBefore(changes.Head.At)
+	b.audit.advance(changes.Head.Chain, changes.Head.At)
+	b.store.Applied(changes)
+}
+
+func revocationList(stored []store.Revocation) *revocation.List {
+	list := new(revocation.List)
+	for _, r := range stored {
+		list.Add(revocation.Entry{Kind: revocation.Kind(r.Kind), Target: r.Target, Cutoff: r.Cutoff})
+	}
+	return list
+}
+
+// current returns a refusal if a revocation may be unknown here.
+func (b *Broker) current() error {
+	if b.store.Current() {
+		return nil
+	}
+	return errOutdated
 }
 
 // now returns the time by which the broker decides.
@@ -139,6 +198,7 @@ func (b *Broker) Close() error {
 // lifetime has begun and not ended, nothing revokes it, and its app, if it is an
 // app's own token, is still registered.
 func (b *Broker) valid(c *wire.Claims) bool {
+	b.clock.notBefore(time.Unix(c.IssuedAt, 0)) // by another broker, whose clock may be ahead
 	return unexpired(c, b.now()) && !b.revoked.Revoked(c) && b.subjectExists(c.Subject)
 }
 

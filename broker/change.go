@@ -20,7 +20,7 @@ const revocationMargin = 10 * time.Minute
 // each other's effects through it; nothing else does until publish.
 type change struct {
 	b  *Broker
-	tx *store.Tx
+	tx store.Tx
 
 	now time.Time // of the current operation
 	at  time.Time // the same, but not before the previous event: the audit log's time
@@ -34,7 +34,7 @@ type change struct {
 	after   []func() // run after the commit
 }
 
-func newChange(b *Broker, tx *store.Tx) *change {
+func newChange(b *Broker, tx store.Tx) *change {
 	return &change{
 		b:       b,
 		tx:      tx,
@@ -77,7 +77,7 @@ func (c *change) flush() error {
 			return err
 		}
 	}
-	return c.tx.SetHead(c.chain)
+	return c.tx.SetHead(store.Head{Chain: c.chain, At: c.at})
 }
 
 // publish applies the committed updates to memory.
@@ -134,11 +134,14 @@ func (c *change) putApp(a *store.App) error {
 	return c.tx.PutApp(*a)
 }
 
-// nonceValid reports whether a nonce is genuine, unexpired and unspent, also in
-// this batch.
-func (c *change) nonceValid(n nonce.Nonce) bool {
-	_, spent := c.spent[n]
-	return !spent && c.b.nonces.Valid(n, c.now)
+// spendNonce marks a nonce as used. It returns false if the nonce is not genuine, has
+// expired, or was used before, also in this batch.
+func (c *change) spendNonce(n nonce.Nonce) (bool, error) {
+	if _, spent := c.spent[n]; spent || !c.b.nonces.Valid(n, c.now) {
+		return false, nil
+	}
+	c.spent[n] = struct{}{}
+	return true, c.tx.SpendNonce(n[:], n.Expiry())
 }
 
 // underCeiling reports whether the app that granted the scopes is active and may

@@ -81,23 +81,30 @@ func (c *clock) behind() time.Duration {
 // storeClock stores the current time. Whatever a transaction decides because of
 // the time must store the time with it: a decision such as deleting an expired
 // revocation must still be right after a restart with another wall clock.
-func (b *Broker) storeClock(tx *store.Tx) error {
+func (b *Broker) storeClock(tx store.Tx) error {
+	if err := b.readClock(tx); err != nil { // another process may have stored a later one
+		return err
+	}
 	return tx.SetMeta(metaClock, strconv.FormatInt(b.now().UnixNano(), 10))
 }
 
-// loadClock moves the clock to the stored time, or to the last audit event if
-// that is later.
-func (b *Broker) loadClock() error {
-	var stored string
-	err := b.store.Update(func(tx *store.Tx) (err error) {
-		stored, err = tx.Meta(metaClock)
-		return err
-	})
+// readClock moves the clock to the stored time.
+func (b *Broker) readClock(tx store.Tx) error {
+	stored, err := tx.Meta(metaClock)
 	if err != nil {
 		return err
 	}
 	if nanos, err := strconv.ParseInt(stored, 10, 64); err == nil {
 		b.clock.notBefore(time.Unix(0, nanos).UTC())
+	}
+	return nil
+}
+
+// loadClock moves the clock to the stored time, or to the last audit event if
+// that is later.
+func (b *Broker) loadClock() error {
+	if err := b.update(b.readClock); err != nil {
+		return err
 	}
 	b.clock.notBefore(b.audit.lastAt)
 	if behind := b.clock.behind(); behind >= clockJump {

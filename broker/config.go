@@ -24,6 +24,11 @@ type Config struct {
 	// removes, and secrets are in memory only.
 	Dir string
 
+	// Database is the URL of a PostgreSQL database (postgres://…) that any number
+	// of brokers share; Dir is then not used. It needs AdminSecret, the same one
+	// for all of them, which also seals the keys that they share.
+	Database string
+
 	// AdminSecret authenticates the admin and has at least MinAdminSecret
 	// characters. If empty, the secret stored in Dir is used; if there is none,
 	// a new one is generated and stored there with mode 0600.
@@ -105,6 +110,9 @@ func (c Config) withDefaults() (Config, error) {
 	c.Hosts = slices.Clone(c.Hosts)
 	for i, host := range c.Hosts {
 		c.Hosts[i] = strings.ToLower(host)
+	}
+	if c.Database != "" && c.AdminSecret == "" {
+		return c, errors.New("a database that brokers share needs an admin secret, the same one for all of them")
 	}
 	if c.AdminSecret != "" {
 		if err := checkSecret(c.AdminSecret); err != nil {

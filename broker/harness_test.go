@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -11,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/broker"
+	"github.com/devonartis/medassist-go/internal/pgtest"
 )
 
 // A harness is a broker and a plain HTTP client for it.
@@ -53,11 +56,14 @@ func start(t testing.TB, cfg broker.Config) *harness {
 	if cfg.SecretCost == 0 {
 		cfg.SecretCost = bcrypt.MinCost
 	}
-	b, err := broker.Open(context.Background(), cfg)
-	if err != nil {
-		t.Fatal(err)
+	var other *broker.Broker
+	if cfg.Dir == "" && cfg.Database == "" && os.Getenv(replicasVariable) != "" {
+		cfg.Database = pgtest.URL(t)
+		cfg.AdminSecret = cmp.Or(cfg.AdminSecret, "a-test-secret-of-32-characters!!")
+		other = open(t, cfg)
 	}
-	srv := httptest.NewServer(b.Handler())
+	b := open(t, cfg)
+	srv := httptest.NewServer(alternating(b, other))
 	h.b, h.url = b, srv.URL
 	h.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 20 * time.Second}
 	t.Cleanup(func() {
@@ -66,8 +72,56 @@ func start(t testing.TB, cfg broker.Config) *harness {
 		if err := b.Close(); err != nil {
 			t.Errorf("close: %v", err)
 		}
+		if other != nil {
+			if err := other.Close(); err != nil {
+				t.Errorf("close the other broker: %v", err)
+			}
+		}
 	})
 	return h
+}
+
+// replicasVariable makes every broker without a folder a pair on one PostgreSQL
+// database. Requests reach them in turn.
+const replicasVariable = "MEDASSIST_TEST_REPLICAS"
+
+// folder returns a data folder, or "" if brokers have a database instead.
+func folder(t testing.TB) string {
+	if os.Getenv(replicasVariable) != "" {
+		return ""
+	}
+	return t.TempDir()
+}
+
+// perBroker skips a test of what each broker does for itself.
+func perBroker(t testing.TB, what string) {
+	if os.Getenv(replicasVariable) != "" {
+		t.Skipf("%s: each of the brokers on a database has its own", what)
+	}
+}
+
+func open(t testing.TB, cfg broker.Config) *broker.Broker {
+	t.Helper()
+	b, err := broker.Open(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// alternating serves every second request with the other broker, if there is one.
+func alternating(b, other *broker.Broker) http.Handler {
+	if other == nil {
+		return b.Handler()
+	}
+	var n atomic.Int64
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n.Add(1)%2 == 0 {
+			b.Handler().ServeHTTP(w, r)
+			return
+		}
+		other.Handler().ServeHTTP(w, r)
+	})
 }
 
 // answer is a response, read to its end.

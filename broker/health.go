@@ -16,7 +16,7 @@ func (b *Broker) health(w http.ResponseWriter, _ *http.Request) {
 		Status:           wire.HealthOK,
 		Version:          b.cfg.Version,
 		Uptime:           int64(b.now().Sub(b.started) / time.Second),
-		DBConnected:      b.writer.fault.Load() == nil,
+		DBConnected:      b.writer.fault.Load() == nil && b.store.Current(),
 		AuditEventsCount: b.audit.head().Size,
 	}
 	if behind := b.clock.behind(); behind >= time.Second {

@@ -24,6 +24,7 @@ func behindProxy() broker.Config {
 }
 
 func TestAdminLoginsAreLimitedByAddress(t *testing.T) {
+	perBroker(t, "limits")
 	h := start(t, behindProxy())
 	login := func(addr, secret string) answer {
 		return h.call("POST", "/v1/admin/auth", "", wire.AdminAuthRequest{Secret: secret}, from(addr))
@@ -47,6 +48,7 @@ func TestAdminLoginsAreLimitedByAddress(t *testing.T) {
 }
 
 func TestAppLoginsAreLimitedByClientAndAddress(t *testing.T) {
+	perBroker(t, "limits")
 	h := start(t, behindProxy())
 	admin := h.admin()
 	clinic := h.register(admin, "clinic", "read:records:*")
@@ -79,6 +81,7 @@ func TestAppLoginsAreLimitedByClientAndAddress(t *testing.T) {
 // Guessing client IDs from one address is limited, and the app at the same address
 // is not affected: its limit is its own.
 func TestInventedClientIDs(t *testing.T) {
+	perBroker(t, "limits")
 	t.Parallel()
 	h := start(t, behindProxy())
 	clinic := h.register(h.admin(), "clinic", "read:records:*")
@@ -101,6 +104,7 @@ func TestInventedClientIDs(t *testing.T) {
 }
 
 func TestForwardedAddressIsUsedFromTrustedProxiesOnly(t *testing.T) {
+	perBroker(t, "limits")
 	h := start(t, broker.Config{}) // trusts no proxy
 	limited := false
 	for i := range 12 {
@@ -158,6 +162,7 @@ func TestUnknownClientTakesAsLongAsAWrongSecret(t *testing.T) {
 // Reads of the database are limited by client address and size, so that one
 // client's exports can't take the processors from everybody else.
 func TestReadsAreLimited(t *testing.T) {
+	perBroker(t, "limits")
 	h := start(t, behindProxy())
 	admin := h.admin()
 	for path, cost := range map[string]int{

@@ -16,9 +16,11 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/broker"
+	"github.com/devonartis/medassist-go/internal/pgtest"
 )
 
-// childFolder tells this test binary, started once more, to be a broker.
+// childFolder tells this test binary, started once more, to be a broker, with its
+// data in a folder or in the PostgreSQL database of a URL.
 const childFolder = "MEDASSIST_TEST_BROKER_FOLDER"
 
 const childSecret = "the secret of a broker in a test"
@@ -31,7 +33,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	os.Exit(pgtest.Main(m))
 }
 
 // serveChild runs a broker until its standard input closes, that is until its
@@ -40,8 +42,12 @@ func serveChild(dir string) error {
 	signal.Ignore(syscall.SIGXFSZ) // a file that may not grow is an error, not the end
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	b, err := broker.Open(ctx, broker.Config{Dir: dir, AdminSecret: childSecret,
-		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))})
+	cfg := broker.Config{Dir: dir, AdminSecret: childSecret,
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))}
+	if strings.HasPrefix(dir, "postgres://") {
+		cfg.Dir, cfg.Database = "", dir
+	}
+	b, err := broker.Open(ctx, cfg)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func atOnce(n int, f func(i int)) {
 // A token is renewed by one of many at once, also when a revocation comes in
 // between; then by none, or the one successor is revoked too.
 func TestTokenIsRenewedOnce(t *testing.T) {
-	h := start(t, broker.Config{Dir: t.TempDir()})
+	h := start(t, broker.Config{Dir: folder(t)})
 	admin := h.admin()
 	clinic := h.newApp(admin, "clinic", "read:records:*")
 	for round := range 12 {
@@ -69,7 +69,7 @@ func TestTokenIsRenewedOnce(t *testing.T) {
 }
 
 func TestNonceAndLaunchTokenAreSpentOnce(t *testing.T) {
-	h := start(t, broker.Config{Dir: t.TempDir()})
+	h := start(t, broker.Config{Dir: folder(t)})
 	admin := h.admin()
 	scope := []string{"read:records:p1"}
 	reusable := false
@@ -126,7 +126,7 @@ func TestNonceAndLaunchTokenAreSpentOnce(t *testing.T) {
 // Revoking an agent while its descendants renew and delegate leaves no valid token
 // behind.
 func TestConcurrentRevocation(t *testing.T) {
-	h := start(t, broker.Config{Dir: t.TempDir()})
+	h := start(t, broker.Config{Dir: folder(t)})
 	admin := h.admin()
 	clinic := h.newApp(admin, "clinic", "read:records:*")
 	for round := range 6 {

@@ -43,6 +43,7 @@ var (
 	errNoApp       = refuse(wire.CodeNotFound, "app not found")
 	errNotAnAgent  = refuse(wire.CodeForbidden, "only an agent's token can be renewed or delegated")
 	errUnavailable = &refusal{code: wire.CodeUnavailable, detail: "storage is unavailable; nothing was changed", retryAfter: time.Second}
+	errOutdated    = &refusal{code: wire.CodeUnavailable, detail: "the database can't be reached, so revocations by other brokers may be unknown here", retryAfter: time.Second}
 	errInternal    = refuse(wire.CodeInternal, "internal error")
 )
 

@@ -71,10 +71,15 @@ func (b *Broker) register(r *request, in *wire.RegisterRequest) (*wire.RegisterR
 		if c.forbids(revocation.Task, in.TaskID) {
 			return denied(refuse(wire.CodeForbidden, "task %s is revoked", in.TaskID), "")
 		}
-		if !wellFormed || !c.nonceValid(challenge) {
+		fresh := false
+		if wellFormed {
+			if fresh, err = c.spendNonce(challenge); err != nil {
+				return err
+			}
+		}
+		if !fresh {
 			return denied(refuse(wire.CodeUnauthorized, "nonce is unknown, expired or already used"), "")
 		}
-		c.spent[challenge] = struct{}{}
 		if badProof != nil {
 			return denied(badProof, "")
 		}

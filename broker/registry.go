@@ -18,7 +18,7 @@ type registry struct {
 	byClient map[string]*store.App
 }
 
-func loadRegistry(ctx context.Context, s *store.Store) (*registry, error) {
+func loadRegistry(ctx context.Context, s store.Store) (*registry, error) {
 	apps, err := s.Apps(ctx)
 	if err != nil {
 		return nil, err

@@ -63,7 +63,7 @@ func (b *Broker) loadSigner() (*token.Signer, error) {
 	}
 	signer := token.NewSigner(key)
 	var known string
-	err = b.store.Update(func(tx *store.Tx) (err error) {
+	err = b.update(func(tx store.Tx) (err error) {
 		if known, err = tx.Meta(metaKeyID); err != nil || known != "" {
 			return err
 		}

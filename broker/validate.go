@@ -10,6 +10,9 @@ func (b *Broker) validate(_ *request, in *wire.ValidateRequest) (*wire.ValidateR
 	if in.Token == "" {
 		return nil, refuse(wire.CodeInvalidRequest, "token field is required")
 	}
+	if err := b.current(); err != nil {
+		return nil, err
+	}
 	claims, err := b.signer.Verify(in.Token)
 	if err != nil || !b.valid(claims) {
 		return &wire.ValidateResponse{Error: "token is invalid or expired"}, nil

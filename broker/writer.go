@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,9 @@ const (
 	sweepEvery = 10 * time.Second // interval between deletions of expired records
 	sweepRows  = 1000             // rows of each table deleted in one commit
 	probeEvery = 500 * time.Millisecond
+
+	catchUpTimeout = 5 * time.Second
+	reloadEvery    = 10 * time.Minute
 )
 
 // An operation is one caller's change, decided and made in the writer.
@@ -39,6 +43,9 @@ type writer struct {
 	stop  chan struct{} // closed by Close
 	ended chan struct{} // closed when run has returned
 	fault atomic.Pointer[faultRecord]
+
+	unanswered sync.WaitGroup // committed batches that are not on disk yet
+	reloaded   time.Time      // when the revocation list was last read from a shared database
 }
 
 // A faultRecord is the storage failure that health reports.
@@ -104,8 +111,10 @@ func (w *writer) run() {
 			w.commit(batch)
 		case <-sweep.C:
 			w.sweep()
+		case <-w.b.store.Changed():
+			w.catchUp()
 		case <-w.b.clock.jumped:
-			w.report(w.b.store.Update(w.b.storeClock))
+			w.report(w.b.update(w.b.storeClock))
 		case <-probe.C:
 			if w.fault.Load() != nil {
 				w.probe()
@@ -115,7 +124,8 @@ func (w *writer) run() {
 				w.commit(batch)
 			}
 			w.recordRefusals(true)
-			w.report(w.b.store.Update(w.b.storeClock))
+			w.report(w.b.update(w.b.storeClock))
+			w.unanswered.Wait()
 			return
 		}
 	}
@@ -139,7 +149,7 @@ func (w *writer) gather(batch []*operation) []*operation {
 // without it. If the database fails, the whole batch fails.
 func (w *writer) commit(batch []*operation) {
 	for len(batch) > 0 {
-		outcomes, err := w.try(batch)
+		outcomes, durable, err := w.try(batch)
 		var panicked *operationPanic
 		if errors.As(err, &panicked) {
 			w.b.log.Error("operation panicked", "cause", panicked.cause, "stack", string(panicked.stack))
@@ -148,22 +158,44 @@ func (w *writer) commit(batch []*operation) {
 			continue
 		}
 		w.report(err)
-		for i, op := range batch {
-			if err != nil {
-				outcomes[i] = errUnavailable
-			}
-			op.done <- outcomes[i]
+		if err != nil || durable == nil {
+			answer(batch, outcomes, err)
+			return
 		}
+		batch = slices.Clone(batch) // the caller uses it again
+		w.unanswered.Go(func() {
+			err := durable()
+			if err != nil {
+				w.failed(err)
+			}
+			answer(batch, outcomes, err)
+		})
 		return
 	}
 }
 
+// answer tells the callers of a batch their outcomes, or that storage failed.
+func answer(batch []*operation, outcomes []error, failed error) {
+	for i, op := range batch {
+		if failed != nil {
+			outcomes[i] = errUnavailable
+		}
+		op.done <- outcomes[i]
+	}
+}
+
 // try runs a batch in one transaction and, if it was committed, makes the result
-// visible in memory. It returns the operations' refusals.
-func (w *writer) try(batch []*operation) ([]error, error) {
-	outcomes := make([]error, len(batch))
+// visible in memory. It returns the operations' refusals, and what to wait for
+// before they are answered.
+func (w *writer) try(batch []*operation) (outcomes []error, durable func() error, err error) {
+	outcomes = make([]error, len(batch))
 	var c *change
-	err := w.b.store.Update(func(tx *store.Tx) error {
+	durable, err = w.b.store.Update(func(tx store.Tx) error {
+		changes, err := tx.Changes()
+		if err != nil {
+			return err
+		}
+		w.b.apply(changes)
 		c = newChange(w.b, tx)
 		for i, op := range batch {
 			outcomes[i] = runRecovered(c, op, i)
@@ -176,7 +208,39 @@ func (w *writer) try(batch []*operation) ([]error, error) {
 	if err == nil {
 		c.publish()
 	}
-	return outcomes, err
+	return outcomes, durable, err
+}
+
+// reload reads the revocation list again, which other brokers have shortened. The
+// transaction keeps them from adding to it meanwhile.
+func (w *writer) reload() error {
+	return w.b.update(func(tx store.Tx) error {
+		changes, err := tx.Changes()
+		if err != nil {
+			return err
+		}
+		w.b.apply(changes)
+		ctx, cancel := context.WithTimeout(context.Background(), catchUpTimeout)
+		defer cancel()
+		revocations, err := w.b.store.Revocations(ctx)
+		if err != nil {
+			return err
+		}
+		w.b.revoked.Replace(revocationList(revocations))
+		return nil
+	})
+}
+
+// catchUp applies what other brokers on the same database have committed.
+func (w *writer) catchUp() {
+	ctx, cancel := context.WithTimeout(context.Background(), catchUpTimeout)
+	defer cancel()
+	changes, err := w.b.store.Changes(ctx)
+	if err != nil {
+		w.failed(err)
+		return
+	}
+	w.b.apply(changes)
 }
 
 // An operationPanic is the error of a batch in which an operation panicked.
@@ -207,6 +271,11 @@ func (w *writer) report(err error) {
 		}
 		return
 	}
+	w.failed(err)
+}
+
+// failed notes a storage failure for health.
+func (w *writer) failed(err error) {
 	if w.fault.Swap(&faultRecord{err}) == nil {
 		w.b.log.Error("storage failed; no credentials are issued until it recovers", slog.Any("error", err))
 	}
@@ -228,13 +297,17 @@ func (w *writer) probe() {
 // deletion.
 func (w *writer) sweep() {
 	now := w.b.now()
+	if w.b.store.Shared() && now.Sub(w.reloaded) >= reloadEvery {
+		w.reloaded = now
+		w.report(w.reload())
+	}
 	w.b.nonces.Sweep(now)
 	w.b.limits.sweep(now)
 	w.recordRefusals(false)
 	for {
 		var dropped []store.Revocation
 		var more bool
-		err := w.b.store.Update(func(tx *store.Tx) (err error) {
+		err := w.b.update(func(tx store.Tx) (err error) {
 			if dropped, more, err = tx.Expire(now, sweepRows); err != nil {
 				return err
 			}

@@ -21,6 +21,7 @@ type brokerCmd struct {
 	Addr        string `help:"Address (default 127.0.0.1:8080, or the next free port)." env:"MEDASSIST_BROKER_ADDR" placeholder:"HOST:PORT"`
 	Data        string `help:"Data folder; the broker uses its subfolder broker, as the demo does." env:"MEDASSIST_DATA" default:"data" type:"path"`
 	Ephemeral   bool   `help:"Keep no data after the process ends." env:"MEDASSIST_EPHEMERAL"`
+	Database    string `help:"PostgreSQL database that several brokers share, instead of a data folder. Prefer the environment variable, since the URL can contain a password." env:"MEDASSIST_DATABASE_URL" placeholder:"URL"`
 	AdminSecret string `help:"The admin secret, at least 16 characters; generated and stored if empty. Prefer the environment variable." env:"AGENTWRIT_ADMIN_SECRET" placeholder:"SECRET"`
 
 	TrustDomain string   `help:"SPIFFE trust domain of the agents." env:"MEDASSIST_BROKER_TRUST_DOMAIN" default:"agentwrit.local" placeholder:"NAME"`
@@ -71,7 +72,11 @@ func (c *brokerCmd) Run(ctx context.Context, std stdio) (err error) {
 		url = "https" + strings.TrimPrefix(url, "http")
 	}
 	printf(std.out, "broker  %s%s\n", url, note)
-	printf(std.out, "data    %s\n", location(cfg.Dir))
+	if cfg.Database != "" {
+		printf(std.out, "data    PostgreSQL, shared with other brokers\n")
+	} else {
+		printf(std.out, "data    %s\n", location(cfg.Dir))
+	}
 	printf(std.out, "admin   %s\n", c.adminSecret(cfg.Dir, b.AdminSecret()))
 	if cfg.TLS == nil && !isLoopback(ln.Addr()) {
 		printf(std.out, "warning tokens and secrets are sent unencrypted beyond this machine: use --tls-cert and --tls-key, or a TLS proxy\n")
@@ -102,7 +107,7 @@ func (c *brokerCmd) config(std stdio) (broker.Config, error) {
 		Logger:         slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: level})),
 		Version:        version(),
 	}
-	if !c.Ephemeral {
+	if cfg.Database = c.Database; c.Database == "" && !c.Ephemeral {
 		cfg.Dir = filepath.Join(c.Data, "broker")
 	}
 	if c.TLSCert != "" {

@@ -32,7 +32,7 @@ type Nonce [Size]byte
 // A Source creates and checks nonces. It is safe for concurrent use.
 type Source struct {
 	ttl time.Duration
-	key [32]byte
+	key [KeySize]byte
 
 	mu    sync.Mutex
 	spent map[Nonce]struct{}
@@ -40,9 +40,18 @@ type Source struct {
 
 // NewSource returns a source whose nonces are valid for ttl.
 func NewSource(ttl time.Duration) *Source {
-	s := &Source{ttl: ttl, spent: make(map[Nonce]struct{})}
-	rand.Read(s.key[:])
-	return s
+	var key [KeySize]byte
+	rand.Read(key[:])
+	return NewSharedSource(ttl, key)
+}
+
+// KeySize is the length of a source's key in bytes.
+const KeySize = 32
+
+// NewSharedSource is like [NewSource] with a given key: sources with one key accept
+// each other's nonces. They must tell each other which nonces are spent.
+func NewSharedSource(ttl time.Duration, key [KeySize]byte) *Source {
+	return &Source{ttl: ttl, key: key, spent: make(map[Nonce]struct{})}
 }
 
 // New returns a new nonce in hex.
@@ -71,7 +80,7 @@ func Parse(text string) (n Nonce, ok bool) {
 // Valid reports whether n was created by this source, has not expired and is
 // unspent.
 func (s *Source) Valid(n Nonce, now time.Time) bool {
-	if !hmac.Equal(n[tagAt:], s.tag(n)) || !now.Before(n.expiry()) {
+	if !hmac.Equal(n[tagAt:], s.tag(n)) || !now.Before(n.Expiry()) {
 		return false
 	}
 	s.mu.Lock()
@@ -94,7 +103,7 @@ func (s *Source) Sweep(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for n := range s.spent {
-		if !now.Before(n.expiry()) {
+		if !now.Before(n.Expiry()) {
 			delete(s.spent, n)
 		}
 	}
@@ -107,7 +116,8 @@ func (s *Source) Len() int {
 	return len(s.spent)
 }
 
-func (n Nonce) expiry() time.Time {
+// Expiry returns the time from which a genuine nonce is invalid.
+func (n Nonce) Expiry() time.Time {
 	return time.Unix(0, int64(binary.BigEndian.Uint64(n[:])))
 }
 

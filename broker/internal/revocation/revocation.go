@@ -8,6 +8,7 @@
 package revocation
 
 import (
+	"maps"
 	"math"
 	"strings"
 	"sync"
@@ -113,6 +114,15 @@ func (l *List) Merge(other *List) {
 	for target, cutoff := range other.lineages {
 		l.add(Entry{Lineage, target, cutoff})
 	}
+}
+
+// Replace makes the list have the entries of other and no others.
+func (l *List) Replace(other *List) {
+	other.mu.RLock()
+	defer other.mu.RUnlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.targets, l.chains, l.lineages = maps.Clone(other.targets), maps.Clone(other.chains), maps.Clone(other.lineages)
 }
 
 // Len returns the number of entries.

@@ -2,257 +2,118 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
-	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
-	_ "modernc.org/sqlite" // the "sqlite" driver
-
-	"github.com/devonartis/medassist-go/internal/privatefile"
-	"github.com/devonartis/medassist-go/internal/sqlitedb"
+	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
-
-// Files in the data folder.
-const (
-	databaseFile = "broker.db"
-	lockFile     = "broker.lock"
-)
-
-// busyTimeout is how long a commit waits for another program's lock on the file
-// (a backup, a shell) before it fails.
-const busyTimeout = 2 * time.Second
-
-const readers = 4
 
 // ErrLocked is the error for a data folder that another process is using.
 var ErrLocked = errors.New("another broker is running on this data folder")
 
-// A Store is an open database. Update must be called from one goroutine at a
-// time; all other methods are safe for concurrent use.
-type Store struct {
-	write *sql.DB // one connection
-	read  *sql.DB // a pool
-	lock  *sql.DB // holds the lock file
+// A Store is an open database. Update, Probe and Changes must be called from one
+// goroutine at a time; all other methods are safe for concurrent use.
+type Store interface {
+	// Update runs fn in one transaction and commits it. If fn or the commit fails,
+	// nothing is stored. The commit is on disk, and every process that shares the
+	// database knows of its revocations, when durable has returned nil; a nil
+	// durable means that this is so already.
+	Update(fn func(Tx) error) (durable func() error, err error)
 
-	temporary string // the folder to remove at Close; "" if it is kept
+	// Probe reports whether the database can take a large write.
+	Probe() error
 
-	// Prepared statements on write by SQL text, nil until prepared. Used only by
-	// Update.
-	prepared map[string]*sql.Stmt
+	Apps(ctx context.Context) ([]App, error)                        // all apps, oldest first
+	App(ctx context.Context, id string) (App, bool, error)          // also a deregistered one; false if there is none
+	ActiveAgents(ctx context.Context, now time.Time) (int64, error) // number of agents that are unexpired at now
+	Revocations(ctx context.Context) ([]Revocation, error)
+
+	// Log calls fn with every audit event in order, stops at its first error, and
+	// returns the head that was stored with the events.
+	Log(ctx context.Context, fn func(seq int64, e wire.AuditEvent) error) (wire.Chain, error)
+
+	// Events returns one page of the matching events, oldest first, and the total
+	// number of matches.
+	Events(ctx context.Context, f EventFilter) ([]wire.AuditEvent, int, error)
+
+	Sharing
+	Close() error
 }
 
-// Open opens or creates the database in dir. It fails with ErrLocked if another
-// process is using it. If dir is empty the database is in a private temporary
-// folder that Close removes: SQLite's databases in memory have one connection, or
-// locks between them, so readers would delay the writer.
-func Open(ctx context.Context, dir string) (_ *Store, err error) {
-	s := &Store{prepared: make(map[string]*sql.Stmt)}
-	defer func() {
-		if err != nil {
-			_ = s.Close() // the first error counts
-		}
-	}()
-	synchronous := "synchronous(FULL)"
-	if dir == "" {
-		removeAbandoned(ctx)
-		if s.temporary, err = os.MkdirTemp("", temporaryPrefix+"*"); err != nil { // mode 0700
-			return nil, fmt.Errorf("temporary data folder: %w", err)
-		}
-		dir, synchronous = s.temporary, "synchronous(OFF)"
-	}
-	if s.lock, err = lockFolder(ctx, dir); err != nil {
-		return nil, err
-	}
-	path := filepath.Join(dir, databaseFile)
-	if err := privatefile.Create(path); err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
-	}
+// Sharing is what a database adds that several processes share. With a database of
+// one process nothing ever changes, and what is in memory is always current.
+type Sharing interface {
+	// Shared reports whether other processes can use the database.
+	Shared() bool
 
-	params := url.Values{"_pragma": {"journal_mode(WAL)", synchronous}, "_txlock": {"immediate"}}
-	if s.write, err = openDB(path, params); err != nil {
-		return nil, err
-	}
-	s.write.SetMaxOpenConns(1)
-	if err := sqlitedb.Migrate(ctx, s.write, migrations); err != nil {
-		return nil, err
-	}
-	if s.read, err = openDB(path, url.Values{"_pragma": {"query_only(1)"}}); err != nil {
-		return nil, err
-	}
-	s.read.SetMaxOpenConns(readers)
-	s.read.SetMaxIdleConns(readers)
-	return s, nil
+	// Changed receives after another process has committed, and from time to time.
+	Changed() <-chan struct{}
+
+	// Changes returns what other processes have committed since the last call of
+	// Changes or [Tx.Changes].
+	Changes(ctx context.Context) (*Changes, error)
+
+	// Applied tells that changes are in memory. A revocation is answered by the
+	// process that made it only after every other one has said so.
+	Applied(*Changes)
+
+	// Current reports whether no other process can have answered a revocation
+	// that is not in memory here.
+	Current() bool
 }
 
-func openDB(path string, params url.Values) (*sql.DB, error) {
-	params.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()))
-	dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()}).String()
-	db, err := sql.Open("sqlite", dsn+"?"+params.Encode())
-	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
-	}
-	return db, nil
+// Changes are what other processes have committed.
+type Changes struct {
+	Head        Head
+	Apps        []App
+	Revocations []Revocation
+	Nonces      [][]byte // used ones
+	Version     int64    // of the database
 }
 
-// lockFolder takes a lock that is released when the process ends, for any reason:
-// an exclusive transaction on an empty SQLite file. This works the same on every
-// system that SQLite supports.
-func lockFolder(ctx context.Context, dir string) (*sql.DB, error) {
-	path := filepath.Join(dir, lockFile)
-	if err := privatefile.Create(path); err != nil {
-		return nil, fmt.Errorf("lock data folder: %w", err)
-	}
-	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()}).String())
-	if err != nil {
-		return nil, fmt.Errorf("lock data folder: %w", err)
-	}
-	db.SetMaxOpenConns(1)
-	if _, err := db.ExecContext(ctx, "BEGIN EXCLUSIVE"); err != nil {
-		_ = db.Close() // the first error counts
-		return nil, fmt.Errorf("%w: %s", ErrLocked, dir)
-	}
-	return db, nil
-}
+// A Tx is a write transaction.
+type Tx interface {
+	// Changes is like [Sharing.Changes]. It is nil if no other process can have
+	// committed.
+	Changes() (*Changes, error)
 
-// temporaryPrefix begins the names of temporary data folders.
-const temporaryPrefix = "medassist-broker-"
+	AppNamed(name string) (bool, error) // whether an active app has the name
+	PutApp(App) error                   // inserts it or replaces it
 
-// removeAbandoned removes temporary folders of processes that ended without
-// closing them. A folder in use is locked; one that is new may not be locked yet.
-func removeAbandoned(ctx context.Context) {
-	folders, _ := filepath.Glob(filepath.Join(os.TempDir(), temporaryPrefix+"*")) // the pattern is valid
-	for _, dir := range folders {
-		info, err := os.Lstat(dir)
-		if err != nil || !info.IsDir() || time.Since(info.ModTime()) < time.Minute {
-			continue
-		}
-		lock, err := lockFolder(ctx, dir)
-		if err != nil {
-			continue // in use, or another user's
-		}
-		_ = lock.Close()
-		_ = os.RemoveAll(dir) // the next start tries again
-	}
-}
+	InsertLaunchToken(LaunchToken) error
+	LaunchToken(hash [32]byte) (LaunchToken, bool, error)
+	SpendLaunchToken(hash [32]byte) error
 
-// probeBytes is more than a batch writes.
-const probeBytes = 1 << 20
+	// SpendNonce stores that a nonce was used, until it expires. A database of one
+	// process leaves that to the memory of the process.
+	SpendNonce(nonce []byte, expires time.Time) error
 
-// Probe reports whether the database can take a large write: one that extends the
-// write-ahead log and, by a checkpoint, the database file. Rewriting a row could
-// succeed on a full disk. The space stays allocated for the next writes.
-func (s *Store) Probe() error {
-	if err := s.Update(func(tx *Tx) error { return tx.SetMeta("probe", strings.Repeat("x", probeBytes)) }); err != nil {
-		return err
-	}
-	if _, err := s.write.Exec("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
-	}
-	return s.Update(func(tx *Tx) error { return tx.SetMeta("probe", "") })
-}
+	InsertAgent(Agent) error
+	Agent(id string) (Agent, bool, error)
+	AgentsOf(appID string) ([]string, error) // IDs of the app's agents
+	UpdateAgent(Agent) error                 // stores Delegated and ExpiresAt
+	DeleteAgent(id string) error
 
-// Close closes the database and releases the folder.
-func (s *Store) Close() error {
-	var errs []error
-	if s.read != nil {
-		errs = append(errs, s.read.Close())
-	}
-	if s.write != nil {
-		errs = append(errs, s.write.Close())
-	}
-	if s.lock != nil {
-		errs = append(errs, s.lock.Close())
-	}
-	if s.temporary != "" {
-		errs = append(errs, os.RemoveAll(s.temporary))
-	}
-	return errors.Join(errs...)
-}
+	InsertToken(Token) error
+	Token(id string) (Token, bool, error)
 
-// Tx is a write transaction.
-type Tx struct {
-	s  *Store
-	tx *sql.Tx
-}
+	// Revoke stores a revocation. Of two with one target the later cutoff and the
+	// longer retention apply.
+	Revoke(Revocation) error
 
-// Update runs fn in one transaction and commits it. If fn or the commit fails,
-// nothing is stored. Update is not safe for concurrent use.
-func (s *Store) Update(fn func(*Tx) error) error {
-	if err := s.prepareWanted(); err != nil {
-		return err
-	}
-	tx, err := s.write.Begin()
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
-	if err := fn(&Tx{s, tx}); err != nil {
-		return errors.Join(err, tx.Rollback())
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	return nil
-}
+	// AppendEvent stores the event at position seq of the log, and SetHead the log's
+	// size and the hash of its last event, so that a truncated log is detected at
+	// the next start.
+	AppendEvent(seq int64, e wire.AuditEvent) error
+	SetHead(Head) error
 
-// statement returns query as a statement of this transaction. A new query is
-// prepared for this transaction only: the transaction holds the only connection,
-// so the next [Store.Update] prepares it permanently.
-func (t *Tx) statement(query string) (*sql.Stmt, error) {
-	if st := t.s.prepared[query]; st != nil {
-		return t.tx.Stmt(st), nil
-	}
-	t.s.prepared[query] = nil
-	return t.tx.Prepare(query)
-}
+	Meta(name string) (string, error) // a named value, or "" if it was never set
+	SetMeta(name, value string) error
 
-func (s *Store) prepareWanted() error {
-	for query, st := range s.prepared {
-		if st != nil {
-			continue
-		}
-		st, err := s.write.Prepare(query)
-		if err != nil {
-			return fmt.Errorf("prepare: %w", err)
-		}
-		s.prepared[query] = st
-	}
-	return nil
-}
-
-func (t *Tx) exec(query string, args ...any) (rows int64, err error) {
-	st, err := t.statement(query)
-	if err != nil {
-		return 0, err
-	}
-	res, err := st.Exec(args...)
-	if err != nil {
-		return 0, err
-	}
-	return res.RowsAffected()
-}
-
-func (t *Tx) query(query string, args ...any) (*sql.Rows, error) {
-	st, err := t.statement(query)
-	if err != nil {
-		return nil, err
-	}
-	return st.Query(args...)
-}
-
-// get scans the first row into dest, or returns false if there is none.
-func (t *Tx) get(query string, args []any, dest ...any) (bool, error) {
-	st, err := t.statement(query)
-	if err != nil {
-		return false, err
-	}
-	err = st.QueryRow(args...).Scan(dest...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return err == nil, err
+	// Expire deletes at most limit expired rows of each table. It returns the
+	// deleted revocations, and whether expired rows may be left.
+	//
+	// A revocation is deleted once every token that it revokes has expired. A
+	// revocation that forbids an agent to delegate is kept as long as the agent.
+	Expire(now time.Time, limit int) (dropped []Revocation, more bool, err error)
 }

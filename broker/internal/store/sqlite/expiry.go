@@ -1,14 +1,18 @@
-package store
+package sqlite
 
-import "time"
+import (
+	"time"
+
+	"github.com/devonartis/medassist-go/broker/internal/store"
+)
 
 // Expire deletes at most limit expired rows of each table. It returns the deleted
 // revocations, and whether expired rows may be left.
 //
 // A revocation is deleted once every token that it revokes has expired. A
 // revocation that forbids an agent to delegate is kept as long as the agent.
-func (t *Tx) Expire(now time.Time, limit int) (dropped []Revocation, more bool, err error) {
-	at := nanos(now)
+func (t *transaction) Expire(now time.Time, limit int) (dropped []store.Revocation, more bool, err error) {
+	at := store.Nanos(now)
 	for _, query := range []string{
 		`DELETE FROM launch_tokens WHERE hash IN (SELECT hash FROM launch_tokens WHERE expires_at <= ? LIMIT ?)`,
 		`DELETE FROM tokens WHERE jti IN (SELECT jti FROM tokens WHERE expires_at <= ? LIMIT ?)`,

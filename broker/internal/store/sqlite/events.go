@@ -1,4 +1,4 @@
-package store
+package sqlite
 
 import (
 	"context"
@@ -8,17 +8,14 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/broker/internal/store"
 )
 
 const eventColumns = `seq, at, event_type, agent_id, task_id, orch_id, detail, resource, outcome,
 	deleg_depth, deleg_chain_hash, bytes, hash, prev_hash`
 
-// EventID returns the ID of the event at a position in the log. The first
-// position is 1.
-func EventID(seq int64) string { return fmt.Sprintf("evt-%06d", seq) }
-
 // AppendEvent stores the event at position seq of the log.
-func (t *Tx) AppendEvent(seq int64, e wire.AuditEvent) error {
+func (t *transaction) AppendEvent(seq int64, e wire.AuditEvent) error {
 	hash, err := hex.DecodeString(e.Hash)
 	if err != nil {
 		return fmt.Errorf("event hash: %w", err)
@@ -33,24 +30,14 @@ func (t *Tx) AppendEvent(seq int64, e wire.AuditEvent) error {
 	return err
 }
 
-// SetHead stores the log's size and the hash of its last event, so that a
-// truncated log is detected at the next start.
-func (t *Tx) SetHead(c wire.Chain) error {
-	hash, err := hex.DecodeString(c.Head)
+// SetHead stores the log's size and the hash of its last event.
+func (t *transaction) SetHead(h store.Head) error {
+	hash, err := hex.DecodeString(h.Chain.Head)
 	if err != nil {
 		return fmt.Errorf("head hash: %w", err)
 	}
-	_, err = t.exec(`UPDATE audit_head SET size = ?, hash = ? WHERE id = 1`, c.Size, hash)
+	_, err = t.exec(`UPDATE audit_head SET size = ?, hash = ? WHERE id = 1`, h.Chain.Size, hash)
 	return err
-}
-
-// Head returns the head that [Tx.SetHead] stored.
-func (s *Store) Head(ctx context.Context) (wire.Chain, error) {
-	var c wire.Chain
-	var hash []byte
-	err := s.read.QueryRowContext(ctx, `SELECT size, hash FROM audit_head WHERE id = 1`).Scan(&c.Size, &hash)
-	c.Head = hex.EncodeToString(hash)
-	return c, err
 }
 
 func scanEvent(scan func(...any) error) (e wire.AuditEvent, seq int64, err error) {
@@ -58,41 +45,44 @@ func scanEvent(scan func(...any) error) (e wire.AuditEvent, seq int64, err error
 	var hash, prev []byte
 	err = scan(&seq, &at, &e.EventType, &e.AgentID, &e.TaskID, &e.OrchID, &e.Detail, &e.Resource, &e.Outcome,
 		&e.DelegDepth, &e.DelegChainHash, &e.BytesTransferred, &hash, &prev)
-	e.ID = EventID(seq)
+	e.ID = store.EventID(seq)
 	e.Timestamp = time.Unix(0, at).UTC()
 	e.Hash, e.PrevHash = hex.EncodeToString(hash), hex.EncodeToString(prev)
 	return e, seq, err
 }
 
-// EachEvent calls fn with every event in order, and stops at the first error.
-func (s *Store) EachEvent(ctx context.Context, fn func(seq int64, e wire.AuditEvent) error) error {
-	rows, err := s.read.QueryContext(ctx, `SELECT `+eventColumns+` FROM audit_events ORDER BY seq`)
+// Log implements [store.Store].
+func (s *Store) Log(ctx context.Context, fn func(seq int64, e wire.AuditEvent) error) (head wire.Chain, err error) {
+	tx, err := s.read.BeginTx(ctx, nil) // head and events of one moment
 	if err != nil {
-		return err
+		return head, err
+	}
+	defer tx.Rollback() // read only
+	var hash []byte
+	if err := tx.QueryRowContext(ctx, `SELECT size, hash FROM audit_head WHERE id = 1`).Scan(&head.Size, &hash); err != nil {
+		return head, err
+	}
+	head.Head = hex.EncodeToString(hash)
+	rows, err := tx.QueryContext(ctx, `SELECT `+eventColumns+` FROM audit_events ORDER BY seq`)
+	if err != nil {
+		return head, err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		e, seq, err := scanEvent(rows.Scan)
 		if err != nil {
-			return err
+			return head, err
 		}
 		if err := fn(seq, e); err != nil {
-			return err
+			return head, err
 		}
 	}
-	return rows.Err()
-}
-
-// An EventFilter selects audit events. An empty field matches all events.
-type EventFilter struct {
-	AgentID, TaskID, EventType, Outcome string
-	Since, Until                        time.Time // both inclusive
-	Limit, Offset                       int
+	return head, rows.Err()
 }
 
 // Events returns one page of the matching events, oldest first, and the total
 // number of matches.
-func (s *Store) Events(ctx context.Context, f EventFilter) ([]wire.AuditEvent, int, error) {
+func (s *Store) Events(ctx context.Context, f store.EventFilter) ([]wire.AuditEvent, int, error) {
 	var where []string
 	var args []any
 	add := func(condition string, arg any) {

@@ -1,4 +1,4 @@
-package store
+package sqlite
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/broker/internal/store"
 )
 
 var (
@@ -36,14 +37,23 @@ func (s *Store) count(t *testing.T, table string) (n int) {
 	return n
 }
 
-func agent(id string) Agent {
-	return Agent{ID: id, PublicKey: make([]byte, 32), ExpiresAt: now.Add(time.Hour)}
+// update is Update for a database that needs nothing after the commit.
+func (s *Store) update(fn func(store.Tx) error) error {
+	durable, err := s.Update(fn)
+	if durable != nil {
+		return errors.New("the commit is not on disk")
+	}
+	return err
+}
+
+func agent(id string) store.Agent {
+	return store.Agent{ID: id, PublicKey: make([]byte, 32), ExpiresAt: now.Add(time.Hour)}
 }
 
 func TestOneProcessAtATime(t *testing.T) {
 	dir := t.TempDir()
 	first := open(t, dir)
-	if _, err := Open(ctx, dir); !errors.Is(err, ErrLocked) {
+	if _, err := Open(ctx, dir); !errors.Is(err, store.ErrLocked) {
 		t.Fatalf("a second store on the folder: %v", err)
 	}
 	if err := first.Close(); err != nil {
@@ -55,7 +65,7 @@ func TestOneProcessAtATime(t *testing.T) {
 func TestAFolderWithAwkwardCharacters(t *testing.T) {
 	dir := t.TempDir() + "/a b%20c?d#e&f"
 	s := open(t, dir)
-	if err := s.Update(func(tx *Tx) error { return tx.InsertAgent(agent("a")) }); err != nil {
+	if err := s.update(func(tx store.Tx) error { return tx.InsertAgent(agent("a")) }); err != nil {
 		t.Fatal(err)
 	}
 	s.Close()
@@ -105,7 +115,7 @@ func TestAFailedUpdateKeepsNothing(t *testing.T) {
 			t.Run(name+" "+place, func(t *testing.T) {
 				s := open(t, dir)
 				insert := func(prefix string, then error) error {
-					return s.Update(func(tx *Tx) error {
+					return s.update(func(tx store.Tx) error {
 						for i := range 500 {
 							if err := tx.InsertAgent(agent(fmt.Sprint(prefix, i))); err != nil {
 								return err
@@ -149,20 +159,20 @@ func TestAFailedUpdateKeepsNothing(t *testing.T) {
 func TestExpire(t *testing.T) {
 	s := open(t, "")
 	at := func(d time.Duration) time.Time { return now.Add(d) }
-	err := s.Update(func(tx *Tx) error {
+	err := s.update(func(tx store.Tx) error {
 		var errs []error
 		for i, expires := range []time.Time{at(-time.Hour), at(0), at(1), at(time.Hour)} {
 			a := agent(fmt.Sprint("agent", i))
 			a.ExpiresAt = expires
 			errs = append(errs,
 				tx.InsertAgent(a),
-				tx.InsertLaunchToken(LaunchToken{Hash: [32]byte{byte(i)}, ExpiresAt: expires}),
-				tx.InsertToken(Token{ID: fmt.Sprint("jti", i), ExpiresAt: expires}),
-				tx.Revoke(Revocation{Kind: "token", Target: fmt.Sprint("jti", i), KeepUntil: expires}))
+				tx.InsertLaunchToken(store.LaunchToken{Hash: [32]byte{byte(i)}, ExpiresAt: expires}),
+				tx.InsertToken(store.Token{ID: fmt.Sprint("jti", i), ExpiresAt: expires}),
+				tx.Revoke(store.Revocation{Kind: "token", Target: fmt.Sprint("jti", i), KeepUntil: expires}))
 		}
 		return errors.Join(append(errs,
-			tx.Revoke(Revocation{Kind: "chain", Target: "agent0", KeepUntil: at(0)}),
-			tx.Revoke(Revocation{Kind: "chain", Target: "agent3", KeepUntil: at(0)}))...)
+			tx.Revoke(store.Revocation{Kind: "chain", Target: "agent0", KeepUntil: at(0)}),
+			tx.Revoke(store.Revocation{Kind: "chain", Target: "agent3", KeepUntil: at(0)}))...)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -170,7 +180,7 @@ func TestExpire(t *testing.T) {
 
 	var gone []string
 	for more := true; more; {
-		err := s.Update(func(tx *Tx) error {
+		err := s.update(func(tx store.Tx) error {
 			dropped, left, err := tx.Expire(now, 1)
 			for _, r := range dropped {
 				gone = append(gone, r.Kind+" "+r.Target)
@@ -196,10 +206,10 @@ func TestExpire(t *testing.T) {
 
 func TestTheWiderRevocationHolds(t *testing.T) {
 	s := open(t, "")
-	err := s.Update(func(tx *Tx) error {
+	err := s.update(func(tx store.Tx) error {
 		return errors.Join(
-			tx.Revoke(Revocation{Kind: "chain", Target: "a", Cutoff: 9, KeepUntil: now}),
-			tx.Revoke(Revocation{Kind: "chain", Target: "a", Cutoff: 5, KeepUntil: now.Add(time.Hour)}))
+			tx.Revoke(store.Revocation{Kind: "chain", Target: "a", Cutoff: 9, KeepUntil: now}),
+			tx.Revoke(store.Revocation{Kind: "chain", Target: "a", Cutoff: 5, KeepUntil: now.Add(time.Hour)}))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -217,15 +227,15 @@ func TestReadersDoNotDelayTheWriter(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, dir)
 			for i := range int64(10) {
-				err := s.Update(func(tx *Tx) error { return tx.AppendEvent(i+1, wire.AuditEvent{Hash: "00", PrevHash: "00"}) })
+				err := s.update(func(tx store.Tx) error { return tx.AppendEvent(i+1, wire.AuditEvent{Hash: "00", PrevHash: "00"}) })
 				if err != nil {
 					t.Fatal(err)
 				}
 			}
 			seen := 0
-			err := s.EachEvent(ctx, func(seq int64, _ wire.AuditEvent) error {
+			_, err := s.Log(ctx, func(seq int64, _ wire.AuditEvent) error {
 				seen++
-				return s.Update(func(tx *Tx) error { return tx.AppendEvent(seq+10, wire.AuditEvent{Hash: "00", PrevHash: "00"}) })
+				return s.update(func(tx store.Tx) error { return tx.AppendEvent(seq+10, wire.AuditEvent{Hash: "00", PrevHash: "00"}) })
 			})
 			if err != nil || seen != 10 {
 				t.Errorf("%d events read while the log grew, %v; want the 10 that were there", seen, err)
@@ -272,12 +282,12 @@ func TestTemporaryFolder(t *testing.T) {
 // Of two revocations with one target the later cutoff and the longer retention
 // apply, in either order.
 func TestRevokeTwice(t *testing.T) {
-	early := Revocation{Kind: "chain", Target: "a", Cutoff: 5, KeepUntil: now.Add(time.Hour)}
-	late := Revocation{Kind: "chain", Target: "a", Cutoff: 9, KeepUntil: now.Add(time.Minute)}
-	for _, order := range [][]Revocation{{early, late}, {late, early}} {
+	early := store.Revocation{Kind: "chain", Target: "a", Cutoff: 5, KeepUntil: now.Add(time.Hour)}
+	late := store.Revocation{Kind: "chain", Target: "a", Cutoff: 9, KeepUntil: now.Add(time.Minute)}
+	for _, order := range [][]store.Revocation{{early, late}, {late, early}} {
 		s := open(t, "")
 		for _, r := range order {
-			if err := s.Update(func(tx *Tx) error { return tx.Revoke(r) }); err != nil {
+			if err := s.update(func(tx store.Tx) error { return tx.Revoke(r) }); err != nil {
 				t.Fatal(err)
 			}
 		}

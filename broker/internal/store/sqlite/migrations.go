@@ -1,4 +1,4 @@
-package store
+package sqlite
 
 // migrations are the steps of the schema, for sqlitedb.Migrate.
 //

@@ -1,0 +1,136 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/devonartis/medassist-go/broker/internal/store"
+	"github.com/devonartis/medassist-go/internal/random"
+)
+
+// Limits on the database's answers. A statement that takes longer has failed.
+const (
+	connectTimeout = 3 * time.Second
+	updateTimeout  = 5 * time.Second
+	readers        = 4
+)
+
+// A Store is an open database. It implements [store.Store].
+type Store struct {
+	id     string // this broker among those that use the database
+	config *pgx.ConnConfig
+	pool   *pgxpool.Pool // readers
+
+	// Used by Update and Changes only.
+	write   *pgx.Conn // nil after a failure
+	known   int64     // version of the database that is in memory
+	reading time.Time // the lease to take when the changes are applied
+
+	flusher *flusher
+	replica *replica
+
+	end  context.CancelFunc // of the goroutines
+	done sync.WaitGroup
+}
+
+// Open opens a database and creates or updates its tables.
+func Open(ctx context.Context, url string) (_ *Store, err error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("database URL: %w", withoutURL(err))
+	}
+	config.MaxConns = readers
+	config.ConnConfig.ConnectTimeout = connectTimeout
+	s := &Store{id: random.Hex(8), config: config.ConnConfig, known: -1}
+	running, end := context.WithCancel(context.Background())
+	s.end = end
+	defer func() {
+		if err != nil {
+			_ = s.Close() // the first error counts
+		}
+	}()
+	if s.write, err = s.connect(ctx); err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, s.write); err != nil {
+		return nil, err
+	}
+	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	s.flusher = newFlusher(s.connect)
+	s.replica = newReplica(s.id, s.pool, s.connect)
+	if err := s.replica.heartbeat(ctx); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	s.done.Go(func() { s.flusher.run(running) })
+	s.done.Go(func() { s.replica.beat(running) })
+	s.done.Go(func() { s.replica.listen(running) })
+	return s, nil
+}
+
+// withoutURL returns the error of a URL that can't be parsed without the URL, which
+// may contain a password.
+func withoutURL(err error) error {
+	var parse *pgconn.ParseConfigError
+	if errors.As(err, &parse) && parse.Unwrap() != nil {
+		return errors.New("it can't be parsed; want postgres://user:password@host:port/database")
+	}
+	return errors.New("want postgres://user:password@host:port/database")
+}
+
+func (s *Store) connect(ctx context.Context) (*pgx.Conn, error) {
+	conn, err := pgx.ConnectConfig(ctx, s.config.Copy())
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	return conn, nil
+}
+
+// Close ends this broker's lease and closes the connections.
+func (s *Store) Close() error {
+	s.end()
+	s.done.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
+	defer cancel()
+	var errs []error
+	if s.replica != nil {
+		errs = append(errs, s.replica.leave(ctx))
+	}
+	if s.pool != nil {
+		s.pool.Close()
+	}
+	if s.write != nil {
+		errs = append(errs, s.write.Close(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// Probe implements [store.Store]. PostgreSQL fails a transaction that needs space
+// which the disk does not have, and recovers by itself.
+func (s *Store) Probe() error {
+	durable, err := s.Update(func(tx store.Tx) error { return tx.SetMeta("probe", s.id) })
+	if err != nil {
+		return err
+	}
+	return durable()
+}
+
+// Shared implements [store.Sharing].
+func (s *Store) Shared() bool { return true }
+
+// Changed implements [store.Sharing].
+func (s *Store) Changed() <-chan struct{} { return s.replica.changed }
+
+// Current implements [store.Sharing].
+func (s *Store) Current() bool { return s.replica.current() }
+
+// Applied implements [store.Sharing].
+func (s *Store) Applied(c *store.Changes) { s.replica.applied(c.Version, s.reading) }

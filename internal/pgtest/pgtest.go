@@ -1,0 +1,216 @@
+// Package pgtest gives tests a PostgreSQL database.
+//
+// It uses the server of MEDASSIST_TEST_DATABASE_URL, or else starts one from the
+// PostgreSQL programs on this machine, once for each test binary. Without either
+// the test is skipped, unless MEDASSIST_POSTGRES is "required".
+package pgtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/devonartis/medassist-go/internal/random"
+)
+
+// A Server is a PostgreSQL server that a test can stop and start.
+type Server struct {
+	URL string // of the administrator's database
+
+	programs, dir string
+	port          int
+	process       *exec.Cmd
+}
+
+var shared struct {
+	sync.Once
+	server *Server
+	err    error
+}
+
+// errNone is the error where no server can be started.
+var errNone = errors.New("no PostgreSQL here: set MEDASSIST_TEST_DATABASE_URL, or install postgresql")
+
+// Main runs the tests and stops the server that they shared. A TestMain calls it.
+func Main(m *testing.M) int {
+	code := m.Run()
+	if shared.server != nil {
+		shared.server.Remove()
+	}
+	return code
+}
+
+// URL returns the URL of a new, empty database, which is dropped after the test.
+// The server does not sync to disk.
+func URL(t testing.TB) string {
+	t.Helper()
+	if admin := os.Getenv("MEDASSIST_TEST_DATABASE_URL"); admin != "" {
+		return newDatabase(t, admin)
+	}
+	shared.Do(func() { shared.server, shared.err = Start("-c", "fsync=off") })
+	skipWithout(t, shared.err)
+	return newDatabase(t, shared.server.URL)
+}
+
+// Require skips a test that needs a database where there is none.
+func Require(t testing.TB) {
+	t.Helper()
+	if os.Getenv("MEDASSIST_TEST_DATABASE_URL") == "" {
+		_, err := findPrograms()
+		skipWithout(t, err)
+	}
+}
+
+// New starts a server for one test.
+func New(t testing.TB, settings ...string) *Server {
+	t.Helper()
+	s, err := Start(settings...)
+	skipWithout(t, err)
+	t.Cleanup(s.Remove)
+	return s
+}
+
+// Database returns the URL of a new, empty database of the server.
+func (s *Server) Database(t testing.TB) string { return newDatabase(t, s.URL) }
+
+func skipWithout(t testing.TB, err error) {
+	t.Helper()
+	if errors.Is(err, errNone) && os.Getenv("MEDASSIST_POSTGRES") != "required" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newDatabase(t testing.TB, admin string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	name := "test_" + random.Hex(8)
+	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { drop(admin, name) })
+	u, err := url.Parse(admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/" + name
+	return u.String()
+}
+
+// drop removes a database. A server that the test has stopped keeps it.
+func drop(admin, name string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, admin)
+	if err != nil {
+		return
+	}
+	defer conn.Close(ctx)
+	_, _ = conn.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)")
+}
+
+// Start creates a server in a temporary folder and starts it. The settings are
+// arguments of the server.
+func Start(settings ...string) (*Server, error) {
+	programs, err := findPrograms()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{programs: programs}
+	if s.dir, err = os.MkdirTemp("", "medassist-postgres-"); err != nil {
+		return nil, err
+	}
+	user := unprivileged()
+	if err := user.owns(s.dir); err != nil {
+		return nil, err
+	}
+	init := exec.Command(filepath.Join(programs, "initdb"), "-D", s.data(), "-U", "test", "-A", "trust", "-N", "--no-locale", "-E", "UTF8")
+	user.run(init)
+	if out, err := init.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	if s.port, err = freePort(); err != nil {
+		return nil, err
+	}
+	s.URL = "postgres://test@127.0.0.1:" + strconv.Itoa(s.port) + "/postgres?sslmode=disable"
+	return s, s.Run(settings...)
+}
+
+func (s *Server) data() string { return filepath.Join(s.dir, "data") }
+
+// Run starts the server, which must not be running, and waits until it answers.
+func (s *Server) Run(settings ...string) error {
+	args := slices.Concat([]string{"-D", s.data(), "-h", "127.0.0.1", "-p", strconv.Itoa(s.port), "-k", s.dir,
+		"-c", "max_connections=200"}, settings)
+	s.process = exec.Command(filepath.Join(s.programs, "postgres"), args...)
+	unprivileged().run(s.process)
+	if err := s.process.Start(); err != nil {
+		return err
+	}
+	var err error
+	for range 600 {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		var conn *pgx.Conn
+		if conn, err = pgx.Connect(ctx, s.URL); err == nil {
+			err = conn.Close(ctx)
+			cancel()
+			return err
+		}
+		cancel()
+		time.Sleep(20 * time.Millisecond)
+	}
+	return fmt.Errorf("the server does not answer: %w", err)
+}
+
+// Crash stops the server at once, as a power failure would stop it.
+func (s *Server) Crash() {
+	_ = interruptNow(s.process.Process) // "immediate shutdown"
+	_ = s.process.Wait()
+}
+
+// Remove stops the server and removes its folder.
+func (s *Server) Remove() {
+	s.Crash()
+	_ = os.RemoveAll(s.dir)
+}
+
+// findPrograms returns the folder of the newest installed server.
+func findPrograms() (string, error) {
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb") // the pattern is valid
+	if path, err := exec.LookPath("initdb"); err == nil {
+		found = append(found, path)
+	}
+	if len(found) == 0 {
+		return "", errNone
+	}
+	return filepath.Dir(slices.Max(found)), nil
+}
+
+func freePort() (int, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer ln.Close()
+	return ln.Addr().(*net.TCPAddr).Port, nil
+}
