@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -24,10 +23,9 @@ type transaction struct {
 	writes int
 
 	head    store.Head // at the start, then as set
-	at      time.Time
-	version int64 // of the database
-	next    int64 // of the database after this transaction
-	tell    bool  // other brokers must know before it is answered
+	version int64      // of the database
+	next    int64      // of the database after this transaction
+	tell    bool       // other brokers must know before it is answered
 }
 
 // Update implements [store.Store].

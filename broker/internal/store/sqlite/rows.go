@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-
 	"strings"
 	"time"
 
@@ -43,7 +42,7 @@ func (s *Store) Apps(ctx context.Context) ([]store.App, error) {
 	return apps, rows.Err()
 }
 
-// store.App returns an app, including a deregistered one, or false if there is none.
+// App returns an app, including a deregistered one, or false if there is none.
 func (s *Store) App(ctx context.Context, id string) (store.App, bool, error) {
 	a, err := scanApp(s.read.QueryRowContext(ctx, `SELECT `+appColumns+` FROM apps WHERE app_id = ?`, id).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -79,7 +78,7 @@ func (t *transaction) InsertLaunchToken(l store.LaunchToken) error {
 	return err
 }
 
-// store.LaunchToken returns a launch token by its hash.
+// LaunchToken returns a launch token by its hash.
 func (t *transaction) LaunchToken(hash [32]byte) (store.LaunchToken, bool, error) {
 	l := store.LaunchToken{Hash: hash}
 	var scope string
@@ -104,7 +103,7 @@ func (t *transaction) InsertAgent(a store.Agent) error {
 	return err
 }
 
-// store.Agent returns an agent, or false if there is none.
+// Agent returns an agent, or false if there is none.
 func (t *transaction) Agent(id string) (store.Agent, bool, error) {
 	a := store.Agent{ID: id}
 	var expires int64
@@ -159,7 +158,7 @@ func (t *transaction) InsertToken(k store.Token) error {
 	return err
 }
 
-// store.Token returns a token by its jti, or false if there is none.
+// Token returns a token by its jti, or false if there is none.
 func (t *transaction) Token(id string) (store.Token, bool, error) {
 	k := store.Token{ID: id}
 	var until, expires int64
