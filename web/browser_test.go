@@ -149,16 +149,13 @@ func TestBrowserReadsUndisturbed(t *testing.T) {
 	if !browsertest.Eval[bool](p, atNewest) {
 		t.Error("the trace does not follow the newest step")
 	}
-	p.Click(".tab:has(#tab-token)")
-	p.Click("#card-clinical summary")
-	p.Click(".tab:has(#tab-trace)")
 	p.Click("#trace > li:nth-child(5) summary")
 	at := browsertest.Eval[float64](p, `document.querySelector("#trace").scrollTop`)
 	proceed(4)
 	if got := browsertest.Eval[float64](p, `document.querySelector("#trace").scrollTop`); got != at {
 		t.Errorf("the trace moved from %v to %v while a step was open", at, got)
 	}
-	if p.Count("#trace > li:nth-child(5) > details[open]") != 1 || p.Count("#card-clinical > details[open]") != 1 {
+	if p.Count("#trace > li:nth-child(5) > details[open]") != 1 {
 		t.Error("what the reader opened was collapsed")
 	}
 	p.Screenshot("reading")

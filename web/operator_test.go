@@ -192,8 +192,8 @@ func TestBrowserKillSwitch(t *testing.T) {
 		p := stage
 		if from == "card" {
 			p.Click(".tab:has(#tab-token)")
-			p.Click("#card-clinical summary")
-			p.Click("#card-clinical .danger")
+			p.Click("#card-clinical a")
+			p.Click("dialog .danger")
 		} else {
 			p = open(t, b, browsertest.Laptop, s.URL+"/operator")
 			p.Wait("the agent is listed", `document.querySelector(".revoke-links a")`)

@@ -126,14 +126,15 @@ func (s *Server) mount(cfg Config) {
 	metrics := newMetrics(cfg.Runs)
 	runs := countedRuns{cfg.Runs, metrics.started}
 	var auditLog auditlog.Source // nil without the admin secret, unlike a nil *agentwrit.Admin
+	var evidence run.AuditLog    // the same
 	if cfg.Admin != nil {
-		auditLog = cfg.Admin
+		auditLog, evidence = cfg.Admin, cfg.Admin
 	}
 
 	// The run's page and the stage need each other: a run that is started on one
 	// is shown on the other.
 	var onStage *stage.Pages
-	encounter := run.New(run.Config{Runs: runs, Log: cfg.Log, Patients: cfg.Records, Audit: auditLog, Sheet: files.Sheet(),
+	encounter := run.New(run.Config{Runs: runs, Log: cfg.Log, Patients: cfg.Records, Audit: evidence, Sheet: files.Sheet(),
 		Show:  func(ctx context.Context, runID string) error { return onStage.Show(ctx, runID) },
 		Clock: cfg.Clock, Respond: out, Streams: s.streams, Shared: copies})
 	onStage = stage.New(stage.Config{Runs: runs, View: encounter.View, PublicURL: cfg.PublicURL, Reachable: cfg.Reachable,

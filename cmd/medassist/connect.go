@@ -23,9 +23,12 @@ type connection struct {
 	admin    *agentwrit.Admin // nil without the admin secret
 }
 
-// audience is who the embedded broker's tokens are for. The gate and the records API
-// refuse a token for someone else.
-const audience = "medassist"
+// The embedded broker's tokens name their issuer and who they are for. The gate and
+// the records API refuse any others.
+const (
+	issuer   = "agentwrit"
+	audience = "medassist"
+)
 
 // kind returns the label of the start-up line.
 func (c connection) kind() string {
@@ -55,7 +58,7 @@ func connect(ctx context.Context, cfg Config, log *slog.Logger, closing *closers
 	}
 	options := []agentwrit.Option{agentwrit.WithClock(cfg.clock)}
 	if c.embedded {
-		options = append(options, agentwrit.WithHTTPClient(&http.Client{Transport: directTransport()}), agentwrit.WithAudience(audience))
+		options = append(options, agentwrit.WithHTTPClient(&http.Client{Transport: directTransport()}), agentwrit.WithIssuer(issuer), agentwrit.WithAudience(audience))
 	}
 	known := setup.Credentials{ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret}
 	if secret != "" {
@@ -89,7 +92,7 @@ func embed(ctx context.Context, cfg Config, log *slog.Logger, closing *closers) 
 		return connection{}, "", err
 	}
 	b, err := broker.Open(ctx, broker.Config{Dir: cfg.file("broker"), AdminSecret: cfg.AdminSecret,
-		Audience: []string{audience}, SecretCost: cfg.secretCost, Clock: cfg.clock, Logger: log, Version: version()})
+		Issuer: issuer, Audience: []string{audience}, SecretCost: cfg.secretCost, Clock: cfg.clock, Logger: log, Version: version()})
 	if err != nil {
 		_ = ln.Close() // the first error counts
 		return connection{}, "", fmt.Errorf("start the embedded broker: %w", err)

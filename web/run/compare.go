@@ -57,3 +57,10 @@ func (r *Run) compareDelegation(s trace.Delegation) *Comparison {
 		expires, token,
 	}}
 }
+
+// without returns the comparison without the rows of those names.
+func (c *Comparison) without(names ...string) *Comparison {
+	rest := *c
+	rest.Rows = slices.DeleteFunc(slices.Clone(c.Rows), func(r ComparisonRow) bool { return slices.Contains(names, r.Name) })
+	return &rest
+}

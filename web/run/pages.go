@@ -25,8 +25,8 @@ import (
 var files embed.FS
 
 // Assets are the package's stylesheets and scripts.
-var Assets = static.Assets{FS: files, Scripts: []string{"start.js", "lookback.js", "rail.js"},
-	Styles: []string{"run.css", "home.css", "verdict.css", "rail.css", "lookback.css", "step.css", "cards.css", "answer.css", "history.css", "export.css"}}
+var Assets = static.Assets{FS: files, Scripts: []string{"start.js", "drawer.js", "lookback.js", "rail.js"},
+	Styles: []string{"run.css", "home.css", "verdict.css", "rail.css", "lookback.css", "step.css", "cards.css", "drawer.css", "answer.css", "history.css", "export.css"}}
 
 // Runs starts and controls runs.
 type Runs interface {
@@ -44,9 +44,10 @@ type Patients interface {
 	Patients(ctx context.Context) ([]records.Patient, error)
 }
 
-// AuditLog reads the broker's audit log.
+// AuditLog reads the broker's audit log and its record of the app.
 type AuditLog interface {
 	AuditPage(ctx context.Context, f agentwrit.AuditFilter) (*agentwrit.AuditPage, error)
+	App(ctx context.Context, id string) (*agentwrit.AppRecord, error)
 }
 
 // Config is what the pages need. All fields but Audit are required.
@@ -54,7 +55,7 @@ type Config struct {
 	Runs     Runs
 	Log      trace.Log
 	Patients Patients
-	Audit    AuditLog // for exports; nil without the broker's admin secret
+	Audit    AuditLog // for exports and explanations; nil without the broker's admin secret
 	// Show puts a run on the stage: a run that a presenter starts here is
 	// the one that the audience follows.
 	Show  func(ctx context.Context, runID string) error
@@ -85,6 +86,8 @@ func (p *Pages) Mount(r *guard.Router) {
 	r.Get("/runs/{id}", p.run)
 	r.Stream("/runs/{id}/frames", p.frames)
 	r.Get("/runs/{id}/at/{seq}", p.lookBack)
+	r.Get("/runs/{id}/tokens/{token}", p.token)
+	r.Get("/runs/{id}/why/{seq}", p.why)
 	r.Get("/runs/{id}/replay", p.replay)
 	r.Stream("/runs/{id}/replay/frames", p.replayFrames)
 	r.Get("/runs/{id}/export.json", p.exportJSON)

@@ -22,6 +22,7 @@ type Step struct {
 	Facts   []Fact
 	Denial  *Denial // nil unless something was denied
 	JSON    string  // the whole detail, indented
+	Why     string  // address of the explanation of a decision; "" for other steps
 }
 
 // Denial says why a call was denied: the scopes it required beside those that
@@ -35,7 +36,7 @@ type Denial struct {
 // newStep returns the line of an event.
 func newStep(run trace.Run, no int, e trace.Event) Step {
 	s := Step{Seq: e.Seq, No: no, At: max(0, e.Time.Sub(run.Started)), Type: e.Step.Type(), Meaning: meaningOf(e), Cleanup: isCleanup(e.Step), What: e.Label,
-		Facts: factsOf(e.Step), Denial: denialOf(e.Step), JSON: indented(e.Step)}
+		Facts: factsOf(e.Step), Denial: denialOf(e.Step), JSON: indented(e.Step), Why: whyURL(run, e)}
 	for _, sp := range e.Spans {
 		s.Took += sp.Took
 	}

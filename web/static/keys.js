@@ -25,6 +25,7 @@
     if (e.ctrlKey || e.metaKey || e.altKey || e.repeat || e.defaultPrevented) return;
     const field = e.target.closest(typing);
     if (field && e.key === "Escape") field.blur();
+    if (e.key === "Escape" && document.querySelector("dialog[open]")) return; // it closes itself
     // A slider and a group of radio buttons use the arrows themselves.
     if (field || e.target.closest("input") && /^(Arrow|Home|End|Page)/.test(e.key)) return;
     const found = target(e);
