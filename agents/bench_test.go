@@ -15,7 +15,7 @@ import (
 // agents, a delegation, four calls, four tokens ended. It reports when the
 // first step could be read.
 func BenchmarkEncounter(b *testing.B) {
-	w := newWorld(b, worldConfig{broker: []brokertest.Option{brokertest.OnDisk(b.TempDir())}, dir: b.TempDir()})
+	w := newWorld(b, brokertest.Start, worldConfig{broker: []brokertest.Option{brokertest.OnDisk(b.TempDir())}, dir: b.TempDir()})
 	w.encounter(b, "P-1042", fullRequest) // the app logs in once
 	var first time.Duration
 	for b.Loop() {
@@ -34,7 +34,7 @@ func BenchmarkEncounter(b *testing.B) {
 
 // BenchmarkFourAtATime is what a class of four does at once.
 func BenchmarkFourAtATime(b *testing.B) {
-	w := newWorld(b, worldConfig{broker: []brokertest.Option{brokertest.OnDisk(b.TempDir())}, dir: b.TempDir()})
+	w := newWorld(b, brokertest.Start, worldConfig{broker: []brokertest.Option{brokertest.OnDisk(b.TempDir())}, dir: b.TempDir()})
 	w.encounter(b, "P-1042", fullRequest)
 	for b.Loop() {
 		var wg sync.WaitGroup

@@ -19,10 +19,19 @@ type brokerError struct {
 // describeBrokerError returns what the trace shows of err.
 func describeBrokerError(err error) brokerError {
 	var be *agentwrit.Error
-	if !errors.As(err, &be) || errors.Is(err, context.DeadlineExceeded) {
+	if !errors.As(err, &be) || errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, agentwrit.ErrUnavailable) {
 		return brokerError{reason: "the broker did not answer in time"}
 	}
-	return brokerError{cmp.Or(be.Detail, "no reason was given"), string(be.Code), be.RequestID}
+	d := brokerError{cmp.Or(be.Detail, "no reason was given"), string(be.Code), be.RequestID}
+	switch {
+	case errors.Is(err, agentwrit.ErrExpired):
+		d.reason += " (it has expired)"
+	case errors.Is(err, agentwrit.ErrNotYetValid):
+		d.reason += " (it is not valid yet: the clocks of the broker and of this machine differ)"
+	case errors.Is(err, agentwrit.ErrRateLimited) && !be.RetryAt.IsZero():
+		d.reason += " (rate limited until " + clockTime(be.RetryAt) + ")"
+	}
+	return d
 }
 
 // isBrokerError reports whether err comes from a request to the broker.
@@ -47,11 +56,16 @@ func (e *encounter) brokerFailure(err error) error {
 	f := &failure{stage: "broker",
 		message: fmt.Sprintf("The run ended because calls can't be checked without the broker: %s.", describeBrokerError(err).reason),
 		hint:    fmt.Sprintf("Check that the broker at %s is running and can be reached from here.", e.BrokerURL)}
+	var be *agentwrit.Error
 	switch {
 	case errors.Is(err, agentwrit.ErrAuthentication):
 		f.hint = "Check the app's client ID and client secret, and that the app is still registered."
+	case errors.Is(err, agentwrit.ErrRateLimited) && errors.As(err, &be) && !be.RetryAt.IsZero():
+		f.hint = "Start it again after " + clockTime(be.RetryAt) + ": until then the broker refuses the app's logins."
 	case errors.Is(err, agentwrit.ErrRateLimited):
 		f.hint = "Wait a minute: the broker limits how often an app may log in."
+	case errors.Is(err, agentwrit.ErrUnavailable) && errors.As(err, &be) && be.Hint != "":
+		f.hint = "Try again: " + be.Hint + "."
 	}
 	return f
 }

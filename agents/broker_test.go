@@ -19,7 +19,9 @@ import (
 
 // Without its broker a run makes no call, reports that, and shows no token as revoked
 // that the broker has not confirmed.
-func TestBrokerUnreachable(t *testing.T) {
+func TestBrokerUnreachable(t *testing.T) { onEach(t, testBrokerUnreachable) }
+
+func testBrokerUnreachable(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
 	tests := []struct {
 		name    string
@@ -41,7 +43,7 @@ func TestBrokerUnreachable(t *testing.T) {
 		{"before the release", "release the clinical token", "", broken, 1, 0, 1},
 		{"before the renewal", "renew the clinical token", "", broken, 1, 1, 1},
 	}
-	w := newWorld(t, worldConfig{}).with(t, func(c *agents.Config) {
+	w := newWorld(t, kind, worldConfig{}).with(t, func(c *agents.Config) {
 		c.Limits.BrokerCall, c.Limits.Cleanup = 500*time.Millisecond, 500*time.Millisecond
 	})
 	for _, tt := range tests {
@@ -80,9 +82,11 @@ func TestBrokerUnreachable(t *testing.T) {
 
 // A broker that hangs during the release delays the run only briefly: after a call
 // without an answer, tokens are released without renewal.
-func TestBrokerHangsDuringRelease(t *testing.T) {
+func TestBrokerHangsDuringRelease(t *testing.T) { onEach(t, testBrokerHangsDuringRelease) }
+
+func testBrokerHangsDuringRelease(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
-	w := newWorld(t, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.Cleanup = 300 * time.Millisecond })
+	w := newWorld(t, kind, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.Cleanup = 300 * time.Millisecond })
 	id := w.start(t, "P-1042", fullRequest, "step")
 	w.stepTo(t, id, "renew the delegated prescription token")
 	w.link.fail(t, "", hung)
@@ -122,9 +126,11 @@ func (w *world) soFar(t testing.TB, runID string) *history {
 
 // A lost response may have carried a token. The run reports it, and the operator
 // revokes it with the task.
-func TestLostResponse(t *testing.T) {
+func TestLostResponse(t *testing.T) { onEach(t, testLostResponse) }
+
+func testLostResponse(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
-	w := newWorld(t, worldConfig{})
+	w := newWorld(t, kind, worldConfig{})
 	alone := w.with(t, func(c *agents.Config) { c.Operator = nil })
 	tests := []struct {
 		name, path  string
@@ -151,8 +157,12 @@ func TestLostResponse(t *testing.T) {
 				sum.AllRevoked || sum.Outcome != tt.outcome || sum.ValidUntil < time.Now().Unix() {
 				t.Errorf("summary = %+v:\n%s", *sum, h)
 			}
-			if n := w.valid(t, h.Run.ID); n != tt.valid {
-				t.Errorf("%d tokens are valid, want %d", n, tt.valid)
+			valid := tt.valid
+			if !w.broker.Strict && tt.path == "/v1/delegate" {
+				valid = 1 // its delegator's release does not end it
+			}
+			if n := w.valid(t, h.Run.ID); n != valid {
+				t.Errorf("%d tokens are valid, want %d", n, valid)
 			}
 			// The operator revokes the task, and with it what nobody holds.
 			h = w.encounter(t, "P-1042", "Prescribe Amoxicillin for bacterial infection")
@@ -167,9 +177,11 @@ func TestLostResponse(t *testing.T) {
 	}
 }
 
-func TestBrokerRecovers(t *testing.T) {
+func TestBrokerRecovers(t *testing.T) { onEach(t, testBrokerRecovers) }
+
+func testBrokerRecovers(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
-	w := newWorld(t, worldConfig{})
+	w := newWorld(t, kind, worldConfig{})
 	id := w.start(t, "P-1042", "Show records", "step")
 	w.stepTo(t, id, "call get_patient_records for P-1042")
 	// The gate finds nobody, and closes; by the time of the release the broker is back.
@@ -190,7 +202,9 @@ func TestBrokerRecovers(t *testing.T) {
 
 // Whatever is revoked while a run waits, its next call is denied, and nothing that
 // was revoked becomes valid again.
-func TestRevocationDuringRun(t *testing.T) {
+func TestRevocationDuringRun(t *testing.T) { onEach(t, testRevocationDuringRun) }
+
+func testRevocationDuringRun(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
 	clinicalID := func(h *history) string { return all[trace.AgentCreated](h)[0].SPIFFEID }
 	claims := func(h *history, i int) trace.TokenValidated { return all[trace.TokenValidated](h)[i] }
@@ -221,9 +235,12 @@ func TestRevocationDuringRun(t *testing.T) {
 		{"all, before the release", "Show records", "renew the clinical token",
 			func(h *history) (wire.RevokeLevel, string) { return wire.RevokeTask, h.Run.ID }, nil, 0, 1},
 	}
-	w := newWorld(t, worldConfig{})
+	w := newWorld(t, kind, worldConfig{})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			if !w.broker.Strict && tt.name == "the delegator, before the prescription" {
+				tt.rejected, tt.renewable = nil, 2 // the delegated token stays valid
+			}
 			id := w.start(t, "P-1042", tt.request, "step")
 			w.stepTo(t, id, tt.before)
 			level, target := tt.revoke(w.soFar(t, id))
@@ -264,8 +281,10 @@ func TestRevocationDuringRun(t *testing.T) {
 
 // The records API validates each token itself, so a token that is revoked after the
 // gate is refused there.
-func TestRecordsAPIRefusesIndependently(t *testing.T) {
-	w := newWorld(t, worldConfig{})
+func TestRecordsAPIRefusesIndependently(t *testing.T) { onEach(t, testRecordsAPIRefusesIndependently) }
+
+func testRecordsAPIRefusesIndependently(t *testing.T, kind brokertest.Starter) {
+	w := newWorld(t, kind, worldConfig{})
 	t.Run("a token that has died since", func(t *testing.T) {
 		id := w.start(t, "P-1042", "Show records", "step")
 		w.stepTo(t, id, "call get_patient_records for P-1042")
@@ -309,9 +328,11 @@ func TestRecordsAPIRefusesIndependently(t *testing.T) {
 }
 
 // Tokens expire while a presenter talks.
-func TestTokenExpires(t *testing.T) {
+func TestTokenExpires(t *testing.T) { onEach(t, testTokenExpires) }
+
+func testTokenExpires(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
-	w := newWorld(t, worldConfig{})
+	w := newWorld(t, kind, worldConfig{})
 	req, err := agents.ParseRequest("P-1042", "Show records and labs", "step")
 	must(t, err)
 	req.TokenTTL = 2 * time.Second // a broker counts whole seconds: at least one is left
@@ -319,6 +340,9 @@ func TestTokenExpires(t *testing.T) {
 	must(t, err)
 	w.stepTo(t, run.ID, "call get_lab_results for P-1042")
 	time.Sleep(2 * time.Second)
+	if !w.broker.Strict {
+		time.Sleep(time.Second) // it accepts a token during the second of its expiry
+	}
 	must(t, w.SetPace(run.ID, agents.Instant))
 	h := w.finish(t, run.ID)
 	if r := only[trace.TokenRejected](t, h); r.Tool != "get_lab_results" || r.RefusedBy != trace.RefusedByGate {
@@ -335,8 +359,10 @@ func TestTokenExpires(t *testing.T) {
 
 // A delegated token is requested for no longer than its delegator has left, and
 // not only because the broker shortens the request.
-func TestDelegationTTL(t *testing.T) {
-	w := newWorld(t, worldConfig{broker: []brokertest.Option{brokertest.WithConfig(func(c *broker.Config) { c.DelegationTTL = 24 * time.Hour })}})
+func TestDelegationTTL(t *testing.T) { onEach(t, testDelegationTTL) }
+
+func testDelegationTTL(t *testing.T, kind brokertest.Starter) {
+	w := newWorld(t, kind, worldConfig{broker: []brokertest.Option{brokertest.WithConfig(func(c *broker.Config) { c.DelegationTTL = 24 * time.Hour })}})
 	var sent wire.DelegateRequest
 	w.link.fail(t, "/v1/delegate", func(_ http.ResponseWriter, r *http.Request) bool {
 		body, err := io.ReadAll(r.Body)

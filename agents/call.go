@@ -51,10 +51,14 @@ func (e *encounter) call(ctx context.Context, requested llm.ToolCall) (result st
 func (e *encounter) authorize(ctx context.Context, cred *credential, call toolCall) (string, error) {
 	e.pace.wait(ctx, fmt.Sprintf("call %s for %s", call.Tool.Name, call.Patient), true)
 	token := cred.agent.AccessToken()
-	limited, cancel := context.WithTimeout(ctx, e.Limits.BrokerCall)
-	defer cancel()
 	gate, validation := e.rec.span(trace.LaneGate, "check"), e.rec.span(trace.LaneBroker, "validate")
-	v, err := checkToken(limited, e.Broker, token, call.RequiredScopes())
+	var v verdict
+	err := e.patiently(ctx, fmt.Sprintf("check the %s token", cred), func() (err error) {
+		limited, cancel := context.WithTimeout(ctx, e.Limits.BrokerCall)
+		defer cancel()
+		v, err = checkToken(limited, e.Broker, token, call.RequiredScopes())
+		return err
+	})
 	spans := []trace.Span{gate(), validation()}
 	switch {
 	case ctx.Err() != nil:

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 	"github.com/devonartis/medassist-go/llm"
 	"github.com/devonartis/medassist-go/trace"
 )
@@ -58,7 +59,9 @@ func newFlakyModel(t testing.TB) *flakyModel {
 // A run is cut after every single step, in every way in which it can be cut. When
 // it has ended, the broker accepts none of its tokens, or the trace says until when
 // it may accept one.
-func TestRunCutAtEveryStep(t *testing.T) {
+func TestRunCutAtEveryStep(t *testing.T) { onEach(t, testRunCutAtEveryStep) }
+
+func testRunCutAtEveryStep(t *testing.T, kind brokertest.Starter) {
 	causes := map[string]func(w *world, m *flakyModel, runID string){
 		"cancelled": func(w *world, _ *flakyModel, runID string) {
 			if err := w.Cancel(runID, "presenter", "Cut."); err != nil {
@@ -96,7 +99,7 @@ func TestRunCutAtEveryStep(t *testing.T) {
 	for name, cut := range causes {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			base := newWorld(t, worldConfig{})
+			base := newWorld(t, kind, worldConfig{})
 			model := newFlakyModel(t)
 			stride := int64(1)
 			if testing.Short() {

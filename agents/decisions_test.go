@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/decisions"
 	"github.com/devonartis/medassist-go/patient"
@@ -18,9 +19,11 @@ import (
 // Each decision about a call is in MedAssist's own log, with the agent, the token and
 // the scopes: what was allowed, and what the gate, the broker or the records API
 // denied.
-func TestDecisions(t *testing.T) {
+func TestDecisions(t *testing.T) { onEach(t, testDecisions) }
+
+func testDecisions(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
-	w := newWorld(t, worldConfig{})
+	w := newWorld(t, kind, worldConfig{})
 	log, err := decisions.Open(t.Context(), "", time.Now, slog.New(slog.DiscardHandler))
 	must(t, err)
 	t.Cleanup(func() { log.Close() })

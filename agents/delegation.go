@@ -2,6 +2,7 @@ package agents
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -38,11 +39,13 @@ func (e *encounter) delegate(ctx context.Context, from, to *credential, call too
 	scope := call.RequiredScopes()
 	e.pace.wait(ctx, "delegate "+strings.Join(scope, ", "), true)
 	done := e.rec.span(trace.LaneBroker, "delegate")
-	agent, err := issue(ctx, e, func(ctx context.Context) (*agentwrit.Agent, error) {
+	agent, err := issue(ctx, e, "delegate "+strings.Join(scope, ", "), func(ctx context.Context) (*agentwrit.Agent, error) {
 		return from.agent.Delegate(ctx, to.agent.ID(), scope, delegationTTL(from.agent.ExpiresIn()))
 	})
 	span := done()
 	switch {
+	case errors.Is(err, agentwrit.ErrNotFound):
+		return nil, e.delegateUnknown(ctx, to, call, err, span), nil
 	case err != nil && refusedByBroker(err):
 		return nil, e.delegationDenied(ctx, from, to, call, err, span), nil
 	case err != nil:
@@ -75,6 +78,18 @@ func (e *encounter) delegationDenied(ctx context.Context, from, to *credential, 
 	return &refusal{Error: "delegation_denied", RefusedBy: string(trace.RefusedByBroker),
 		RequiredScope: required, HeldScope: held, MissingScope: missing,
 		Message: "The broker refused to delegate what this call needs: " + be.reason}
+}
+
+// delegateUnknown logs a delegation to an agent that the broker does not know, such
+// as one that it has forgotten in a restart. Nothing was denied, and the run can
+// continue.
+func (e *encounter) delegateUnknown(ctx context.Context, to *credential, call toolCall, err error, span trace.Span) *refusal {
+	be := describeBrokerError(err)
+	e.rec.add(ctx, trace.StatusError, fmt.Sprintf("Delegation failed: the broker does not know the %s agent", to), trace.AgentError{
+		Credential: delegatedCredential, Scope: call.RequiredScopes(), Trigger: call.Tool.Name,
+		Error: be.reason, ErrorCode: be.code, RequestID: be.requestID}, span)
+	return &refusal{Error: "tool_failed", RequiredScope: call.RequiredScopes(),
+		Message: fmt.Sprintf("%s was not called: the broker does not know the agent that it has to be delegated to (%s).", call.Tool.Name, be.reason)}
 }
 
 // delegationFailed logs a delegation that the broker neither made nor refused.

@@ -81,9 +81,9 @@ type failure struct {
 
 func (f *failure) Error() string { return f.message }
 
-// run runs the encounter. However it ends, its tokens are released and the run is
-// completed.
-func (e *encounter) run(ctx context.Context) {
+// run runs the encounter and returns how it ended. However it ends, its tokens are
+// released and the run is completed.
+func (e *encounter) run(ctx context.Context) trace.Outcome {
 	outcome := e.logEnd(ctx, e.recovered(ctx, e.converse))
 	for _, last := range []func(context.Context) error{e.stealUnread, e.releaseTokens, e.retryStolenToken} {
 		if err := e.recovered(ctx, last); err != nil {
@@ -96,6 +96,7 @@ func (e *encounter) run(ctx context.Context) {
 		status = trace.StatusWarning
 	}
 	e.rec.add(ctx, status, completeLabel(summary), summary)
+	return outcome
 }
 
 // recovered calls f and turns a panic into an error.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/tools"
 	"github.com/devonartis/medassist-go/trace"
@@ -26,8 +27,10 @@ func types(h *history) []trace.Type {
 	return out
 }
 
-func TestFullEncounter(t *testing.T) {
-	w := newWorld(t, worldConfig{})
+func TestFullEncounter(t *testing.T) { onEach(t, testFullEncounter) }
+
+func testFullEncounter(t *testing.T, kind brokertest.Starter) {
+	w := newWorld(t, kind, worldConfig{})
 	h := w.encounter(t, "P-1042", fullRequest)
 
 	const (
@@ -74,8 +77,10 @@ func TestFullEncounter(t *testing.T) {
 	}
 }
 
-func TestPrescriptionIsDelegated(t *testing.T) {
-	w := newWorld(t, worldConfig{})
+func TestPrescriptionIsDelegated(t *testing.T) { onEach(t, testPrescriptionIsDelegated) }
+
+func testPrescriptionIsDelegated(t *testing.T, kind brokertest.Starter) {
+	w := newWorld(t, kind, worldConfig{})
 	h := w.encounter(t, "P-1042", fullRequest)
 
 	agents := map[string]trace.AgentCreated{}
@@ -118,11 +123,13 @@ func TestPrescriptionIsDelegated(t *testing.T) {
 }
 
 // A delegated token is used again for what it covers.
-func TestDelegationIsReused(t *testing.T) {
+func TestDelegationIsReused(t *testing.T) { onEach(t, testDelegationIsReused) }
+
+func testDelegationIsReused(t *testing.T, kind brokertest.Starter) {
 	prescribe := func(id, drug string) turn {
 		return want("write_prescription", `{"patient_id":"`+id+`","drug":"`+drug+`","dose":"10 mg","frequency":"once daily"}`)
 	}
-	w := newWorld(t, worldConfig{}).withModel(t, scripted(t, prescribe("P-1042", "Lisinopril"), prescribe("P-1042", "Metformin"),
+	w := newWorld(t, kind, worldConfig{}).withModel(t, scripted(t, prescribe("P-1042", "Lisinopril"), prescribe("P-1042", "Metformin"),
 		prescribe("P-2187", "Lisinopril"), prescribe("P-1042", "Atorvastatin"), say("Done.")))
 	h := w.encounter(t, "P-1042", "Prescribe Lisinopril")
 	only[trace.Delegation](t, h)
@@ -140,7 +147,9 @@ func TestDelegationIsReused(t *testing.T) {
 	w.assertEnded(t, h, 3)
 }
 
-func TestOtherPatientDenied(t *testing.T) {
+func TestOtherPatientDenied(t *testing.T) { onEach(t, testOtherPatientDenied) }
+
+func testOtherPatientDenied(t *testing.T, kind brokertest.Starter) {
 	const other, own = "P-2187", "P-1042"
 	tests := []struct {
 		name, request string
@@ -159,7 +168,7 @@ func TestOtherPatientDenied(t *testing.T) {
 		{"a prescription, which would have to be delegated", "Prescribe Lisinopril for P-2187",
 			"write_prescription", []string{"write:prescriptions:P-2187"}, trace.RefusedByBroker},
 	}
-	w := newWorld(t, worldConfig{})
+	w := newWorld(t, kind, worldConfig{})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			h := w.encounter(t, own, tt.request)
@@ -233,9 +242,11 @@ func secretsOf(t *testing.T, id string) []string {
 	return out
 }
 
-func TestOtherPatientNotSeen(t *testing.T) {
+func TestOtherPatientNotSeen(t *testing.T) { onEach(t, testOtherPatientNotSeen) }
+
+func testOtherPatientNotSeen(t *testing.T, kind brokertest.Starter) {
 	secrets := secretsOf(t, "P-2187")
-	base := newWorld(t, worldConfig{})
+	base := newWorld(t, kind, worldConfig{})
 	for name, run := range map[string][2]string{
 		"asked for":               {"P-1042", "Show records, labs, billing and insurance of this patient, and also get records, labs, billing and insurance for P-2187"},
 		"asked for, to prescribe": {"P-1042", "Prescribe Lisinopril for P-2187"},
@@ -284,8 +295,10 @@ func injected(t *testing.T) string {
 	return ""
 }
 
-func TestUnknownPatient(t *testing.T) {
-	w := newWorld(t, worldConfig{})
+func TestUnknownPatient(t *testing.T) { onEach(t, testUnknownPatient) }
+
+func testUnknownPatient(t *testing.T, kind brokertest.Starter) {
+	w := newWorld(t, kind, worldConfig{})
 	h := w.encounter(t, "P-9999", "Show medical records")
 	if look := h.Events[1]; look.Status != trace.StatusWarning || only[trace.PatientLookup](t, h).Found {
 		t.Errorf("lookup = %+v", look)
@@ -299,8 +312,10 @@ func TestUnknownPatient(t *testing.T) {
 	w.assertEnded(t, h, 1)
 }
 
-func TestRequestWithoutTools(t *testing.T) {
-	w := newWorld(t, worldConfig{}).withModel(t, scripted(t, say("Hello.")))
+func TestRequestWithoutTools(t *testing.T) { onEach(t, testRequestWithoutTools) }
+
+func testRequestWithoutTools(t *testing.T, kind brokertest.Starter) {
+	w := newWorld(t, kind, worldConfig{}).withModel(t, scripted(t, say("Hello.")))
 	h := w.encounter(t, "P-1042", "Hello")
 	if h.Run.Outcome != trace.OutcomeAnswered || h.answer() != "Hello." {
 		t.Errorf("%s: %q", h.Run.Outcome, h.answer())
@@ -311,9 +326,11 @@ func TestRequestWithoutTools(t *testing.T) {
 	}
 }
 
-func TestAgentAboveCeiling(t *testing.T) {
+func TestAgentAboveCeiling(t *testing.T) { onEach(t, testAgentAboveCeiling) }
+
+func testAgentAboveCeiling(t *testing.T, kind brokertest.Starter) {
 	ceiling := slices.DeleteFunc(tools.Ceiling(), func(s string) bool { return strings.Contains(s, ":billing:") })
-	w := newWorld(t, worldConfig{ceiling: ceiling})
+	w := newWorld(t, kind, worldConfig{ceiling: ceiling})
 	h := w.encounter(t, "P-1042", "Show records and check billing")
 	refused := only[trace.AgentError](t, h)
 	if refused.Category != "billing" || refused.ErrorCode == "" || refused.AnswerLost || refused.RequestID == "" {
@@ -325,8 +342,10 @@ func TestAgentAboveCeiling(t *testing.T) {
 	w.assertEnded(t, h, 1)
 }
 
-func TestTraceHoldsNoToken(t *testing.T) {
-	w := newWorld(t, worldConfig{})
+func TestTraceHoldsNoToken(t *testing.T) { onEach(t, testTraceHoldsNoToken) }
+
+func testTraceHoldsNoToken(t *testing.T, kind brokertest.Starter) {
+	w := newWorld(t, kind, worldConfig{})
 	h := w.encounter(t, "P-1042", fullRequest)
 	shown, err := json.Marshal(h.Export)
 	must(t, err)

@@ -51,7 +51,7 @@ func (e *encounter) revokeAgent(ctx context.Context, cred *credential) error {
 	e.pace.wait(ctx, fmt.Sprintf("revoke the %s agent", cred), true)
 	limited, cancel := context.WithTimeout(ctx, e.Limits.BrokerCall)
 	defer cancel()
-	if _, err := e.service.Revoke(limited, wire.RevokeAgent, cred.agent.ID()); err != nil {
+	if _, err := e.service.Revoke(limited, Revocation{Level: wire.RevokeAgent, Target: cred.agent.ID()}); err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -60,15 +60,31 @@ func (e *encounter) revokeAgent(ctx context.Context, cred *credential) error {
 	return nil
 }
 
-// expiryMargin is added to the wait for a token's expiry, for clocks that round.
-const expiryMargin = 300 * time.Millisecond
+// Times of an expiry.
+const (
+	expiryMargin = 300 * time.Millisecond // added to the wait, for clocks that round
+	expiryPoll   = 200 * time.Millisecond // between questions to a broker that still accepts the token
+	maxOverdue   = 3 * time.Second        // after the token's expiry
+)
 
-// waitForExpiry waits until the token has expired. It is not renewed.
+// waitForExpiry waits until the broker no longer accepts the token, which is not
+// renewed. Some brokers accept a token during the second of its expiry.
 func (e *encounter) waitForExpiry(ctx context.Context, cred *credential) {
 	left := cred.agent.ExpiresAt().Sub(e.Clock())
 	e.rec.add(ctx, trace.StatusInfo, fmt.Sprintf("%s not renewed: expires in %d s", tokenName(cred), seconds(left)),
 		trace.Incident{Credential: cred.Credential, Kind: trace.IncidentExpiry})
 	e.pace.sleep(ctx, left+expiryMargin, nil)
+	for deadline := e.Clock().Add(maxOverdue); ctx.Err() == nil && e.Clock().Before(deadline) && e.accepts(ctx, cred); {
+		e.pace.sleep(ctx, expiryPoll, nil)
+	}
+}
+
+// accepts asks the broker whether it accepts the credential's token.
+func (e *encounter) accepts(ctx context.Context, cred *credential) bool {
+	limited, cancel := context.WithTimeout(ctx, e.Limits.BrokerCall)
+	defer cancel()
+	_, err := e.Broker.Validate(limited, cred.agent.AccessToken())
+	return err == nil
 }
 
 // chartReads are the reads that need nothing but a patient.

@@ -2,6 +2,7 @@ package agents_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/patient"
 	"github.com/devonartis/medassist-go/trace"
@@ -29,9 +31,11 @@ func (w *world) withIncident(t testing.TB, request string, change func(*agents.R
 
 // The operator revokes one agent: the trace shows it, its next call is denied, and the
 // other agents continue.
-func TestRevocationByOperator(t *testing.T) {
+func TestRevocationByOperator(t *testing.T) { onEach(t, testRevocationByOperator) }
+
+func testRevocationByOperator(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
-	w := newWorld(t, worldConfig{})
+	w := newWorld(t, kind, worldConfig{})
 	h := w.finish(t, w.withIncident(t, "Show records and lab results, and check billing", func(r *agents.Request) { r.Incident = trace.IncidentRevocation }))
 	revoked, rejected := only[trace.TokenRevoked](t, h), only[trace.TokenRejected](t, h)
 	clinical := trace.Credential{Category: "clinical"}
@@ -47,26 +51,32 @@ func TestRevocationByOperator(t *testing.T) {
 	w.assertEnded(t, h, 2)
 }
 
-// Without an operator nothing can be revoked, and the run does not start.
-func TestRevocationWithoutOperator(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, worldConfig{}).with(t, func(c *agents.Config) { c.Operator = nil })
-	req, err := agents.ParseRequest("P-1042", "Show records", "")
-	must(t, err)
-	req.Incident = trace.IncidentRevocation
-	var input *agents.InputError
-	if _, err := w.Start(t.Context(), req); !errors.As(err, &input) || !strings.Contains(input.Message, "AGENTWRIT_ADMIN_SECRET") {
-		t.Errorf("started: %v", err)
+// Without an operator the service releases the tokens of its own runs, and can end
+// no others.
+func TestRevocationWithoutOperator(t *testing.T) { onEach(t, testRevocationWithoutOperator) }
+
+func testRevocationWithoutOperator(t *testing.T, kind brokertest.Starter) {
+	w := newWorld(t, kind, worldConfig{}).with(t, func(c *agents.Config) { c.Operator = nil })
+	if _, err := w.Revoke(t.Context(), agents.Revocation{Level: wire.RevokeTask, Target: "run-0"}); !errors.Is(err, agents.ErrNoOperator) {
+		t.Errorf("a task that is not live: %v", err)
 	}
-	if _, err := w.Revoke(t.Context(), wire.RevokeTask, "run-0"); !errors.Is(err, agents.ErrNoOperator) {
-		t.Errorf("revoked: %v", err)
+	h := w.finish(t, w.withIncident(t, "Show records and lab results, and check billing", func(r *agents.Request) { r.Incident = trace.IncidentRevocation }))
+	revoked, rejected := only[trace.TokenRevoked](t, h), only[trace.TokenRejected](t, h)
+	if !revoked.Released || revoked.Count != 1 || !slices.Equal(revoked.Credentials, []trace.Credential{{Category: "clinical"}}) {
+		t.Errorf("revoked %+v", revoked)
 	}
+	if rejected.Tool != "get_lab_results" || rejected.RefusedBy != trace.RefusedByGate {
+		t.Errorf("rejected %+v", rejected)
+	}
+	w.assertEnded(t, h, 2)
 }
 
 // An unrevoked token expires on its own.
-func TestUnrevokedTokenExpires(t *testing.T) {
+func TestUnrevokedTokenExpires(t *testing.T) { onEach(t, testUnrevokedTokenExpires) }
+
+func testUnrevokedTokenExpires(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
-	w := newWorld(t, worldConfig{})
+	w := newWorld(t, kind, worldConfig{})
 	start := time.Now()
 	h := w.finish(t, w.withIncident(t, "Show records and lab results", func(r *agents.Request) { r.Incident, r.TokenTTL = trace.IncidentExpiry, 2*time.Second }))
 	if took := time.Since(start); took < 2*time.Second {
@@ -86,9 +96,11 @@ func TestUnrevokedTokenExpires(t *testing.T) {
 
 // A stolen token works for its own patient until it is released, and the trace shows
 // each use. The token that the presenter gets does the same.
-func TestStolenToken(t *testing.T) {
+func TestStolenToken(t *testing.T) { onEach(t, testStolenToken) }
+
+func testStolenToken(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
-	w := newWorld(t, worldConfig{})
+	w := newWorld(t, kind, worldConfig{})
 	id := w.withIncident(t, "Show records", func(r *agents.Request) { r.Incident, r.Hold = trace.IncidentTheft, true })
 	w.stepTo(t, id, "release the token")
 	token, err := w.Stolen(id)
@@ -136,9 +148,11 @@ func TestStolenToken(t *testing.T) {
 }
 
 // No run without a theft returns a token.
-func TestStolenNeedsTheft(t *testing.T) {
+func TestStolenNeedsTheft(t *testing.T) { onEach(t, testStolenNeedsTheft) }
+
+func testStolenNeedsTheft(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
-	w := newWorld(t, worldConfig{})
+	w := newWorld(t, kind, worldConfig{})
 	id := w.start(t, "P-1042", "Show records", "step")
 	w.stepTo(t, id, "call get_patient_records for P-1042")
 	if _, err := w.Stolen(id); !errors.Is(err, agents.ErrNoToken) {
@@ -147,56 +161,85 @@ func TestStolenNeedsTheft(t *testing.T) {
 }
 
 // The operator sees the active tokens, and each revocation affects those that it is
-// said to affect.
-func TestRevocationLevels(t *testing.T) {
+// said to affect. Where the broker leaves delegated tokens valid, the service says
+// so, and ends them one by one if it is asked to.
+func TestRevocationLevels(t *testing.T) { onEach(t, testRevocationLevels) }
+
+func testRevocationLevels(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
-	w := newWorld(t, worldConfig{})
+	w := newWorld(t, kind, worldConfig{})
+	own, other, lent := trace.Credential{Category: "clinical"}, trace.Credential{Category: "prescription"}, trace.Credential{Category: "prescription", Delegated: true}
 	for name, tc := range map[string]struct {
-		level  wire.RevokeLevel
-		target func(clinical, prescription, delegated agents.Token) string
-		dies   []trace.Credential
+		level     wire.RevokeLevel
+		target    func(clinical, prescription, delegated agents.Token) string
+		named     []trace.Credential // ended by every broker
+		delegated []trace.Credential // ended by a strict broker
 	}{
-		"a token":                 {wire.RevokeToken, func(_, p, _ agents.Token) string { return p.ID }, []trace.Credential{{Category: "prescription"}}},
-		"a delegated token":       {wire.RevokeToken, func(_, _, l agents.Token) string { return l.ID }, []trace.Credential{{Category: "prescription", Delegated: true}}},
-		"a delegator's token":     {wire.RevokeToken, func(c, _, _ agents.Token) string { return c.ID }, []trace.Credential{{Category: "clinical"}, {Category: "prescription", Delegated: true}}},
-		"an agent that holds":     {wire.RevokeAgent, func(_, p, _ agents.Token) string { return p.AgentID }, []trace.Credential{{Category: "prescription"}, {Category: "prescription", Delegated: true}}},
-		"an agent that delegated": {wire.RevokeAgent, func(c, _, _ agents.Token) string { return c.AgentID }, []trace.Credential{{Category: "clinical"}, {Category: "prescription", Delegated: true}}},
-		"the task":                {wire.RevokeTask, func(c, _, _ agents.Token) string { return c.TaskID }, []trace.Credential{{Category: "clinical"}, {Category: "prescription"}, {Category: "prescription", Delegated: true}}},
-		"the chain":               {wire.RevokeChain, func(c, _, _ agents.Token) string { return c.AgentID }, []trace.Credential{{Category: "prescription", Delegated: true}}},
-		"the chain of the other":  {wire.RevokeChain, func(_, p, _ agents.Token) string { return p.AgentID }, nil},
-		"nobody":                  {wire.RevokeAgent, func(_, _, _ agents.Token) string { return "spiffe://agentwrit.local/agent/a/b/c" }, nil},
+		"a token":                 {wire.RevokeToken, func(_, p, _ agents.Token) string { return p.ID }, []trace.Credential{other}, nil},
+		"a delegated token":       {wire.RevokeToken, func(_, _, l agents.Token) string { return l.ID }, []trace.Credential{lent}, nil},
+		"a delegator's token":     {wire.RevokeToken, func(c, _, _ agents.Token) string { return c.ID }, []trace.Credential{own}, []trace.Credential{lent}},
+		"an agent that holds":     {wire.RevokeAgent, func(_, p, _ agents.Token) string { return p.AgentID }, []trace.Credential{other, lent}, nil},
+		"an agent that delegated": {wire.RevokeAgent, func(c, _, _ agents.Token) string { return c.AgentID }, []trace.Credential{own}, []trace.Credential{lent}},
+		"the task":                {wire.RevokeTask, func(c, _, _ agents.Token) string { return c.TaskID }, []trace.Credential{own, other, lent}, nil},
+		"the chain":               {wire.RevokeChain, func(c, _, _ agents.Token) string { return c.AgentID }, []trace.Credential{lent}, nil},
+		"the chain of the other":  {wire.RevokeChain, func(_, p, _ agents.Token) string { return p.AgentID }, nil, nil},
+		"nobody":                  {wire.RevokeAgent, func(_, _, _ agents.Token) string { return "spiffe://agentwrit.local/agent/a/b/c" }, nil, nil},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			id := w.start(t, "P-1042", "Prescribe Amoxicillin for bacterial infection", "step")
-			w.stepTo(t, id, "call write_prescription for P-1042")
-			mine := w.mine(id)
-			if len(mine) != 3 {
-				t.Fatalf("live tokens: %+v", mine)
-			}
-			by := func(c trace.Credential) agents.Token {
-				return mine[slices.IndexFunc(mine, func(t agents.Token) bool { return t.Credential == c })]
-			}
-			target := tc.target(by(trace.Credential{Category: "clinical"}), by(trace.Credential{Category: "prescription"}), by(trace.Credential{Category: "prescription", Delegated: true}))
-			said := sortedCredentials(w.Affected(tc.level, target))
-			tokens := w.link.tokens(id) // in the order of mine
-			if _, err := w.Revoke(t.Context(), tc.level, target); err != nil {
-				t.Fatal(err)
-			}
-			var died []trace.Credential
-			for i, token := range tokens {
-				if _, err := w.cfg.Broker.Validate(t.Context(), token); errors.Is(err, agentwrit.ErrTokenInvalid) {
-					died = append(died, mine[i].Credential)
+		for _, whole := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, whole tree %t", name, whole), func(t *testing.T) {
+				t.Parallel()
+				id := w.start(t, "P-1042", "Prescribe Amoxicillin for bacterial infection", "step")
+				w.stepTo(t, id, "call write_prescription for P-1042")
+				mine := w.mine(id)
+				if len(mine) != 3 {
+					t.Fatalf("live tokens: %+v", mine)
 				}
-			}
-			died = sorted(died)
-			if !slices.Equal(said, tc.dies) || !slices.Equal(died, tc.dies) {
-				t.Errorf("listed %v, revoked %v, want %v", said, died, tc.dies)
-			}
-			if left := w.mine(id); len(left) != 3-len(died) {
-				t.Errorf("still listed: %+v", left)
-			}
-		})
+				by := func(c trace.Credential) agents.Token {
+					return mine[slices.IndexFunc(mine, func(t agents.Token) bool { return t.Credential == c })]
+				}
+				target := tc.target(by(own), by(other), by(lent))
+				named, delegated := w.Affected(tc.level, target)
+				if !slices.Equal(sortedCredentials(named), tc.named) || !slices.Equal(sortedCredentials(delegated), tc.delegated) {
+					t.Errorf("listed %v and %v, want %v and %v", named, delegated, tc.named, tc.delegated)
+				}
+				tokens := w.link.tokens(id) // in the order of mine
+				r, err := w.Revoke(t.Context(), agents.Revocation{Level: tc.level, Target: target, Delegated: whole})
+				must(t, err)
+				var revoked []trace.Credential
+				for i, token := range tokens {
+					if _, err := w.cfg.Broker.Validate(t.Context(), token); errors.Is(err, agentwrit.ErrTokenInvalid) {
+						revoked = append(revoked, mine[i].Credential)
+					}
+				}
+				wantEnded, wantValid := slices.Concat(tc.named, tc.delegated), []trace.Credential(nil)
+				if !whole && !w.broker.Strict {
+					wantEnded, wantValid = tc.named, tc.delegated
+				}
+				wantEnded = sorted(slices.Clone(wantEnded))
+				if revoked = sorted(revoked); !slices.Equal(revoked, wantEnded) || !slices.Equal(sortedCredentials(r.Ended), wantEnded) ||
+					!slices.Equal(sortedCredentials(r.StillValid), wantValid) || len(r.Unconfirmed) > 0 {
+					t.Errorf("revoked %v, reported %v and still valid %v, want %v and %v", revoked, sortedCredentials(r.Ended), sortedCredentials(r.StillValid), wantEnded, wantValid)
+				}
+				if left := w.mine(id); len(left) != 3-len(revoked) {
+					t.Errorf("still listed: %+v", left)
+				}
+				var shown []trace.Credential
+				steps := all[trace.TokenRevoked](w.soFar(t, id))
+				for i, s := range steps {
+					shown = append(shown, s.Credentials...)
+					if s.Remaining != (i > 0) || s.Released {
+						t.Errorf("step %d: %+v", i, s)
+					}
+				}
+				alone := !w.broker.Strict && len(tc.delegated) > 0
+				if wantSteps := min(1, len(tc.named)) + map[bool]int{true: 1}[alone && whole]; len(steps) != wantSteps || !slices.Equal(sorted(shown), wantEnded) {
+					t.Errorf("%d steps show %v, want %d and %v:\n%s", len(steps), shown, wantSteps, wantEnded, w.soFar(t, id))
+				}
+				if alone && !slices.Equal(steps[0].StillValid, tc.delegated) {
+					t.Errorf("the trace shows %v as still valid", steps[0].StillValid)
+				}
+			})
+		}
 	}
 }
 
@@ -221,9 +264,11 @@ func sorted(c []trace.Credential) []trace.Credential {
 
 // An attacker tries every patient that the request names, and also gets hold of a
 // token whose calls were all denied.
-func TestStolenTokenTargets(t *testing.T) {
+func TestStolenTokenTargets(t *testing.T) { onEach(t, testStolenTokenTargets) }
+
+func testStolenTokenTargets(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
-	w := newWorld(t, worldConfig{})
+	w := newWorld(t, kind, worldConfig{})
 	for _, text := range []string{"Show records", "Prescribe Amoxicillin for P-2187"} {
 		h := w.finish(t, w.withIncident(t, text, func(r *agents.Request) {
 			r.Incident, r.Targets = trace.IncidentTheft, []patient.ID{patient.MustParseID("P-2187"), patient.MustParseID("P-3301")}

@@ -9,7 +9,7 @@ import (
 // Limits bounds what a run and a service may use. A zero field takes the default
 // given beside it.
 type Limits struct {
-	LiveRuns     int // 32: further runs are refused with ErrBusy
+	LiveRuns     int // 64: further runs are refused with ErrBusy
 	Turns        int // 10: turns of the model in one run
 	CallsPerTurn int // 24: tool calls in one reply
 	Calls        int // 60: tool calls in one run
@@ -19,6 +19,7 @@ type Limits struct {
 	ModelCall  time.Duration // 10 minutes: one reply of the model, retries included; silence ends it sooner
 	ToolCall   time.Duration // 10 s: one call of the records API
 	BrokerCall time.Duration // 5 s: one call of the broker
+	RateLimit  time.Duration // 2 minutes: waits before one call that the broker refuses for the moment
 	Cleanup    time.Duration // 3 s: one call of the broker while tokens are released
 
 	// Run is 20 minutes: the time that a run may work, long enough for a model
@@ -30,7 +31,7 @@ type Limits struct {
 
 func (l Limits) withDefaults() Limits {
 	return Limits{
-		LiveRuns:     cmp.Or(l.LiveRuns, 32),
+		LiveRuns:     cmp.Or(l.LiveRuns, 64),
 		Turns:        cmp.Or(l.Turns, 10),
 		CallsPerTurn: cmp.Or(l.CallsPerTurn, 24),
 		Calls:        cmp.Or(l.Calls, 60),
@@ -39,6 +40,7 @@ func (l Limits) withDefaults() Limits {
 		ModelCall:    cmp.Or(l.ModelCall, 10*time.Minute),
 		ToolCall:     cmp.Or(l.ToolCall, 10*time.Second),
 		BrokerCall:   cmp.Or(l.BrokerCall, 5*time.Second),
+		RateLimit:    cmp.Or(l.RateLimit, 2*time.Minute),
 		Cleanup:      cmp.Or(l.Cleanup, 3*time.Second),
 		Run:          cmp.Or(l.Run, 20*time.Minute),
 		Stay:         cmp.Or(l.Stay, time.Hour),

@@ -5,13 +5,16 @@ import (
 	"testing"
 
 	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 	"github.com/devonartis/medassist-go/trace"
 )
 
 // A run whose trace reaches its limit ends, reports the limit, and releases its tokens.
-func TestTraceLimit(t *testing.T) {
+func TestTraceLimit(t *testing.T) { onEach(t, testTraceLimit) }
+
+func testTraceLimit(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
-	w := newWorld(t, worldConfig{})
+	w := newWorld(t, kind, worldConfig{})
 	for name, limit := range map[string]func(*agents.Limits){
 		"steps": func(l *agents.Limits) { l.TraceSteps = 8 },
 		"bytes": func(l *agents.Limits) { l.TraceBytes = 4 << 10 },

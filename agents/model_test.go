@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 	"github.com/devonartis/medassist-go/llm"
 	"github.com/devonartis/medassist-go/trace"
 )
@@ -136,7 +137,9 @@ func babbles(w http.ResponseWriter, r *http.Request) {
 
 // A model may fail in any way, at once or when tokens have been issued: the run
 // ends within its limits, says why, and its tokens are revoked.
-func TestModelFails(t *testing.T) {
+func TestModelFails(t *testing.T) { onEach(t, testModelFails) }
+
+func testModelFails(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
 	failures := []struct {
 		name  string
@@ -158,7 +161,7 @@ func TestModelFails(t *testing.T) {
 		{"a thousand tool calls", wantMany(1000, "get_patient_records", `{"patient_id":"P-1042"}`), "model"},
 		{"more tool calls than a turn may have", wantMany(30, "get_patient_records", `{"patient_id":"P-1042"}`), "limit"},
 	}
-	base := newWorld(t, worldConfig{})
+	base := newWorld(t, kind, worldConfig{})
 	for _, tt := range failures {
 		for when, turns := range map[string][]turn{"at once": {tt.turn}, "after a call": {wantRecords, tt.turn}} {
 			t.Run(tt.name+" "+when, func(t *testing.T) {
@@ -180,9 +183,11 @@ func TestModelFails(t *testing.T) {
 	}
 }
 
-func TestModelNeverStops(t *testing.T) {
+func TestModelNeverStops(t *testing.T) { onEach(t, testModelNeverStops) }
+
+func testModelNeverStops(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
-	base := newWorld(t, worldConfig{})
+	base := newWorld(t, kind, worldConfig{})
 	t.Run("turns", func(t *testing.T) {
 		w := base.withModel(t, scripted(t, wantRecords))
 		h := w.encounter(t, "P-1042", "Show records")
@@ -213,7 +218,9 @@ func TestModelNeverStops(t *testing.T) {
 
 // What a model writes as a call is parsed once, and what can't be understood is
 // neither gated nor made.
-func TestInvalidCall(t *testing.T) {
+func TestInvalidCall(t *testing.T) { onEach(t, testInvalidCall) }
+
+func testInvalidCall(t *testing.T, kind brokertest.Starter) {
 	tests := []struct{ name, tool, args string }{
 		{"two patients", "get_patient_records", `{"patient_id":["P-1042","P-2187"]}`},
 		{"patient twice", "get_patient_records", `{"patient_id":"P-1042","patient_id":"P-2187","x":1}`},
@@ -230,7 +237,7 @@ func TestInvalidCall(t *testing.T) {
 		{"another spelling", "Get_Patient_Records", `{"patient_id":"P-1042"}`},
 		{"a megabyte", "write_clinical_notes", `{"patient_id":"P-1042","note":"` + strings.Repeat("x", 60_000) + `"}`},
 	}
-	base := newWorld(t, worldConfig{})
+	base := newWorld(t, kind, worldConfig{})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -251,7 +258,11 @@ func TestInvalidCall(t *testing.T) {
 // Arguments that the tool does not have grant nothing: the call is decided like
 // any other, and they are shown.
 func TestUnknownArgumentsAreIgnoredAndShown(t *testing.T) {
-	w := newWorld(t, worldConfig{}).withModel(t, scripted(t, want("get_patient_records", `{"patient_id":" P-1042 ","scope":"*"}`),
+	onEach(t, testUnknownArgumentsAreIgnoredAndShown)
+}
+
+func testUnknownArgumentsAreIgnoredAndShown(t *testing.T, kind brokertest.Starter) {
+	w := newWorld(t, kind, worldConfig{}).withModel(t, scripted(t, want("get_patient_records", `{"patient_id":" P-1042 ","scope":"*"}`),
 		want("get_patient_records", `{"patient_id":"P-2187","scope":"*"}`), want("write_prescription", `{"patient_id":"P-2187"}`),
 		want("write_prescription", `{"patient_id":"P-1042","drug":"Lisinopril"}`), say("Done.")))
 	h := w.encounter(t, "P-1042", "Do it")
@@ -270,8 +281,10 @@ func TestUnknownArgumentsAreIgnoredAndShown(t *testing.T) {
 }
 
 // The IDs that a model gives its calls need not be its own, nor be there.
-func TestCallIDs(t *testing.T) {
-	w := newWorld(t, worldConfig{}).withModel(t, scripted(t, wantRecords, wantRecords, wantMany(3, "get_lab_results", `{"patient_id":"P-1042"}`), say("Done.")))
+func TestCallIDs(t *testing.T) { onEach(t, testCallIDs) }
+
+func testCallIDs(t *testing.T, kind brokertest.Starter) {
+	w := newWorld(t, kind, worldConfig{}).withModel(t, scripted(t, wantRecords, wantRecords, wantMany(3, "get_lab_results", `{"patient_id":"P-1042"}`), say("Done.")))
 	h := w.encounter(t, "P-1042", "Show records")
 	seen := map[string]bool{}
 	for _, r := range all[trace.LLMResponse](h) {
@@ -287,9 +300,11 @@ func TestCallIDs(t *testing.T) {
 	}
 }
 
-func TestAnswerStreams(t *testing.T) {
+func TestAnswerStreams(t *testing.T) { onEach(t, testAnswerStreams) }
+
+func testAnswerStreams(t *testing.T, kind brokertest.Starter) {
 	more := make(chan struct{})
-	w := newWorld(t, worldConfig{}).withModel(t, scripted(t, func(w http.ResponseWriter, _ *http.Request) {
+	w := newWorld(t, kind, worldConfig{}).withModel(t, scripted(t, func(w http.ResponseWriter, _ *http.Request) {
 		begin(w)
 		chunk(w, `{"content":"First "}`, "")
 		<-more
@@ -312,8 +327,10 @@ func TestAnswerStreams(t *testing.T) {
 	}
 }
 
-func TestTruncatedAnswer(t *testing.T) {
-	w := newWorld(t, worldConfig{}).withModel(t, scripted(t, func(w http.ResponseWriter, _ *http.Request) {
+func TestTruncatedAnswer(t *testing.T) { onEach(t, testTruncatedAnswer) }
+
+func testTruncatedAnswer(t *testing.T, kind brokertest.Starter) {
+	w := newWorld(t, kind, worldConfig{}).withModel(t, scripted(t, func(w http.ResponseWriter, _ *http.Request) {
 		begin(w)
 		chunk(w, `{"content":"The first of many"}`, "length")
 		fmt.Fprint(w, "data: [DONE]\n\n")

@@ -31,21 +31,30 @@ type Token struct {
 	Delegators []string // SPIFFE IDs, the first delegator first
 }
 
+// held is a token of a live run together with what holds it.
+type held struct {
+	Token
+	run  *encounter
+	cred *credential
+}
+
 // Tokens returns the active tokens of all live runs, ordered by run and then by
 // the time of issue.
-func (s *Service) Tokens() []Token {
+func (s *Service) Tokens() []Token { return tokensOf(s.held()) }
+
+func (s *Service) held() []held {
 	live := s.encounters()
 	slices.SortFunc(live, func(a, b *encounter) int { return cmp.Or(a.started.Compare(b.started), cmp.Compare(a.id, b.id)) })
-	var out []Token
+	var out []held
 	for _, e := range live {
-		out = append(out, e.tokens()...)
+		out = append(out, e.held()...)
 	}
 	return out
 }
 
-func (e *encounter) tokens() []Token {
+func (e *encounter) held() []held {
 	now := e.Clock()
-	var out []Token
+	var out []held
 	for _, c := range e.credentials.list() {
 		if c.agent.Released() || !now.Before(c.agent.ExpiresAt()) || c.revoked.Load() {
 			continue
@@ -56,28 +65,47 @@ func (e *encounter) tokens() []Token {
 		for _, hop := range c.agent.DelegationChain() {
 			t.Delegators = append(t.Delegators, hop.Agent)
 		}
-		out = append(out, t)
+		out = append(out, held{t, e, c})
 	}
 	return out
 }
 
-// Affected returns the active tokens that a revocation would revoke: those that
-// it names and those that were delegated from them (docs/protocol.md,
-// "Revocation").
-func (s *Service) Affected(level agentwrit.RevokeLevel, target string) []Token {
-	if target == "" {
-		return nil
+func tokensOf(all []held) []Token {
+	var out []Token
+	for _, h := range all {
+		out = append(out, h.Token)
 	}
-	all := s.Tokens()
-	var named []Token
+	return out
+}
+
+// Affected returns the active tokens that a revocation names, and those that were
+// delegated from them. A broker that keeps the rules of docs/protocol.md
+// ("Revocation") ends both; see [agentwrit.Promises].
+func (s *Service) Affected(level agentwrit.RevokeLevel, target string) (named, delegated []Token) {
+	n, d := s.affected(level, target)
+	return tokensOf(n), tokensOf(d)
+}
+
+func (s *Service) affected(level agentwrit.RevokeLevel, target string) (named, delegated []held) {
+	if target == "" {
+		return nil, nil
+	}
+	all := s.held()
 	for _, t := range all {
 		if t.namedBy(level, target) {
 			named = append(named, t)
 		}
 	}
-	return slices.DeleteFunc(all, func(t Token) bool {
-		return !t.namedBy(level, target) && (level == wire.RevokeChain || !slices.ContainsFunc(named, t.delegatedFrom))
-	})
+	for _, t := range all {
+		also := slices.ContainsFunc(named, func(n held) bool { return t.delegatedFrom(n.Token) })
+		if level == wire.RevokeChain {
+			also = slices.Contains(t.Delegators, target)
+		}
+		if also && !t.namedBy(level, target) {
+			delegated = append(delegated, t)
+		}
+	}
+	return named, delegated
 }
 
 // namedBy reports whether a revocation names the token itself.
@@ -90,7 +118,7 @@ func (t Token) namedBy(level agentwrit.RevokeLevel, target string) bool {
 	case wire.RevokeTask:
 		return t.TaskID == target
 	case wire.RevokeChain:
-		return slices.Contains(t.Delegators, target)
+		return len(t.Delegators) > 0 && t.Delegators[0] == target
 	}
 	return false
 }
@@ -105,57 +133,4 @@ func (t Token) delegatedFrom(parent Token) bool {
 	}
 	depth := len(parent.Delegators)
 	return len(t.Delegators) > depth && t.Delegators[depth] == parent.AgentID && slices.Equal(t.Delegators[:depth], parent.Delegators)
-}
-
-// Revoke revokes credentials at the broker and shows the revocation in the trace
-// of each live run that it affects. It fails with ErrNoOperator if the service
-// has no operator, and with the broker's errors.
-func (s *Service) Revoke(ctx context.Context, level agentwrit.RevokeLevel, target string) (*agentwrit.RevokeResponse, error) {
-	if s.cfg.Operator == nil {
-		return nil, ErrNoOperator
-	}
-	affected := s.Affected(level, target)
-	response, err := s.cfg.Operator.Revoke(ctx, level, target)
-	if err != nil {
-		return nil, err
-	}
-	for _, run := range runsOf(affected) {
-		e, err := s.find(run)
-		if err != nil {
-			continue // it has ended meanwhile
-		}
-		step := trace.TokenRevoked{Level: string(level), Target: target, Count: response.Count}
-		for _, t := range affected {
-			if t.RunID == run {
-				step.Credentials = append(step.Credentials, t.Credential)
-				e.credentials.find(t.Credential).revoked.Store(true)
-			}
-		}
-		e.rec.add(ctx, trace.StatusWarning, "Operator revoked "+revokedName(level, step.Credentials), step)
-	}
-	return response, nil
-}
-
-// runsOf returns the IDs of the tokens' runs, each once.
-func runsOf(tokens []Token) []string {
-	var ids []string
-	for _, t := range tokens {
-		ids = append(ids, t.RunID)
-	}
-	return slices.Compact(ids)
-}
-
-// revokedName names what a revocation revoked, for people.
-func revokedName(level agentwrit.RevokeLevel, affected []trace.Credential) string {
-	switch {
-	case level == wire.RevokeTask:
-		return "the whole task"
-	case level == wire.RevokeChain:
-		return "all delegations of the agent"
-	case level == wire.RevokeAgent && len(affected) > 0:
-		return "the " + affected[0].Category + " agent"
-	case len(affected) > 0:
-		return "the " + (&credential{Credential: affected[0]}).String() + " token"
-	}
-	return "a token"
 }

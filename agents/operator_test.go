@@ -61,7 +61,8 @@ func newFamily(t *testing.T, app *agentwrit.App, task string) *family {
 // affected returns the names of the tokens that the service lists.
 func (f *family) affected(level wire.RevokeLevel, target string) []string {
 	var out []string
-	for _, t := range f.service.Affected(level, target) {
+	named, delegated := f.service.Affected(level, target)
+	for _, t := range append(named, delegated...) {
 		for name, c := range f.tokens {
 			if c.jti.Load() == t.ID {
 				out = append(out, name)

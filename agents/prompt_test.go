@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 )
 
 // maxPrompt bounds, in bytes, what every first turn sends before the request:
@@ -15,8 +16,10 @@ const maxPrompt = 4300
 
 // The first turn is short, and the same for all patients up to the last line of
 // the system prompt.
-func TestTheFirstTurnIsShort(t *testing.T) {
-	w := newWorld(t, worldConfig{})
+func TestTheFirstTurnIsShort(t *testing.T) { onEach(t, testTheFirstTurnIsShort) }
+
+func testTheFirstTurnIsShort(t *testing.T, kind brokertest.Starter) {
+	w := newWorld(t, kind, worldConfig{})
 	systems := map[string]string{}
 	for _, id := range []string{"P-1042", "P-2187"} {
 		heard := newListener()

@@ -23,7 +23,7 @@ func (e *encounter) agent(ctx context.Context, c tools.Category, call toolCall) 
 	e.pace.wait(ctx, fmt.Sprintf("create the %s agent", c), true)
 	scope := tools.AgentScopes(c, e.req.Patient)
 	done := e.rec.span(trace.LaneBroker, "register")
-	agent, err := issue(ctx, e, func(ctx context.Context) (*agentwrit.Agent, error) {
+	agent, err := issue(ctx, e, fmt.Sprintf("create the %s agent", c), func(ctx context.Context) (*agentwrit.Agent, error) {
 		return e.Broker.CreateAgent(ctx, agentwrit.AgentRequest{OrchID: e.OrchID, TaskID: e.id, Scope: scope,
 			MaxTTL: e.tokenTTL(), Label: e.OrchID + "-" + string(c)})
 	})
@@ -43,13 +43,17 @@ func (e *encounter) agent(ctx context.Context, c tools.Category, call toolCall) 
 
 // issue makes a call that issues a token. A cancellation of the run does not cut
 // the call short: its response may hold a token, which must be released.
-func issue(ctx context.Context, e *encounter, f func(context.Context) (*agentwrit.Agent, error)) (*agentwrit.Agent, error) {
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.Limits.BrokerCall)
-	defer cancel()
-	return f(limited)
+func issue(ctx context.Context, e *encounter, operation string, f func(context.Context) (*agentwrit.Agent, error)) (agent *agentwrit.Agent, err error) {
+	err = e.patiently(ctx, operation, func() (err error) {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.Limits.BrokerCall)
+		defer cancel()
+		agent, err = f(limited)
+		return err
+	})
+	return agent, err
 }
 
 func (e *encounter) registrationFailed(ctx context.Context, id trace.Credential, call toolCall, scope []string, err error, span trace.Span) (*refusal, error) {
@@ -79,10 +83,14 @@ func (e *encounter) registrationFailed(ctx context.Context, id trace.Credential,
 // becomes the step's context.
 func (e *encounter) showClaims(ctx context.Context, cred *credential, reason string) error {
 	e.pace.wait(ctx, fmt.Sprintf("validate the %s token", cred), true)
-	limited, cancel := context.WithTimeout(ctx, e.Limits.BrokerCall)
-	defer cancel()
 	done := e.rec.span(trace.LaneBroker, "validate")
-	claims, err := e.Broker.Validate(limited, cred.agent.AccessToken())
+	var claims *agentwrit.Claims
+	err := e.patiently(ctx, fmt.Sprintf("validate the %s token", cred), func() (err error) {
+		limited, cancel := context.WithTimeout(ctx, e.Limits.BrokerCall)
+		defer cancel()
+		claims, err = e.Broker.Validate(limited, cred.agent.AccessToken())
+		return err
+	})
 	span := done()
 	step := trace.TokenValidated{Credential: cred.Credential, Context: reason}
 	name := text.Capitalize(cred.String()) + " token"

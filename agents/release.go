@@ -54,7 +54,10 @@ const (
 
 // end renews and releases one token and confirms that it is revoked.
 func (r *releaser) end(cred *credential) {
-	state := r.renew(cred)
+	state := stateRevoked // the operator has released it
+	if !cred.agent.Released() {
+		state = r.renew(cred)
+	}
 	if state == stateLive {
 		state = r.release(cred)
 	}
@@ -84,6 +87,8 @@ func (r *releaser) renew(cred *credential) tokenState {
 	}
 	state, lost := stateLive, false
 	switch {
+	case errors.Is(err, agentwrit.ErrReleased):
+		return stateRevoked // by the operator, at this moment
 	case notAccepted(err):
 		return r.notAccepted(cred, "renew", err, span)
 	case !refusedByBroker(err):
@@ -131,7 +136,7 @@ func (r *releaser) notAccepted(cred *credential, stage string, err error, span t
 	case cred.revoked.Load():
 		r.rec.add(r.ctx, trace.StatusInfo, tokenName(cred)+" was revoked by the operator", step, span)
 		return stateRevoked
-	case cred.agent.ExpiresIn() == 0:
+	case errors.Is(err, agentwrit.ErrExpired):
 		step.Expired = true
 		r.rec.add(r.ctx, trace.StatusInfo, tokenName(cred)+" has expired", step, span)
 		return stateExpired

@@ -9,14 +9,17 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 	"github.com/devonartis/medassist-go/trace"
 )
 
 // A token that was released, but that the broker does not confirm as revoked, is not
 // counted as revoked.
-func TestReleaseWithoutConfirmation(t *testing.T) {
+func TestReleaseWithoutConfirmation(t *testing.T) { onEach(t, testReleaseWithoutConfirmation) }
+
+func testReleaseWithoutConfirmation(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
-	w := newWorld(t, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.Cleanup = 200 * time.Millisecond })
+	w := newWorld(t, kind, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.Cleanup = 200 * time.Millisecond })
 	id := w.start(t, "P-1042", "Show records", "step")
 	w.stepTo(t, id, "renew the clinical token")
 	w.link.fail(t, "/v1/token/validate", func(rw http.ResponseWriter, _ *http.Request) bool {
@@ -34,9 +37,11 @@ func TestReleaseWithoutConfirmation(t *testing.T) {
 }
 
 // A broker that still accepts a released token is reported.
-func TestReleasedTokenStillValid(t *testing.T) {
+func TestReleasedTokenStillValid(t *testing.T) { onEach(t, testReleasedTokenStillValid) }
+
+func testReleasedTokenStillValid(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
-	w := newWorld(t, worldConfig{}).with(t, func(c *agents.Config) { c.Operator = nil })
+	w := newWorld(t, kind, worldConfig{}).with(t, func(c *agents.Config) { c.Operator = nil })
 	id := w.start(t, "P-1042", "Show records", "step")
 	w.stepTo(t, id, "renew the clinical token")
 	w.link.fail(t, "/v1/token/validate", func(rw http.ResponseWriter, _ *http.Request) bool {
@@ -70,9 +75,11 @@ func (p *panickingLog) Append(ctx context.Context, runID string, e trace.Event) 
 }
 
 // A panic about one token does not keep the others valid, nor that one.
-func TestPanicDuringRelease(t *testing.T) {
+func TestPanicDuringRelease(t *testing.T) { onEach(t, testPanicDuringRelease) }
+
+func testPanicDuringRelease(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
-	w := newWorld(t, worldConfig{})
+	w := newWorld(t, kind, worldConfig{})
 	w = w.with(t, func(c *agents.Config) { c.Log = &panickingLog{Log: w.log} })
 	h := w.encounter(t, "P-1042", "Prescribe Amoxicillin for bacterial infection")
 	if h.Run.Outcome != trace.OutcomeFailed {

@@ -8,15 +8,18 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 	"github.com/devonartis/medassist-go/trace"
 )
 
 // A request that is sent several times with one key starts one run.
-func TestRepeatedStart(t *testing.T) {
+func TestRepeatedStart(t *testing.T) { onEach(t, testRepeatedStart) }
+
+func testRepeatedStart(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
 	var mu sync.Mutex
 	now := time.Now()
-	w := newWorld(t, worldConfig{}).with(t, func(c *agents.Config) {
+	w := newWorld(t, kind, worldConfig{}).with(t, func(c *agents.Config) {
 		c.Clock = func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
 		c.Limits.LiveRuns = 3
 	})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 )
 
 func TestParseRequest(t *testing.T) {
@@ -49,8 +50,10 @@ func TestParseRequest(t *testing.T) {
 }
 
 // A refused request starts no run: nothing is logged and no agent is created.
-func TestRefusedRequestIsNotLogged(t *testing.T) {
-	w := newWorld(t, worldConfig{})
+func TestRefusedRequestIsNotLogged(t *testing.T) { onEach(t, testRefusedRequestIsNotLogged) }
+
+func testRefusedRequestIsNotLogged(t *testing.T, kind brokertest.Starter) {
+	w := newWorld(t, kind, worldConfig{})
 	for _, r := range []agents.Request{{}, {Text: "Show records"}} {
 		var in *agents.InputError
 		if _, err := w.Start(t.Context(), r); !errors.As(err, &in) {

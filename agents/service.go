@@ -49,7 +49,7 @@ type Config struct {
 	Directory Directory
 	Log       trace.Log
 
-	Operator       Operator         // revokes; nil means that nothing can be revoked
+	Operator       Operator         // revokes; nil means that only the tokens of live runs can be ended, by releasing them
 	Decisions      *decisions.Log   // receives each decision about a call; nil keeps none
 	BrokerEmbedded bool             // the broker runs in this process
 	ModelURL       string           // shown to people; "" if the model is in this process
@@ -68,7 +68,7 @@ var (
 	ErrNotLive    = errors.New("no live run has this ID")
 	ErrNotWaiting = errors.New("the run is not waiting")
 	ErrNoToken    = errors.New("the run has no stolen token that is still valid")
-	ErrNoOperator = errors.New("revoking needs the broker's admin secret: set AGENTWRIT_ADMIN_SECRET")
+	ErrNoOperator = errors.New("revoking anything but the tokens of live runs needs the broker's admin secret: set AGENTWRIT_ADMIN_SECRET")
 )
 
 // A Service runs encounters, each in its own goroutine. It is safe for concurrent
@@ -79,6 +79,8 @@ type Service struct {
 	mu       sync.Mutex
 	live     map[string]*encounter
 	stopping bool
+	started  int
+	ended    map[trace.Outcome]int
 
 	starts starts // by the requests' keys
 }
@@ -97,7 +99,7 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Service{cfg: cfg, live: make(map[string]*encounter)}, nil
+	return &Service{cfg: cfg, live: make(map[string]*encounter), ended: make(map[trace.Outcome]int)}, nil
 }
 
 // Start starts a run and returns once its first step is logged. The run continues
@@ -107,9 +109,6 @@ func New(cfg Config) (*Service, error) {
 func (s *Service) Start(ctx context.Context, req Request) (trace.Run, error) {
 	if err := req.check(); err != nil {
 		return trace.Run{}, err
-	}
-	if req.Incident == trace.IncidentRevocation && s.cfg.Operator == nil {
-		return trace.Run{}, &InputError{"scenario", ErrNoOperator.Error()}
 	}
 	return s.starts.once(ctx, req, s.cfg.Clock(), func() (trace.Run, error) { return s.start(ctx, req) })
 }
@@ -128,9 +127,15 @@ func (s *Service) start(ctx context.Context, req Request) (trace.Run, error) {
 	}
 	e.rec.add(ctx, trace.StatusSuccess, "Request accepted",
 		trace.Validation{PatientID: run.PatientID, Request: run.Request, Pace: run.Pace})
+	s.mu.Lock()
+	s.started++
+	s.mu.Unlock()
 	go func() {
 		defer s.remove(e)
-		e.run(ctx)
+		outcome := e.run(ctx)
+		s.mu.Lock()
+		s.ended[outcome]++
+		s.mu.Unlock()
 	}()
 	return run, nil
 }
@@ -175,6 +180,14 @@ func (s *Service) find(runID string) (*encounter, error) {
 		return nil, fmt.Errorf("%w: %s", ErrNotLive, runID)
 	}
 	return e, nil
+}
+
+// Counts returns how many runs were started since the service was created, and
+// how many of them have ended, by outcome.
+func (s *Service) Counts() (started int, ended map[trace.Outcome]int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.started, maps.Clone(s.ended)
 }
 
 // encounters returns the live runs, in no particular order.

@@ -10,11 +10,14 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 	"github.com/devonartis/medassist-go/llm"
 	"github.com/devonartis/medassist-go/trace"
 )
 
-func TestCancelAtStep(t *testing.T) {
+func TestCancelAtStep(t *testing.T) { onEach(t, testCancelAtStep) }
+
+func testCancelAtStep(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
 	tests := []struct {
 		before string // where it waits when it is cancelled
@@ -28,7 +31,7 @@ func TestCancelAtStep(t *testing.T) {
 		{"validate the delegated prescription token", 4},
 		{"call write_prescription for P-1042", 4},
 	}
-	w := newWorld(t, worldConfig{})
+	w := newWorld(t, kind, worldConfig{})
 	for _, tt := range tests {
 		t.Run(tt.before, func(t *testing.T) {
 			t.Parallel()
@@ -44,8 +47,10 @@ func TestCancelAtStep(t *testing.T) {
 	}
 }
 
-func TestCancelDuringModelCall(t *testing.T) {
-	w := newWorld(t, worldConfig{}).withModel(t, scripted(t, wantRecords, saysAndHangs))
+func TestCancelDuringModelCall(t *testing.T) { onEach(t, testCancelDuringModelCall) }
+
+func testCancelDuringModelCall(t *testing.T, kind brokertest.Starter) {
+	w := newWorld(t, kind, worldConfig{}).withModel(t, scripted(t, wantRecords, saysAndHangs))
 	id := w.start(t, "P-1042", "Show records", "")
 	w.until(t, id, is[trace.LLMDelta]())
 	must(t, w.Cancel(id, "operator", "Reset."))
@@ -58,8 +63,10 @@ func TestCancelDuringModelCall(t *testing.T) {
 
 // A cancellation must not leave a token that nobody knows of: what is being
 // issued when it comes is waited for.
-func TestCancelDuringIssue(t *testing.T) {
-	w := newWorld(t, worldConfig{})
+func TestCancelDuringIssue(t *testing.T) { onEach(t, testCancelDuringIssue) }
+
+func testCancelDuringIssue(t *testing.T, kind brokertest.Starter) {
+	w := newWorld(t, kind, worldConfig{})
 	for name, path := range map[string]string{"agent": "/v1/register", "delegation": "/v1/delegate"} {
 		t.Run(name, func(t *testing.T) {
 			reached, goOn := make(chan struct{}), make(chan struct{})
@@ -83,8 +90,10 @@ func TestCancelDuringIssue(t *testing.T) {
 
 // A write that was begun is waited for, so that the trace knows whether it was
 // done.
-func TestCancelDuringWrite(t *testing.T) {
-	w := newWorld(t, worldConfig{})
+func TestCancelDuringWrite(t *testing.T) { onEach(t, testCancelDuringWrite) }
+
+func testCancelDuringWrite(t *testing.T, kind brokertest.Starter) {
+	w := newWorld(t, kind, worldConfig{})
 	id := w.start(t, "P-1042", "Write a note: feels better", "step")
 	w.stepTo(t, id, "call write_clinical_notes for P-1042")
 	reached, goOn := make(chan struct{}), make(chan struct{})
@@ -108,8 +117,10 @@ func TestCancelDuringWrite(t *testing.T) {
 	w.assertEnded(t, h, 1)
 }
 
-func TestRunContinuesWithoutItsStarter(t *testing.T) {
-	w := newWorld(t, worldConfig{})
+func TestRunContinuesWithoutItsStarter(t *testing.T) { onEach(t, testRunContinuesWithoutItsStarter) }
+
+func testRunContinuesWithoutItsStarter(t *testing.T, kind brokertest.Starter) {
+	w := newWorld(t, kind, worldConfig{})
 	ctx, cancel := context.WithCancel(t.Context())
 	req, err := agents.ParseRequest("P-1042", "Show records", "step")
 	must(t, err)
@@ -124,9 +135,11 @@ func TestRunContinuesWithoutItsStarter(t *testing.T) {
 	w.assertEnded(t, h, 1)
 }
 
-func TestShutdown(t *testing.T) {
+func TestShutdown(t *testing.T) { onEach(t, testShutdown) }
+
+func testShutdown(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
-	w := newWorld(t, worldConfig{}).withModel(t, scripted(t, wantRecords, wantRecords, hangs)) // one turn is the first run's
+	w := newWorld(t, kind, worldConfig{}).withModel(t, scripted(t, wantRecords, wantRecords, hangs)) // one turn is the first run's
 	ids := []string{w.start(t, "P-1042", "Show records", "step")}
 	w.stepTo(t, ids[0], "validate the clinical token")
 	ids = append(ids, w.start(t, "P-2187", "Show records", ""), w.start(t, "P-3301", "Show records", "talk:30s"))
@@ -148,9 +161,11 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-func TestShutdownDeadline(t *testing.T) {
+func TestShutdownDeadline(t *testing.T) { onEach(t, testShutdownDeadline) }
+
+func testShutdownDeadline(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
-	w := newWorld(t, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.Cleanup = 500 * time.Millisecond })
+	w := newWorld(t, kind, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.Cleanup = 500 * time.Millisecond })
 	id := w.start(t, "P-1042", "Show records", "step")
 	w.stepTo(t, id, "call get_patient_records for P-1042")
 	w.link.fail(t, "", hung)
@@ -162,8 +177,10 @@ func TestShutdownDeadline(t *testing.T) {
 	w.link.heal()
 }
 
-func TestLiveRunLimit(t *testing.T) {
-	w := newWorld(t, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.LiveRuns = 2 })
+func TestLiveRunLimit(t *testing.T) { onEach(t, testLiveRunLimit) }
+
+func testLiveRunLimit(t *testing.T, kind brokertest.Starter) {
+	w := newWorld(t, kind, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.LiveRuns = 2 })
 	a, b := w.start(t, "P-1042", "Show records", "step"), w.start(t, "P-1042", "Show records", "step")
 	req, err := agents.ParseRequest("P-1042", "Show records", "")
 	must(t, err)
@@ -179,8 +196,10 @@ func TestLiveRunLimit(t *testing.T) {
 	w.finish(t, b)
 }
 
-func TestConcurrentRuns(t *testing.T) {
-	w := newWorld(t, worldConfig{dir: t.TempDir()})
+func TestConcurrentRuns(t *testing.T) { onEach(t, testConcurrentRuns) }
+
+func testConcurrentRuns(t *testing.T, kind brokertest.Starter) {
+	w := newWorld(t, kind, worldConfig{dir: t.TempDir()})
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
@@ -211,8 +230,10 @@ func TestConcurrentRuns(t *testing.T) {
 	wg.Wait()
 }
 
-func TestNotLive(t *testing.T) {
-	w := newWorld(t, worldConfig{})
+func TestNotLive(t *testing.T) { onEach(t, testNotLive) }
+
+func testNotLive(t *testing.T, kind brokertest.Starter) {
+	w := newWorld(t, kind, worldConfig{})
 	over := w.encounter(t, "P-1042", "Show records").Run.ID
 	for _, id := range []string{over, "run-0"} {
 		_, state := w.State(id)
@@ -233,8 +254,10 @@ func TestNotLive(t *testing.T) {
 	}
 }
 
-func TestAbandonedRunEnds(t *testing.T) {
-	w := newWorld(t, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.Stay, c.Limits.Run = time.Second, time.Minute })
+func TestAbandonedRunEnds(t *testing.T) { onEach(t, testAbandonedRunEnds) }
+
+func testAbandonedRunEnds(t *testing.T, kind brokertest.Starter) {
+	w := newWorld(t, kind, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.Stay, c.Limits.Run = time.Second, time.Minute })
 	id := w.start(t, "P-1042", "Show records", "step")
 	w.stepTo(t, id, "call get_patient_records for P-1042")
 	h := w.finish(t, id)
@@ -254,8 +277,10 @@ func (p panicking) Complete(ctx context.Context, req llm.Request, onText func(st
 	return p.Model.Complete(ctx, req, onText)
 }
 
-func TestPanic(t *testing.T) {
-	w := newWorld(t, worldConfig{}).withModel(t, panicking{llm.NewPlanner()})
+func TestPanic(t *testing.T) { onEach(t, testPanic) }
+
+func testPanic(t *testing.T, kind brokertest.Starter) {
+	w := newWorld(t, kind, worldConfig{}).withModel(t, panicking{llm.NewPlanner()})
 	h := w.encounter(t, "P-1042", "Show records")
 	e := only[trace.RunError](t, h)
 	if e.Stage != "internal" || strings.Contains(e.Message+e.Hint, "hunter2") || h.Run.Outcome != trace.OutcomeFailed {
@@ -265,9 +290,11 @@ func TestPanic(t *testing.T) {
 	w.encounter(t, "P-1042", "Hello") // the service goes on
 }
 
-func TestRecordsAPIFails(t *testing.T) {
+func TestRecordsAPIFails(t *testing.T) { onEach(t, testRecordsAPIFails) }
+
+func testRecordsAPIFails(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
-	w := newWorld(t, worldConfig{}).withModel(t, scripted(t, wantRecords, say("I could not read the records.")))
+	w := newWorld(t, kind, worldConfig{}).withModel(t, scripted(t, wantRecords, say("I could not read the records.")))
 	id := w.start(t, "P-1042", "Show records", "step")
 	w.stepTo(t, id, "call get_patient_records for P-1042")
 	asked := 0

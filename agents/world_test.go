@@ -24,6 +24,7 @@ import (
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/agentwrit/brokertest"
+	"github.com/devonartis/medassist-go/internal/random"
 	"github.com/devonartis/medassist-go/llm"
 	"github.com/devonartis/medassist-go/patient"
 	"github.com/devonartis/medassist-go/records"
@@ -52,10 +53,16 @@ type worldConfig struct {
 	dir     string   // for the log and the records; "" means memory
 }
 
-func newWorld(t testing.TB, wc worldConfig) *world {
+// onEach runs a test with each kind of broker.
+func onEach(t *testing.T, f func(t *testing.T, kind brokertest.Starter)) {
+	t.Helper()
+	brokertest.EachKind(t, f)
+}
+
+func newWorld(t testing.TB, kind brokertest.Starter, wc worldConfig) *world {
 	t.Helper()
 	ctx := context.Background()
-	w := &world{broker: brokertest.Start(t, wc.broker...)}
+	w := &world{broker: kind(t, wc.broker...)}
 	w.admin = w.broker.Admin(t)
 	w.link = newLink(t, w.broker.URL)
 	client := agentwrit.WithHTTPClient(&http.Client{Transport: ownTransport(t)})
@@ -64,7 +71,7 @@ func newWorld(t testing.TB, wc worldConfig) *world {
 	if wc.ceiling == nil {
 		wc.ceiling = tools.Ceiling()
 	}
-	rec, err := operator.RegisterApp(ctx, agentwrit.CreateAppRequest{Name: "medassist", Scopes: wc.ceiling})
+	rec, err := operator.RegisterApp(ctx, agentwrit.CreateAppRequest{Name: "medassist-" + random.Hex(4), Scopes: wc.ceiling})
 	must(t, err)
 	app, err := agentwrit.NewApp(w.link.URL, rec.ClientID, rec.ClientSecret, client)
 	must(t, err)

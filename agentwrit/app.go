@@ -7,8 +7,10 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
@@ -21,6 +23,9 @@ type App struct {
 	client  *client
 	session *session
 	id      string
+
+	queued atomic.Bool   // launch tokens are requested one at a time
+	turn   chan struct{} // semaphore of the one who may request one
 }
 
 // NewApp returns an App that logs in with the client ID and secret that the
@@ -37,7 +42,7 @@ func NewApp(brokerURL, clientID, clientSecret string, opts ...Option) (*App, err
 		return call{op: "app login", method: "POST", path: "/v1/app/auth", safe: true,
 			in: wire.AppAuthRequest{ClientID: clientID, ClientSecret: clientSecret}}
 	}
-	return &App{client: c, id: clientID, session: &session{client: c, op: "app login", login: login}}, nil
+	return &App{client: c, id: clientID, turn: make(chan struct{}, 1), session: &session{client: c, op: "app login", login: login}}, nil
 }
 
 // Login logs in unless there is a session already. Other methods log in by
@@ -83,9 +88,8 @@ func (a *App) CreateAgent(ctx context.Context, req AgentRequest) (*Agent, error)
 		ttl := wholeSeconds(req.MaxTTL)
 		launchReq.MaxTTL = &ttl
 	}
-	var launch wire.LaunchTokenResponse
-	if err := a.session.do(ctx, call{op: "launch token", method: "POST",
-		path: "/v1/app/launch-tokens", in: launchReq, out: &launch, temporary: appBusy}); err != nil {
+	launch, err := a.launchToken(ctx, launchReq)
+	if err != nil {
 		return nil, err
 	}
 	var challenge wire.Challenge
@@ -109,6 +113,30 @@ func (a *App) CreateAgent(ctx context.Context, req AgentRequest) (*Agent, error)
 	}
 	return newAgent(a.client, "register agent", identity{id: reg.AgentID, taskID: req.TaskID, orchID: req.OrchID, scope: req.Scope},
 		reg.AccessToken, reg.ExpiresIn, sent)
+}
+
+// launchToken obtains a launch token. The reference broker refuses one of two
+// requests that arrive at once; after the first such refusal the app requests one
+// at a time, so that many agents queue up instead of colliding again and again.
+func (a *App) launchToken(ctx context.Context, req wire.LaunchTokenRequest) (launch wire.LaunchTokenResponse, err error) {
+	k := call{op: "launch token", method: "POST", path: "/v1/app/launch-tokens", in: req, out: &launch}
+	if !a.queued.Load() {
+		err := a.session.do(ctx, k)
+		var refusal *Error
+		if !errors.As(err, &refusal) || !appBusy(refusal) {
+			return launch, err
+		}
+		a.queued.Store(true)
+	}
+	select {
+	case a.turn <- struct{}{}:
+		defer func() { <-a.turn }()
+	case <-ctx.Done():
+		return launch, &Error{Op: k.op, Kind: ErrUnavailable, cause: ctx.Err(),
+			Detail: "the broker serves one request of this application at a time, and others were first"}
+	}
+	k.temporary = appBusy // another process may use the same credentials
+	return launch, a.session.do(ctx, k)
 }
 
 // appBusy reports whether err is the answer that the reference broker gives when

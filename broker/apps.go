@@ -67,7 +67,7 @@ func (b *Broker) createApp(r *request, in *wire.CreateAppRequest) (*wire.App, er
 	if err := checkCeiling(in.Scopes); err != nil {
 		return nil, err
 	}
-	ttl := wire.DefaultAppTokenTTL
+	ttl := int(b.cfg.AppTokenTTL / time.Second)
 	if in.TokenTTL != nil {
 		ttl = *in.TokenTTL
 	}

@@ -236,6 +236,9 @@ func TestMetricsHaveLabelsOfAFixedSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(raw)
+	if !strings.Contains(text, "agentwrit_audit_write_duration_seconds_count ") || strings.Contains(text, "agentwrit_audit_write_duration_seconds_count 0\n") {
+		t.Error("commits are not measured")
+	}
 	if strings.Contains(text, "4455") {
 		t.Error("a label contains text that a caller chose")
 	}
@@ -250,6 +253,10 @@ func TestMetricsHaveLabelsOfAFixedSet(t *testing.T) {
 		`agentwrit_audit_events_total{event_type="token_revoked",outcome="success"} 1`,
 		`agentwrit_request_duration_seconds_count{endpoint="/v1/admin/apps/{id}",status="404"} 1`,
 		`agentwrit_request_duration_seconds_count{endpoint="other",status="404"} 1`,
+		"agentwrit_audit_events_loaded 0",
+		`agentwrit_db_errors_total{operation="read"} 0`,
+		`agentwrit_db_errors_total{operation="write"} 0`,
+		"agentwrit_clock_skew_total 0",
 	} {
 		if !strings.Contains(text, line+"\n") {
 			t.Errorf("missing: %s", line)

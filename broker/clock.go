@@ -31,6 +31,7 @@ type clock struct {
 	mu      sync.Mutex
 	latest  time.Time // the latest time returned
 	reading time.Time // the reading of wall at that moment
+	skews   int       // times that the wall clock was set back by clockJump or more
 }
 
 func newClock(wall func() time.Time) *clock {
@@ -60,8 +61,18 @@ func (c *clock) now() time.Time {
 		}
 		next = wall
 	}
+	if withoutMonotonic(c.reading).Sub(withoutMonotonic(reading)) >= clockJump {
+		c.skews++
+	}
 	c.latest, c.reading = next, reading
 	return next
+}
+
+// skewed returns how often the wall clock was set back.
+func (c *clock) skewed() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.skews
 }
 
 // notBefore moves the clock ahead to t, if it is not there yet.

@@ -50,6 +50,9 @@ func TestClockNeverRunsBackwards(t *testing.T) {
 			t.Errorf("%s: behind = %v, want %v", tt.what, got, tt.behind)
 		}
 	}
+	if c.skewed() != 1 {
+		t.Errorf("the wall clock was set back once, counted: %d", c.skewed())
+	}
 }
 
 // With a monotonic clock, as time.Now has it, time that passes is counted

@@ -44,9 +44,14 @@ type Config struct {
 	// Lifetimes where neither the request nor the app sets one, 1 second to 24
 	// hours. Zero means the protocol's default.
 	AdminTokenTTL  time.Duration // 5 minutes
+	AppTokenTTL    time.Duration // 30 minutes; at least 1 minute
 	AgentTTL       time.Duration // 5 minutes: a launch token's max_ttl
 	LaunchTokenTTL time.Duration // 30 seconds
 	DelegationTTL  time.Duration // 1 minute
+
+	// MaxTTL is the longest lifetime of a token. Whatever asks for more gets
+	// this. 1 second to 24 hours; zero means 24 hours.
+	MaxTTL time.Duration
 
 	// TrustedProxies are the proxies whose X-Forwarded-For header is used. If
 	// empty, the header is ignored and the client is the peer of the connection.
@@ -90,9 +95,11 @@ func (c Config) withDefaults() (Config, error) {
 		seconds int
 	}{
 		{"admin token", &c.AdminTokenTTL, wire.AdminTokenTTL},
+		{"app token", &c.AppTokenTTL, wire.DefaultAppTokenTTL},
 		{"agent", &c.AgentTTL, wire.DefaultAgentTTL},
 		{"launch token", &c.LaunchTokenTTL, wire.DefaultLaunchTokenTTL},
 		{"delegation", &c.DelegationTTL, wire.DefaultDelegationTTL},
+		{"maximum", &c.MaxTTL, wire.MaxTTL},
 	} {
 		if *ttl.value == 0 {
 			*ttl.value = time.Duration(ttl.seconds) * time.Second
@@ -100,6 +107,9 @@ func (c Config) withDefaults() (Config, error) {
 		if *ttl.value < time.Second || *ttl.value > maxTTL {
 			return c, fmt.Errorf("%s TTL %v: want 1s to 24h", ttl.name, *ttl.value)
 		}
+	}
+	if c.AppTokenTTL < wire.MinAppTokenTTL*time.Second {
+		return c, fmt.Errorf("app token TTL %v: want 1m to 24h", c.AppTokenTTL)
 	}
 	if c.SecretCost == 0 {
 		c.SecretCost = bcrypt.DefaultCost

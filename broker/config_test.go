@@ -54,6 +54,8 @@ func TestConfigurationsThatCannotWorkAreRefused(t *testing.T) {
 		"a TTL of more than a day":     {AgentTTL: 25 * time.Hour},
 		"a TTL below a second":         {AdminTokenTTL: time.Millisecond},
 		"a negative TTL":               {DelegationTTL: -time.Second},
+		"a maximum of more than a day": {MaxTTL: 25 * time.Hour},
+		"a short app token TTL":        {AppTokenTTL: 59 * time.Second},
 		"a file for a folder":          {Dir: file},
 	} {
 		if b, err := broker.Open(context.Background(), cfg); err == nil {
@@ -85,6 +87,38 @@ func TestConfigurationTakesEffect(t *testing.T) {
 	h.revoke(admin, wire.RevokeAgent, a.id) // of this trust domain
 	if got, _ := h.health(); got.Version != "1.2.3" {
 		t.Errorf("health = %+v", got)
+	}
+}
+
+// No token is valid for longer than the configured maximum, whoever asks for more.
+func TestMaxTTL(t *testing.T) {
+	h := start(t, broker.Config{MaxTTL: 2 * time.Minute, DelegationTTL: time.Hour})
+	admin := h.admin()
+	clinic := h.newApp(admin, "clinic", "read:records:*")
+	hour := 3600
+	var launch wire.LaunchTokenResponse
+	h.want(201, "POST", byApp, clinic.token, wire.LaunchTokenRequest{AgentName: "a", AllowedScope: []string{"read:records:p1"}, MaxTTL: &hour}, &launch)
+	if launch.Policy.MaxTTL != 120 {
+		t.Errorf("the launch token allows %d s", launch.Policy.MaxTTL)
+	}
+	a := h.enroll(launch.LaunchToken, "t", "read:records:p1")
+	for what, token := range map[string]string{
+		"admin": admin, "app": clinic.token, "agent": a.token, "delegated": h.delegate(a, a.id, 3600, "read:records:p1").token,
+		"delegated by default": h.delegate(a, a.id, 0, "read:records:p1").token,
+		"renewed":              h.renew(h.newAgent(clinic, "t2", "read:records:p2")).token,
+	} {
+		if c := h.claims(token); c == nil || c.ExpiresAt-c.IssuedAt != 120 {
+			t.Errorf("%s token: %+v, want 120 s", what, c)
+		}
+	}
+}
+
+// AppTokenTTL is the default of apps that are registered without a TTL.
+func TestAppTokenTTL(t *testing.T) {
+	h := start(t, broker.Config{AppTokenTTL: time.Minute})
+	clinic := h.newApp(h.admin(), "clinic", "read:records:*")
+	if c := h.claims(clinic.token); clinic.TokenTTL != 60 || c.ExpiresAt-c.IssuedAt != 60 {
+		t.Errorf("token_ttl %d, token %d s, want 60", clinic.TokenTTL, c.ExpiresAt-c.IssuedAt)
 	}
 }
 

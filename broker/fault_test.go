@@ -116,9 +116,15 @@ func TestUnstoredChangesDoNotHappen(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if text := string(h.call("GET", "/v1/metrics", "", nil).body); strings.Contains(text, `agentwrit_db_errors_total{operation="write"} 0`) {
+		t.Error("the failures are not counted")
+	}
 	again := h.restart(dir)
 	if got, _ := again.health(); got.Status != wire.HealthOK {
 		t.Errorf("after a restart: %+v", got)
+	}
+	if text := string(again.call("GET", "/v1/metrics", "", nil).body); strings.Contains(text, "agentwrit_audit_events_loaded 0\n") {
+		t.Error("the events that were loaded are not counted")
 	}
 }
 

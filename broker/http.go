@@ -168,6 +168,7 @@ func (b *Broker) problem(w http.ResponseWriter, hr *http.Request, err error) {
 
 // readFault logs that the database can't be read and returns the caller's error.
 func (b *Broker) readFault(err error) error {
+	b.metrics.dbErrors.WithLabelValues(dbRead).Inc()
 	b.log.Error("cannot read storage", slog.Any("error", err))
 	return errUnavailable
 }

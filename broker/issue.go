@@ -27,7 +27,7 @@ type grant struct {
 // parallel.
 func (c *change) issue(g grant) (*wire.Claims, error) {
 	now := c.now.Truncate(time.Second)
-	expires := now.Add(g.ttl.Truncate(time.Second))
+	expires := now.Add(min(g.ttl, c.b.cfg.MaxTTL).Truncate(time.Second))
 	if !g.renewUntil.IsZero() && expires.After(g.renewUntil) {
 		expires = g.renewUntil
 	}

@@ -85,7 +85,7 @@ func (b *Broker) launchToken(r *request, in *wire.LaunchTokenRequest, appID stri
 		AppID:     appID,
 		AgentName: in.AgentName,
 		Scope:     in.AllowedScope,
-		MaxTTL:    orDefault(in.MaxTTL, b.cfg.AgentTTL),
+		MaxTTL:    min(orDefault(in.MaxTTL, b.cfg.AgentTTL), b.cfg.MaxTTL),
 		SingleUse: in.SingleUse == nil || *in.SingleUse,
 	}
 	err := b.act(r, func(c *change) error {

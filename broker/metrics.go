@@ -27,7 +27,13 @@ const (
 	kindReleased  = "released"
 
 	otherRoute = "other"
+
+	dbRead  = "read"
+	dbWrite = "write"
 )
+
+// buckets are those of durations, in seconds.
+var buckets = []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5}
 
 // metrics holds the metrics of GET /v1/metrics. Each broker has its own registry,
 // so two brokers in one process are counted separately.
@@ -40,6 +46,8 @@ type metrics struct {
 	launchTokens  prometheus.Counter
 	events        *prometheus.CounterVec // by type and outcome
 	duration      *prometheus.HistogramVec
+	writes        prometheus.Histogram
+	dbErrors      *prometheus.CounterVec // by operation
 }
 
 func newMetrics(b *Broker) *metrics {
@@ -56,8 +64,21 @@ func newMetrics(b *Broker) *metrics {
 			Namespace: "agentwrit", Name: "launch_tokens_created_total", Help: "Launch tokens created."}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "agentwrit", Name: "request_duration_seconds", Help: "Request duration, by endpoint and status.",
-			Buckets: []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5}}, []string{"endpoint", "status"}),
+			Buckets: buckets}, []string{"endpoint", "status"}),
+		writes: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "agentwrit", Name: "audit_write_duration_seconds", Help: "Duration of a commit, which writes its audit events to disk.",
+			Buckets: buckets}),
+		dbErrors: counter("db_errors_total", "Failures of the database, by operation.", "operation"),
 	}
+	for _, operation := range []string{dbRead, dbWrite} {
+		m.dbErrors.WithLabelValues(operation)
+	}
+	loaded := prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: "agentwrit", Name: "audit_events_loaded", Help: "Audit events in the database when the broker started."})
+	loaded.Set(float64(b.audit.head().Size))
+	skew := prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Namespace: "agentwrit", Name: "clock_skew_total", Help: "Times that the wall clock was set back by a second or more."},
+		func() float64 { return float64(b.clock.skewed()) })
 	active := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "agentwrit", Name: "active_agents", Help: "Registered agents with unexpired tokens."},
 		func() float64 {
@@ -68,7 +89,7 @@ func newMetrics(b *Broker) *metrics {
 			return float64(n)
 		})
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(m.issued, m.revoked, m.registrations, m.adminAuth, m.events, m.launchTokens, m.duration, active)
+	registry.MustRegister(m.issued, m.revoked, m.registrations, m.adminAuth, m.events, m.launchTokens, m.duration, m.writes, m.dbErrors, loaded, skew, active)
 	m.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 	return m
 }

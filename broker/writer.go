@@ -190,6 +190,7 @@ func answer(batch []*operation, outcomes []error, failed error) {
 func (w *writer) try(batch []*operation) (outcomes []error, durable func() error, err error) {
 	outcomes = make([]error, len(batch))
 	var c *change
+	began := time.Now()
 	durable, err = w.b.store.Update(func(tx store.Tx) error {
 		changes, err := tx.Changes()
 		if err != nil {
@@ -206,6 +207,7 @@ func (w *writer) try(batch []*operation) (outcomes []error, durable func() error
 		return c.flush()
 	})
 	if err == nil {
+		w.b.metrics.writes.Observe(time.Since(began).Seconds())
 		c.publish()
 	}
 	return outcomes, durable, err
@@ -276,6 +278,7 @@ func (w *writer) report(err error) {
 
 // failed notes a storage failure for health.
 func (w *writer) failed(err error) {
+	w.b.metrics.dbErrors.WithLabelValues(dbWrite).Inc()
 	if w.fault.Swap(&faultRecord{err}) == nil {
 		w.b.log.Error("storage failed; no credentials are issued until it recovers", slog.Any("error", err))
 	}

@@ -50,6 +50,8 @@ func (x *examination) credentials(ctx context.Context) Result {
 	switch {
 	case errors.Is(err, agentwrit.ErrAuthorization):
 		return failed(describe(err), raiseCeiling)
+	case errors.Is(err, agentwrit.ErrRateLimited):
+		return failed(x.limited(err), "Check again then. A start of `medassist`, `check` or `doctor` logs in once, and a broker allows three logins in a row and then ten a minute for one client ID.")
 	case err != nil:
 		return failed(describe(err), "Check AGENTWRIT_CLIENT_ID and AGENTWRIT_CLIENT_SECRET. `medassist setup` registers the app and prints them.")
 	}
@@ -106,6 +108,34 @@ func (x *examination) clocks(context.Context) Result {
 	return passed("the broker's clock and this machine's agree")
 }
 
+// promises asks the broker which promises it keeps.
+func (x *examination) promises(ctx context.Context) Result {
+	if !x.issued {
+		return skipped("no agent can be registered", "")
+	}
+	p, err := x.Broker.Promises(ctx, tools.AgentScopes(tools.Billing, testPatient)[0])
+	if err != nil {
+		return failed("the broker could not be asked which promises it keeps: "+describe(err), "Try again: the broker answered a moment ago.")
+	}
+	var lacking []string
+	for _, promise := range []struct {
+		answer agentwrit.Answer
+		words  string
+	}{
+		{p.Cascade, "does not revoke what an agent delegated when the agent is revoked"},
+		{p.Checkpoints, "does not sign the head of its audit log"},
+		{p.Keys, "does not serve the keys for offline verification"},
+	} {
+		if promise.answer != agentwrit.Kept {
+			lacking = append(lacking, promise.words)
+		}
+	}
+	if len(lacking) > 0 {
+		return warning("this broker "+strings.Join(lacking, "; "), "The demo works and says so on its pages: see docs/agentwrit.md.")
+	}
+	return passed("revokes what was delegated, signs its audit log, serves its keys")
+}
+
 func (x *examination) auditChain(ctx context.Context) Result {
 	if x.Admin == nil {
 		return skipped("reading the audit log needs the broker's admin secret", "Set AGENTWRIT_ADMIN_SECRET to see the audit page and to revoke agents.")
@@ -122,7 +152,19 @@ func (x *examination) auditChain(ctx context.Context) Result {
 	if err != nil {
 		return failed(describe(err), "The broker's audit log was changed or is damaged: keep a copy, and see docs/operations.md.")
 	}
+	if len(kept) == 0 {
+		return passed(fmt.Sprintf("%d events, hash chain intact; this broker signs no checkpoint to compare it with", n))
+	}
 	return passed(fmt.Sprintf("%d events, hash chain intact", n))
+}
+
+// limited describes a login that the broker refused because there were too many.
+func (x *examination) limited(err error) string {
+	var be *agentwrit.Error
+	if errors.As(err, &be) && !be.RetryAt.IsZero() {
+		return "rate limited; the next login is possible at " + be.RetryAt.UTC().Format("15:04:05 MST")
+	}
+	return "rate limited: too many logins"
 }
 
 // describe returns an error's text for people.

@@ -47,6 +47,7 @@ type Broker interface {
 	CreateAgent(ctx context.Context, req agentwrit.AgentRequest) (*agentwrit.Agent, error)
 	Validate(ctx context.Context, token string) (*agentwrit.Claims, error)
 	Health(ctx context.Context) (*agentwrit.Health, error)
+	Promises(ctx context.Context, scope string) (agentwrit.Promises, error)
 }
 
 var _ Broker = (*agentwrit.App)(nil)
@@ -79,6 +80,7 @@ var checks = []check{
 	{"credentials", eachTimeout, (*examination).credentials},
 	{"ceiling", eachTimeout, (*examination).ceiling},
 	{"clocks", eachTimeout, (*examination).clocks},
+	{"promises", eachTimeout, (*examination).promises},
 	{"model: a tool call", modelTimeout, (*examination).toolCall},
 	{"model: streaming", modelTimeout, (*examination).modelStreams},
 	{"model: context", eachTimeout, (*examination).modelContext},

@@ -2,6 +2,7 @@ package preflight_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -105,7 +106,7 @@ func TestPreflight(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.Broker = app
-		}, map[string]preflight.State{"credentials": "failed"}, "a released token is still valid", true},
+		}, map[string]preflight.State{"credentials": "failed", "promises": "warning"}, "a released token is still valid", true},
 		"a broker that refuses releases": {func(c *preflight.Config, b *brokertest.Broker) {
 			rec := b.Register(t, tools.Ceiling()...)
 			app, err := agentwrit.NewApp(withoutReleases(t, b.URL, http.StatusForbidden), rec.ClientID, rec.ClientSecret)
@@ -113,21 +114,21 @@ func TestPreflight(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.Broker = app
-		}, map[string]preflight.State{"credentials": "failed", "ceiling": "failed"}, "could not be released", true},
+		}, map[string]preflight.State{"credentials": "failed", "ceiling": "failed", "promises": "failed"}, "could not be released", true},
 		"no broker": {func(c *preflight.Config, _ *brokertest.Broker) {
 			app, err := agentwrit.NewApp("http://127.0.0.1:1", "id", "secret")
 			if err != nil {
 				t.Fatal(err)
 			}
 			c.Broker = app
-		}, map[string]preflight.State{"broker": "failed", "credentials": "failed", "ceiling": "skipped", "clocks": "skipped"}, "Check that the broker at", false},
+		}, map[string]preflight.State{"broker": "failed", "credentials": "failed", "ceiling": "skipped", "clocks": "skipped", "promises": "skipped"}, "Check that the broker at", false},
 		"wrong credentials": {func(c *preflight.Config, b *brokertest.Broker) {
 			app, err := agentwrit.NewApp(b.URL, "nobody", "secret")
 			if err != nil {
 				t.Fatal(err)
 			}
 			c.Broker = app
-		}, map[string]preflight.State{"credentials": "failed", "ceiling": "skipped", "clocks": "skipped"}, "AGENTWRIT_CLIENT_ID", false},
+		}, map[string]preflight.State{"credentials": "failed", "ceiling": "skipped", "clocks": "skipped", "promises": "skipped"}, "AGENTWRIT_CLIENT_ID", false},
 		"a low ceiling": {func(c *preflight.Config, b *brokertest.Broker) {
 			c.Broker = b.App(t, "read:billing:*", "read:insurance:*", "write:billing:*")
 		}, map[string]preflight.State{"ceiling": "failed"}, "clinical, prescription", false},
@@ -148,7 +149,7 @@ func TestPreflight(t *testing.T) {
 			cfg, b := healthy(t)
 			tc.change(&cfg, b)
 			results := run(t.Context(), cfg)
-			if len(results) != 10 {
+			if len(results) != 11 {
 				t.Errorf("%d checks", len(results))
 			}
 			var said []string
@@ -180,6 +181,52 @@ func TestPreflight(t *testing.T) {
 				t.Errorf("%d agents registered, %d released", in, out)
 			}
 		})
+	}
+}
+
+// With a broker that behaves like the reference broker the demo works, and the
+// promises that it does not keep are named.
+func TestReferenceBroker(t *testing.T) {
+	b := brokertest.StartReference(t)
+	results := run(t.Context(), preflight.Config{Broker: b.App(t, tools.Ceiling()...), BrokerURL: b.URL, Admin: b.Admin(t), Model: llm.NewPlanner(),
+		PageURL: page(t, http.StatusUnauthorized, true)})
+	for name, r := range results {
+		want := preflight.OK
+		if name == "promises" {
+			want = preflight.Warning
+		}
+		if r.State != want {
+			t.Errorf("%s: %s (%s)", name, r.State, r.Found)
+		}
+	}
+	for _, words := range []string{"does not revoke what an agent delegated", "does not sign the head", "does not serve the keys"} {
+		if !strings.Contains(results["promises"].Found, words) {
+			t.Errorf("%q lacks %q", results["promises"].Found, words)
+		}
+	}
+	if found := results["audit chain"].Found; !strings.Contains(found, "signs no checkpoint") {
+		t.Error(found)
+	}
+}
+
+// A broker that limits logins is reported with the time of the next one.
+func TestRateLimited(t *testing.T) {
+	b := brokertest.StartReference(t)
+	rec := b.Register(t, tools.Ceiling()...)
+	var app *agentwrit.App
+	var err error
+	for range 4 { // three logins in a row are allowed
+		if app, err = agentwrit.NewApp(b.URL, rec.ClientID, rec.ClientSecret); err != nil {
+			t.Fatal(err)
+		}
+		err = app.Login(t.Context())
+	}
+	if !errors.Is(err, agentwrit.ErrRateLimited) {
+		t.Fatal(err)
+	}
+	r := run(t.Context(), preflight.Config{Broker: app, BrokerURL: b.URL, Model: llm.NewPlanner(), PageURL: page(t, http.StatusUnauthorized, true)})["credentials"]
+	if !strings.Contains(r.Found, "the next login is possible at ") || !strings.Contains(r.Do, "ten a minute") {
+		t.Errorf("%q, do %q", r.Found, r.Do)
 	}
 }
 

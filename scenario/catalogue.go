@@ -76,7 +76,7 @@ var catalogue = []Scenario{
 	{
 		ID: "over-reach", Key: "9", Title: "Delegation overreach", Short: "Overreach",
 		Proves:  "An agent can't delegate what it does not hold: the broker refuses.",
-		Patient: "P-1042", Request: "Prescribe Amoxicillin for P-2187",
+		Patient: "P-1042", Request: "Prescribe Amoxicillin 500 mg three times daily for P-2187",
 		Expect: Expect{Spawned: []string{clinical, prescription},
 			Denied: []Denial{{"check_drug_interactions", trace.RefusedByGate}, {Delegate, trace.RefusedByBroker}},
 			Never:  []string{"write_prescription"}},

@@ -51,7 +51,7 @@ func Observe(events []trace.Event) Seen {
 			s.Denied = append(s.Denied, Denial{Delegate, step.RefusedBy})
 		case trace.Complete:
 			s.Complete = &step
-		case trace.Validation, trace.PatientLookup, trace.BrokerHealth, trace.LLMStart, trace.LLMWait, trace.LLMDelta, trace.LLMResponse,
+		case trace.Validation, trace.PatientLookup, trace.BrokerHealth, trace.BrokerWait, trace.LLMStart, trace.LLMWait, trace.LLMDelta, trace.LLMResponse,
 			trace.AgentError, trace.TokenValidated, trace.ToolError, trace.TokenRenewed, trace.TokenReleased, trace.ReleaseError,
 			trace.PostReleaseValidation, trace.Incident, trace.Cancelled, trace.RunError: // no scenario expects these
 		}

@@ -53,7 +53,7 @@ func Register(ctx context.Context, admin *agentwrit.Admin, ceiling []string, kno
 		return known.ClientID != "" && a.ClientID == known.ClientID && a.Status == "active"
 	})
 	if i < 0 {
-		return create(ctx, admin, ceiling)
+		return create(ctx, admin, ceiling, apps)
 	}
 	r := Result{Found: FoundSame, App: apps[i], Credentials: known}
 	if sameScopes(apps[i].Scopes, ceiling) {
@@ -71,10 +71,14 @@ func Register(ctx context.Context, admin *agentwrit.Admin, ceiling []string, kno
 	return r, nil
 }
 
-func create(ctx context.Context, admin *agentwrit.Admin, ceiling []string) (Result, error) {
-	app, err := admin.RegisterApp(ctx, agentwrit.CreateAppRequest{Name: AppName, Scopes: ceiling})
-	if nameTaken(err) {
-		app, err = admin.RegisterApp(ctx, agentwrit.CreateAppRequest{Name: AppName + "-" + random.Hex(4), Scopes: ceiling})
+func create(ctx context.Context, admin *agentwrit.Admin, ceiling []string, apps []agentwrit.AppRecord) (Result, error) {
+	name, suffixed := AppName, AppName+"-"+random.Hex(4)
+	if slices.ContainsFunc(apps, func(a agentwrit.AppRecord) bool { return a.Name == AppName }) {
+		name = suffixed
+	}
+	app, err := admin.RegisterApp(ctx, agentwrit.CreateAppRequest{Name: name, Scopes: ceiling})
+	if nameTaken(err) && name != suffixed {
+		app, err = admin.RegisterApp(ctx, agentwrit.CreateAppRequest{Name: suffixed, Scopes: ceiling})
 	}
 	if err != nil {
 		return Result{}, fmt.Errorf("register the app: %w", err)

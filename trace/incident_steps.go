@@ -34,7 +34,18 @@ type TokenRevoked struct {
 	Level       string       `json:"level"`
 	Target      string       `json:"target"`
 	Count       int          `json:"count"`
-	Credentials []Credential `json:"credentials"` // of this run, revoked by it
+	Credentials []Credential `json:"credentials"` // of this run, which the broker no longer accepts
+	// StillValid holds the credentials that were delegated from the revoked ones
+	// and that the broker still accepts; Unconfirmed those about which it gave no
+	// answer.
+	StillValid  []Credential `json:"still_valid,omitempty"`
+	Unconfirmed []Credential `json:"unconfirmed,omitempty"`
+	// Remaining reports that the credential was revoked on its own, because the
+	// broker had left it valid when it revoked its delegator.
+	Remaining bool `json:"remaining,omitempty"`
+	// Released reports that the app released the tokens because it has no admin
+	// secret to revoke them.
+	Released bool `json:"released,omitempty"`
 }
 
 // Type implements [Step].

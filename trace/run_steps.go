@@ -51,6 +51,23 @@ type BrokerHealth struct {
 func (BrokerHealth) Type() Type { return TypeBrokerHealth }
 func (BrokerHealth) step()      {}
 
+// TypeBrokerWait is the type of a [BrokerWait] step.
+const TypeBrokerWait Type = "broker_wait"
+
+// BrokerWait records that the run waits before it repeats a request: the broker
+// limits how often an app may log in, or can't serve at the moment. It refused
+// the request without any effect.
+type BrokerWait struct {
+	Operation string `json:"operation"` // what the run is about to do, such as "create the billing agent"
+	Reason    string `json:"reason"`
+	WaitMS    int64  `json:"wait_ms"`
+	LimitMS   int64  `json:"limit_ms"` // of all waits for the operation
+}
+
+// Type implements [Step].
+func (BrokerWait) Type() Type { return TypeBrokerWait }
+func (BrokerWait) step()      {}
+
 // TypeCancelled is the type of a [Cancelled] step.
 const TypeCancelled Type = "cancelled"
 

@@ -21,7 +21,7 @@ type Step interface {
 // registered holds the zero value of every step. Decoding, [Types] and [Steps]
 // derive from it; a test reports a Step that is missing here.
 var registered = []Step{
-	Validation{}, PatientLookup{}, BrokerHealth{},
+	Validation{}, PatientLookup{}, BrokerHealth{}, BrokerWait{},
 	LLMStart{}, LLMWait{}, LLMDelta{}, LLMResponse{},
 	AgentCreated{}, AgentError{}, TokenValidated{}, Delegation{}, DelegationDenied{},
 	ToolCall{}, ToolError{}, ScopeDenied{}, TokenRejected{},

@@ -50,7 +50,7 @@ func (t *Tally) Add(e Event) {
 	case TokenReleased:
 		t.released++
 	case TokenRevoked:
-		if s.Level == taskLevel {
+		if s.Level == taskLevel && !s.Released {
 			// The revocation covers every token of the run, known or not.
 			t.lost = nil
 		}
@@ -65,7 +65,7 @@ func (t *Tally) Add(e Event) {
 		if token := t.issued[s.Credential]; token != nil && s.Token == TokenOfRelease {
 			token.revoked = !s.Valid
 		}
-	case Validation, PatientLookup, BrokerHealth, LLMStart, LLMWait, LLMDelta, LLMResponse, TokenValidated,
+	case Validation, PatientLookup, BrokerHealth, BrokerWait, LLMStart, LLMWait, LLMDelta, LLMResponse, TokenValidated,
 		Incident, StolenTokenUsed, Cancelled, RunError, Complete: // not counted
 	}
 }

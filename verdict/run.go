@@ -116,7 +116,7 @@ func (r *Run) Apply(e trace.Event) {
 	case trace.Complete:
 		r.complete = &s
 		r.line = r.final(e.Seq)
-	case trace.Validation, trace.BrokerHealth, trace.LLMWait, trace.LLMDelta, trace.LLMResponse, trace.AgentError, trace.TokenValidated,
+	case trace.Validation, trace.BrokerHealth, trace.BrokerWait, trace.LLMWait, trace.LLMDelta, trace.LLMResponse, trace.AgentError, trace.TokenValidated,
 		trace.ToolError, trace.TokenRenewed, trace.ReleaseError, trace.PostReleaseValidation: // the line stays
 	}
 }

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"net/http"
 	"strconv"
 	"time"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/trace"
+	"github.com/devonartis/medassist-go/web/internal/sse"
 )
 
 // metrics are the app's own; the broker serves its own at its own address.
@@ -21,20 +21,21 @@ import (
 type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
-	started  prometheus.Counter
 }
 
-func newMetrics(runs *agents.Service) *metrics {
+func newMetrics(runs *agents.Service, streams *sse.Streams) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "medassist_request_duration_seconds", Help: "Time to answer a request.",
 		}, []string{"route", "status"}),
-		started: prometheus.NewCounter(prometheus.CounterOpts{Name: "medassist_runs_started_total", Help: "Runs started."}),
 	}
-	m.registry.MustRegister(m.requests, m.started, collectors.NewGoCollector(),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "medassist_live_runs", Help: "Live runs."},
-			func() float64 { return float64(len(runs.Live())) }))
+	m.registry.MustRegister(m.requests, runCounts{runs},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "medassist_viewers", Help: "Open event streams of pages and clients."},
+			func() float64 { return float64(streams.Open()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "medassist_stream_bytes_total", Help: "Bytes written to event streams."},
+			func() float64 { return float64(streams.Sent()) }))
 	return m
 }
 
@@ -58,16 +59,31 @@ func (m *metrics) observe(next http.Handler) http.Handler {
 	})
 }
 
-// countedRuns counts the runs that pages and API start.
-type countedRuns struct {
-	*agents.Service
-	started prometheus.Counter
+// runCounts collects the counts that the service keeps.
+type runCounts struct{ runs *agents.Service }
+
+var (
+	liveRuns    = prometheus.NewDesc("medassist_live_runs", "Live runs.", nil, nil)
+	startedRuns = prometheus.NewDesc("medassist_runs_started_total", "Runs started.", nil, nil)
+	endedRuns   = prometheus.NewDesc("medassist_runs_ended_total", "Runs ended, by outcome.", []string{"outcome"}, nil)
+)
+
+// outcomes are those of runs that this process can end.
+var outcomes = []trace.Outcome{trace.OutcomeAnswered, trace.OutcomeCancelled, trace.OutcomeFailed}
+
+// Describe implements [prometheus.Collector].
+func (c runCounts) Describe(out chan<- *prometheus.Desc) {
+	out <- liveRuns
+	out <- startedRuns
+	out <- endedRuns
 }
 
-func (c countedRuns) Start(ctx context.Context, req agents.Request) (trace.Run, error) {
-	run, err := c.Service.Start(ctx, req)
-	if err == nil {
-		c.started.Inc()
+// Collect implements [prometheus.Collector].
+func (c runCounts) Collect(out chan<- prometheus.Metric) {
+	started, ended := c.runs.Counts()
+	out <- prometheus.MustNewConstMetric(liveRuns, prometheus.GaugeValue, float64(len(c.runs.Live())))
+	out <- prometheus.MustNewConstMetric(startedRuns, prometheus.CounterValue, float64(started))
+	for _, outcome := range outcomes {
+		out <- prometheus.MustNewConstMetric(endedRuns, prometheus.CounterValue, float64(ended[outcome]), string(outcome))
 	}
-	return run, err
 }

@@ -52,6 +52,9 @@ type Config struct {
 
 	// Admin reads the audit log. It is nil when the app has no admin secret.
 	Admin *agentwrit.Admin
+	// Promises returns what the broker was seen to keep; nil means that nothing is
+	// known.
+	Promises func() agentwrit.Promises
 	// PresenterKey is required of requests that change anything. It may be empty
 	// only if the server listens on loopback only: then anyone on this machine
 	// may change things, and no host name but this machine's is answered. Requests
@@ -96,6 +99,9 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
+	if cfg.Promises == nil {
+		cfg.Promises = func() agentwrit.Promises { return agentwrit.Promises{} }
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -123,8 +129,7 @@ func (s *Server) mount(cfg Config) {
 		Presenter: guard.IsPresenter, Clock: cfg.Clock, Logger: cfg.Logger,
 	})
 	copies := shared.New()
-	metrics := newMetrics(cfg.Runs)
-	runs := countedRuns{cfg.Runs, metrics.started}
+	metrics := newMetrics(cfg.Runs, s.streams)
 	var auditLog auditlog.Source // nil without the admin secret, unlike a nil *agentwrit.Admin
 	var evidence run.AuditLog    // the same
 	if cfg.Admin != nil {
@@ -134,15 +139,15 @@ func (s *Server) mount(cfg Config) {
 	// The run's page and the stage need each other: a run that is started on one
 	// is shown on the other.
 	var onStage *stage.Pages
-	encounter := run.New(run.Config{Runs: runs, Log: cfg.Log, Patients: cfg.Records, Audit: evidence, Sheet: files.Sheet(),
+	encounter := run.New(run.Config{Runs: cfg.Runs, Log: cfg.Log, Patients: cfg.Records, Audit: evidence, Sheet: files.Sheet(),
 		Show:  func(ctx context.Context, runID string) error { return onStage.Show(ctx, runID) },
 		Clock: cfg.Clock, Respond: out, Streams: s.streams, Shared: copies})
-	onStage = stage.New(stage.Config{Runs: runs, View: encounter.View, PublicURL: cfg.PublicURL, Reachable: cfg.Reachable,
+	onStage = stage.New(stage.Config{Runs: cfg.Runs, View: encounter.View, PublicURL: cfg.PublicURL, Reachable: cfg.Reachable,
 		Clock: cfg.Clock, Respond: out, Streams: s.streams})
 	log := audit.New(audit.Config{Log: auditLog, Broker: cfg.BrokerURL, Clock: cfg.Clock, Respond: out, Streams: s.streams})
-	desk := operator.New(operator.Config{Runs: cfg.Runs, Records: cfg.Records, Broker: cfg.Broker, CanRevoke: cfg.Admin != nil,
+	desk := operator.New(operator.Config{Runs: cfg.Runs, Records: cfg.Records, Broker: cfg.Broker, Promises: cfg.Promises, CanRevoke: cfg.Admin != nil,
 		Preflight: cfg.Preflight, Clock: cfg.Clock, Logger: cfg.Logger, Respond: out, Streams: s.streams})
-	programs := api.New(api.Config{Runs: runs, Log: cfg.Log, Patients: cfg.Records, Broker: cfg.Broker, Operator: desk,
+	programs := api.New(api.Config{Runs: cfg.Runs, Log: cfg.Log, Patients: cfg.Records, Broker: cfg.Broker, Operator: desk,
 		Audit: auditLog, Model: cfg.ModelName, Streams: s.streams, Shared: copies})
 
 	r := gate.Router(out, metrics.observe)

@@ -4,10 +4,14 @@
 package brokertest
 
 import (
+	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,7 +30,12 @@ type Broker struct {
 	// broker is stricter than the reference broker (docs/protocol.md, "Stricter
 	// than the reference broker").
 	Strict bool
+
+	restart func(t testing.TB) // nil for a broker that runs elsewhere
 }
+
+// A Starter starts a broker of one kind, for [EachKind].
+type Starter func(t testing.TB, opts ...Option) *Broker
 
 // An Option changes the broker's configuration.
 type Option func(*broker.Config)
@@ -60,18 +69,28 @@ func StartReference(t testing.TB, opts ...Option) *Broker {
 // the rules differ, f consults [Broker.Strict].
 func Each(t *testing.T, f func(t *testing.T, b *Broker)) {
 	t.Helper()
-	t.Run("embedded", func(t *testing.T) { f(t, Start(t)) })
-	t.Run("reference", func(t *testing.T) { f(t, StartReference(t)) })
-	if url := os.Getenv("AGENTWRIT_TEST_BROKER_URL"); url != "" {
-		t.Run("external", func(t *testing.T) { f(t, external(t, url, os.Getenv("AGENTWRIT_TEST_ADMIN_SECRET"))) })
+	EachKind(t, func(t *testing.T, start Starter) { f(t, start(t)) })
+}
+
+// EachKind is like [Each] for tests that start the broker themselves. A broker
+// that runs elsewhere takes no options: tests that need one are skipped for it.
+func EachKind(t *testing.T, f func(t *testing.T, start Starter)) {
+	t.Helper()
+	t.Run("embedded", func(t *testing.T) { f(t, Start) })
+	t.Run("reference", func(t *testing.T) { f(t, StartReference) })
+	if os.Getenv("AGENTWRIT_TEST_BROKER_URL") != "" {
+		t.Run("external", func(t *testing.T) { f(t, external) })
 	}
 }
 
-// external returns a broker that is running elsewhere. Of the two kinds, only the
-// embedded broker serves its keys.
-func external(t *testing.T, url, adminSecret string) *Broker {
+// external returns the broker that is running elsewhere. Of the two kinds, only
+// the embedded broker serves its keys.
+func external(t testing.TB, opts ...Option) *Broker {
 	t.Helper()
-	b := &Broker{URL: url, AdminSecret: adminSecret}
+	if len(opts) > 0 {
+		t.Skip("a broker that runs elsewhere can't be configured")
+	}
+	b := &Broker{URL: os.Getenv("AGENTWRIT_TEST_BROKER_URL"), AdminSecret: os.Getenv("AGENTWRIT_TEST_ADMIN_SECRET")}
 	_, err := b.Validator(t).Keys(t.Context())
 	if err != nil && !errors.Is(err, agentwrit.ErrNotServed) {
 		t.Fatalf("external broker: %v", err)
@@ -80,28 +99,71 @@ func external(t *testing.T, url, adminSecret string) *Broker {
 	return b
 }
 
+// start starts a broker behind a handler that a restart can replace.
 func start(t testing.TB, strict bool, opts []Option) *Broker {
 	t.Helper()
 	cfg := broker.Config{AdminSecret: random.Hex(24), SecretCost: bcrypt.MinCost, Logger: slog.New(slog.DiscardHandler)}
 	for _, o := range opts {
 		o(&cfg)
 	}
-	b, err := broker.Open(t.Context(), cfg)
-	if err != nil {
-		t.Fatalf("start broker: %v", err)
+	var running *broker.Broker
+	var current atomic.Pointer[http.Handler]
+	var serving sync.RWMutex // held for writing during a restart
+	open := func(t testing.TB) {
+		b, err := broker.Open(context.Background(), cfg)
+		if err != nil {
+			t.Fatalf("start broker: %v", err)
+		}
+		handler := b.Handler()
+		running = b
+		current.Store(&handler)
 	}
-	handler := b.Handler()
+	open(t)
+	b := &Broker{AdminSecret: running.AdminSecret(), Strict: strict}
+	var handler http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*current.Load()).ServeHTTP(w, r) })
+	restarted := func() {}
 	if !strict {
-		handler = newReference(handler, cfg.Clock)
+		f := newReference(handler, cfg.Clock)
+		handler, restarted = f, f.restarted
 	}
-	srv := httptest.NewServer(handler)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		serving.RLock()
+		defer serving.RUnlock()
+		handler.ServeHTTP(w, r)
+	}))
+	b.URL = srv.URL
+	b.restart = func(t testing.TB) {
+		if cfg.Dir == "" {
+			t.Fatal("restart: the broker keeps its data in memory; start it with OnDisk")
+		}
+		serving.Lock()
+		defer serving.Unlock()
+		if err := running.Close(); err != nil {
+			t.Errorf("close broker: %v", err)
+		}
+		open(t)
+		restarted()
+	}
 	t.Cleanup(func() {
 		srv.Close()
-		if err := b.Close(); err != nil {
+		if err := running.Close(); err != nil {
 			t.Errorf("close broker: %v", err)
 		}
 	})
-	return &Broker{URL: srv.URL, AdminSecret: b.AdminSecret(), Strict: strict}
+	return b
+}
+
+// Restart stops the broker and starts it again at the same address, with the data
+// that it keeps on disk; it needs [OnDisk]. Requests that arrive meanwhile wait. A
+// broker that behaves like the reference broker forgets its agents and launch
+// tokens, and loses the newest event of its audit log. The test is skipped if the
+// broker runs elsewhere.
+func (b *Broker) Restart(t testing.TB) {
+	t.Helper()
+	if b.restart == nil {
+		t.Skip("a broker that runs elsewhere can't be restarted")
+	}
+	b.restart(t)
 }
 
 // Admin returns a client that operates the broker.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -29,12 +30,15 @@ type brokerCmd struct {
 	Audience    []string `help:"Audience claim of the tokens." env:"MEDASSIST_BROKER_AUDIENCE" placeholder:"NAME"`
 
 	AdminTokenTTL  time.Duration `help:"Lifetime of admin tokens." env:"MEDASSIST_BROKER_ADMIN_TOKEN_TTL" default:"5m"`
+	AppTokenTTL    time.Duration `help:"Lifetime of app tokens if the registration does not set one." env:"MEDASSIST_BROKER_APP_TOKEN_TTL" default:"30m"`
 	AgentTTL       time.Duration `help:"Lifetime of agent tokens if the launch token does not set one." env:"MEDASSIST_BROKER_AGENT_TTL" default:"5m"`
 	LaunchTokenTTL time.Duration `help:"Lifetime of launch tokens if the request does not set one." env:"MEDASSIST_BROKER_LAUNCH_TOKEN_TTL" default:"30s"`
 	DelegationTTL  time.Duration `help:"Lifetime of delegated tokens if the request does not set one." env:"MEDASSIST_BROKER_DELEGATION_TTL" default:"1m"`
+	MaxTTL         time.Duration `help:"Longest lifetime of any token; longer ones are shortened to it." env:"MEDASSIST_BROKER_MAX_TTL" default:"24h"`
 
 	TLSCert      string         `help:"Certificate (PEM). With it the broker serves HTTPS." env:"MEDASSIST_BROKER_TLS_CERT" type:"path" and:"tls" placeholder:"FILE"`
 	TLSKey       string         `help:"Private key of the certificate (PEM)." env:"MEDASSIST_BROKER_TLS_KEY" type:"path" and:"tls" placeholder:"FILE"`
+	TLSClientCA  string         `name:"tls-client-ca" help:"CA certificates (PEM). With them, clients must present a certificate that one of them signed." env:"MEDASSIST_BROKER_TLS_CLIENT_CA" type:"path" placeholder:"FILE"`
 	TrustedProxy []netip.Prefix `help:"Proxies whose X-Forwarded-For header is trusted; none by default." env:"MEDASSIST_BROKER_TRUSTED_PROXIES" placeholder:"CIDR"`
 	Host         []string       `help:"Further host names under which a proxy on this machine serves the broker." env:"MEDASSIST_BROKER_HOSTS" placeholder:"NAME"`
 	LogLevel     string         `help:"Log level: debug, info, warn or error." env:"MEDASSIST_LOG_LEVEL" default:"info" enum:"debug,info,warn,error"`
@@ -99,9 +103,11 @@ func (c *brokerCmd) config(std stdio) (broker.Config, error) {
 		Issuer:         c.Issuer,
 		Audience:       c.Audience,
 		AdminTokenTTL:  c.AdminTokenTTL,
+		AppTokenTTL:    c.AppTokenTTL,
 		AgentTTL:       c.AgentTTL,
 		LaunchTokenTTL: c.LaunchTokenTTL,
 		DelegationTTL:  c.DelegationTTL,
+		MaxTTL:         c.MaxTTL,
 		TrustedProxies: c.TrustedProxy,
 		Hosts:          c.Host,
 		Logger:         slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: level})),
@@ -110,12 +116,34 @@ func (c *brokerCmd) config(std stdio) (broker.Config, error) {
 	if cfg.Database = c.Database; c.Database == "" && !c.Ephemeral {
 		cfg.Dir = filepath.Join(c.Data, "broker")
 	}
-	if c.TLSCert != "" {
-		cert, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
-		if err != nil {
-			return cfg, fmt.Errorf("TLS certificate: %w", err)
+	var err error
+	cfg.TLS, err = c.tls()
+	return cfg, err
+}
+
+// tls returns the TLS configuration, nil for plain HTTP.
+func (c *brokerCmd) tls() (*tls.Config, error) {
+	if c.TLSCert == "" {
+		if c.TLSClientCA != "" {
+			return nil, errors.New("client certificates need TLS: set --tls-cert and --tls-key")
 		}
-		cfg.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+		return nil, nil
+	}
+	cert, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+	if err != nil {
+		return nil, fmt.Errorf("TLS certificate: %w", err)
+	}
+	cfg := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	if c.TLSClientCA == "" {
+		return cfg, nil
+	}
+	pem, err := os.ReadFile(c.TLSClientCA)
+	if err != nil {
+		return nil, fmt.Errorf("CA of client certificates: %w", err)
+	}
+	cfg.ClientCAs, cfg.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
+	if !cfg.ClientCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("CA of client certificates: %s contains no certificate", c.TLSClientCA)
 	}
 	return cfg, nil
 }

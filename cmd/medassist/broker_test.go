@@ -2,7 +2,16 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"io"
+	"math/big"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,6 +92,7 @@ func TestBrokerRefusesToStart(t *testing.T) {
 		"weak secret":           {brokerCmd{Ephemeral: true, AdminSecret: "hunter2"}, "weak admin secret"},
 		"missing certificate":   {brokerCmd{Ephemeral: true, TLSCert: "no.pem", TLSKey: "no.pem"}, "TLS certificate"},
 		"foreign address":       {brokerCmd{Ephemeral: true, Addr: "192.0.2.1:1"}, "192.0.2.1:1"},
+		"client CA without TLS": {brokerCmd{Ephemeral: true, TLSClientCA: "no.pem"}, "need TLS"},
 		"lifetime over one day": {brokerCmd{Ephemeral: true, AgentTTL: 48 * time.Hour}, "agent TTL"},
 	} {
 		tt.cmd.LogLevel = "error"
@@ -94,4 +104,89 @@ func TestBrokerRefusesToStart(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, tt.want)
 		}
 	}
+}
+
+// With a client CA, the broker answers only clients that present a certificate
+// signed by it.
+func TestBrokerRequiresClientCertificates(t *testing.T) {
+	dir := t.TempDir()
+	server, ours, others := newCA(t), newCA(t), newCA(t)
+	file := func(name string, pem []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, pem, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	cert, key := server.issue(t)
+	url, _ := runBroker(t, brokerCmd{Ephemeral: true, AdminSecret: testSecret,
+		TLSCert: file("cert.pem", cert), TLSKey: file("key.pem", key), TLSClientCA: file("ca.pem", ours.pem)})
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(server.pem)
+	for name, tc := range map[string]struct {
+		ca *testCA
+		ok bool
+	}{"none": {nil, false}, "of another CA": {others, false}, "of the CA": {ours, true}} {
+		cfg := &tls.Config{RootCAs: roots}
+		if tc.ca != nil {
+			pair, err := tls.X509KeyPair(tc.ca.issue(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+		}
+		transport := &http.Transport{TLSClientConfig: cfg}
+		resp, err := (&http.Client{Transport: transport}).Get(url + "/v1/health")
+		if err == nil {
+			resp.Body.Close()
+		}
+		transport.CloseIdleConnections()
+		if (err == nil) != tc.ok {
+			t.Errorf("certificate %s: %v", name, err)
+		}
+	}
+}
+
+// A testCA signs certificates for 127.0.0.1.
+type testCA struct {
+	cert *x509.Certificate
+	key  ed25519.PrivateKey
+	pem  []byte
+}
+
+func newCA(t *testing.T) *testCA {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca := &testCA{key: key}
+	ca.cert = &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: rand.Text()},
+		NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(nil, ca.cert, ca.cert, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca.pem = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return ca
+}
+
+// issue returns a certificate that the CA signed, and its key.
+func (ca *testCA) issue(t *testing.T) (certPEM, keyPEM []byte) {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
+	der, err := x509.CreateCertificate(nil, leaf, ca.cert, public, ca.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})
 }

@@ -41,6 +41,12 @@ func (c *checkCmd) Run(ctx context.Context, std stdio) error {
 func withDemo(ctx context.Context, cfg Config, std stdio, f func(ctx context.Context, page string) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	if cfg.BrokerURL != "" && cfg.ClientID == "" {
+		var err error
+		if cfg.stored, err = storedCredentials(cfg); err != nil {
+			return err
+		}
+	}
 	cfg.Ephemeral, cfg.PresenterKey = true, ""
 	cfg.Addr, cfg.BrokerAddr = "127.0.0.1:0", "127.0.0.1:0"
 	ready, ended := make(chan Addresses, 1), make(chan error, 1)
@@ -80,8 +86,6 @@ func runAll(ctx context.Context, page string, chosen []scenario.Scenario, out io
 	for _, s := range chosen {
 		verdict, err := runScenario(ctx, page, s)
 		switch {
-		case errors.Is(err, errNeedsAdmin):
-			printf(out, "· %-14s skipped: %v\n", s.ID, err)
 		case err != nil:
 			return fmt.Errorf("%s: %w", s.ID, err)
 		case verdict.AsExpected():
@@ -100,10 +104,6 @@ func runAll(ctx context.Context, page string, chosen []scenario.Scenario, out io
 // localClient calls the demo that withDemo started.
 var localClient = &http.Client{Transport: directTransport()}
 
-// errNeedsAdmin is returned for a scenario that revokes, if the demo has no admin
-// secret.
-var errNeedsAdmin = errors.New("revoking needs the broker's admin secret: set AGENTWRIT_ADMIN_SECRET")
-
 // runScenario runs one scenario to its end.
 func runScenario(ctx context.Context, page string, s scenario.Scenario) (scenario.Verdict, error) {
 	body, err := json.Marshal(map[string]string{"patient_id": s.Patient, "request": s.Request, "scenario": s.ID})
@@ -120,9 +120,6 @@ func runScenario(ctx context.Context, page string, s scenario.Scenario) (scenari
 		return scenario.Verdict{}, err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode == http.StatusBadRequest && s.Incident == trace.IncidentRevocation {
-		return scenario.Verdict{}, errNeedsAdmin
-	}
 	if resp.StatusCode != http.StatusOK {
 		return scenario.Verdict{}, fmt.Errorf("unexpected response: %s", resp.Status)
 	}

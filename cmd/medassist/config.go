@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/setup"
 )
 
 // Config configures the demo. Flags take precedence over environment variables,
@@ -48,10 +49,11 @@ type Config struct {
 	ViewersPerAddress int            `help:"How many of them clients at one address may have open (default half of them)." env:"MEDASSIST_VIEWERS_PER_ADDRESS" placeholder:"N"`
 	LogLevel          string         `help:"Log level: debug, info, warn or error." env:"MEDASSIST_LOG_LEVEL" default:"warn" enum:"debug,info,warn,error"`
 
-	clock      func() time.Time // nil means time.Now
-	secretCost int              // of the embedded broker; see broker.Config
-	limits     agents.Limits    // zero fields have defaults
-	ready      func(Addresses)  // called when the demo accepts requests; for tests
+	clock      func() time.Time  // nil means time.Now
+	secretCost int               // of the embedded broker; see broker.Config
+	limits     agents.Limits     // zero fields have defaults
+	stored     setup.Credentials // of the app at the remote broker, for a demo in memory
+	ready      func(Addresses)   // called when the demo accepts requests; for tests
 }
 
 // Addresses holds the URLs of a running demo.

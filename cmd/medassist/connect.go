@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -78,6 +80,8 @@ func connect(ctx context.Context, cfg Config, log *slog.Logger, closing *closers
 	switch err := c.app.Login(ctx); {
 	case errors.Is(err, agentwrit.ErrAuthentication):
 		return c, fmt.Errorf("the broker at %s rejects the app's credentials: check AGENTWRIT_CLIENT_ID and AGENTWRIT_CLIENT_SECRET, or run `medassist setup`: %w", c.url, err)
+	case errors.Is(err, agentwrit.ErrRateLimited):
+		log.WarnContext(ctx, "the broker limits the app's logins; runs wait until the next one is possible", "error", err)
 	case err != nil:
 		log.WarnContext(ctx, "login at the broker failed; runs will fail until it succeeds", "error", err)
 	}
@@ -108,15 +112,34 @@ func embed(ctx context.Context, cfg Config, log *slog.Logger, closing *closers) 
 	return connection{url: localURL(ln.Addr()), embedded: true, note: note}, b.AdminSecret(), nil
 }
 
+// credentialsFile returns the file with the credentials of the app that the demo
+// registered at the configured broker, or "" if all data is kept in memory.
+func credentialsFile(cfg Config) string {
+	if cfg.BrokerURL == "" {
+		return cfg.file("app.json")
+	}
+	sum := sha256.Sum256([]byte(cfg.BrokerURL))
+	return cfg.file("app-" + hex.EncodeToString(sum[:6]) + ".json")
+}
+
+// storedCredentials returns those credentials, or none.
+func storedCredentials(cfg Config) (setup.Credentials, error) {
+	path := credentialsFile(cfg)
+	if path == "" {
+		return setup.Credentials{}, nil
+	}
+	return setup.ReadFile(path)
+}
+
 // register returns the app's credentials from the data folder. If the broker does
-// not know them it registers the app and stores the new ones. An app that a demo
-// in memory registers at a remote broker is deleted when the demo stops.
+// not know them it registers the app and stores the new ones. A demo in memory uses
+// the credentials that another one has stored; an app that it registers at a remote
+// broker is deleted when the demo stops.
 func register(ctx context.Context, c connection, cfg Config, log *slog.Logger, closing *closers) (setup.Credentials, error) {
-	path := cfg.file("app.json")
-	var known setup.Credentials
+	path, known := credentialsFile(cfg), cfg.stored
 	if path != "" {
 		var err error
-		if known, err = setup.ReadFile(path); err != nil {
+		if known, err = storedCredentials(cfg); err != nil {
 			return known, err
 		}
 	}

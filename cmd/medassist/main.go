@@ -77,6 +77,13 @@ func execute(ctx context.Context, args []string, std stdio) int {
 	}
 	command := commandIn(parser.Model, args)
 	envErr := loadEnv(parser.Model, command)
+	notes, err := applyAliases(command)
+	if envErr == nil {
+		envErr = err
+	}
+	for _, note := range notes {
+		printf(std.err, "medassist: %s\n", note)
+	}
 	cmd, err := parser.Parse(args)
 	switch {
 	case exit >= 0: // --help

@@ -64,6 +64,7 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 	if err != nil {
 		return err
 	}
+	promised := newPromises(ctx, broker, cfg, log, &closing)
 	model, err := newModel(cfg, &closing)
 	if err != nil {
 		return err
@@ -94,7 +95,7 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 	}
 	site, err := web.New(web.Config{
 		Runs: service, Log: runs, Records: store, Broker: broker.app, BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
-		Admin: broker.admin, ModelName: model.Name(), ModelMode: string(model.Mode()),
+		Admin: broker.admin, Promises: promised.get, ModelName: model.Name(), ModelMode: string(model.Mode()),
 		PresenterKey: key, CookieSecret: cookieSecret(cfg, log), TrustedProxies: cfg.TrustedProxy,
 		Viewers: cfg.Viewers, ViewersPerAddress: cfg.ViewersPerAddress, PublicURL: cfg.PublicURL, Reachable: !isLoopback(page.Addr()), Clock: cfg.clock, Logger: log,
 		Preflight: preflight.Config{Broker: broker.app, BrokerURL: broker.url, Admin: broker.admin, Model: model,

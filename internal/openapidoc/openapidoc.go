@@ -1,9 +1,8 @@
 // Package openapidoc lists the operations of an OpenAPI document for tests that
 // compare them with a router.
 //
-// It only parses YAML. Package openapitest, which validates traffic against a
-// document, depends on libopenapi: that is slow to compile and to link, so one
-// test binary alone (cmd/medassist) imports it.
+// It only parses YAML. The tests of package conformance validate traffic against a
+// document; they alone import libopenapi, which is slow to compile and to link.
 package openapidoc
 
 import (

@@ -27,7 +27,7 @@ type Runs interface {
 	SetPace(runID string, p agents.Pace) error
 	Cancel(runID, by, reason string) error
 	Live() []string
-	Revoke(ctx context.Context, level agentwrit.RevokeLevel, target string) (*agentwrit.RevokeResponse, error)
+	Revoke(ctx context.Context, r agents.Revocation) (*agents.Revoked, error)
 }
 
 // Patients lists the known patients.

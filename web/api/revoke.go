@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/web/internal/respond"
 )
@@ -22,11 +23,11 @@ func (a *API) revoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	done, err := a.cfg.Runs.Revoke(r.Context(), agentwrit.RevokeLevel(in.Level), in.Target)
+	done, err := a.cfg.Runs.Revoke(r.Context(), agents.Revocation{Level: agentwrit.RevokeLevel(in.Level), Target: in.Target})
 	if err != nil {
 		return err
 	}
-	return respond.JSON(w, http.StatusOK, done)
+	return respond.JSON(w, http.StatusOK, done.RevokeResponse)
 }
 
 // readRevocation reads level and target from the query, as the Python demo does,

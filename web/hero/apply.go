@@ -79,7 +79,7 @@ func (h *Hero) Apply(e trace.Event) bool {
 	case trace.Complete:
 		h.ended = &s
 		h.dropPending()
-	case trace.Validation, trace.BrokerHealth, trace.LLMStart, trace.LLMWait, trace.LLMDelta, trace.ReleaseError, trace.Incident:
+	case trace.Validation, trace.BrokerHealth, trace.BrokerWait, trace.LLMStart, trace.LLMWait, trace.LLMDelta, trace.ReleaseError, trace.Incident:
 		return false
 	}
 	return true

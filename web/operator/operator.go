@@ -35,8 +35,8 @@ const (
 type Runs interface {
 	Live() []string
 	Tokens() []agents.Token
-	Affected(level agentwrit.RevokeLevel, target string) []agents.Token
-	Revoke(ctx context.Context, level agentwrit.RevokeLevel, target string) (*agentwrit.RevokeResponse, error)
+	Affected(level agentwrit.RevokeLevel, target string) (named, delegated []agents.Token)
+	Revoke(ctx context.Context, r agents.Revocation) (*agents.Revoked, error)
 	CancelAll(ctx context.Context, by, reason string) (int, error)
 }
 
@@ -55,7 +55,8 @@ type Config struct {
 	Runs      Runs
 	Records   Records
 	Broker    Broker
-	CanRevoke bool // the app has the broker's admin secret
+	Promises  func() agentwrit.Promises // of the broker, as far as it has answered
+	CanRevoke bool                      // the app has the broker's admin secret
 	Preflight preflight.Config
 	Clock     func() time.Time
 	Logger    *slog.Logger
@@ -97,7 +98,7 @@ func (p *Pages) page(w http.ResponseWriter, r *http.Request) error {
 // show shows the page, with a revocation or the result of what was just done.
 func (p *Pages) show(w http.ResponseWriter, r *http.Request, revocation *Revocation, result string) error {
 	v := Page{Page: p.cfg.Respond.Page(r, "Operator", "operator", "/operator"), Ceiling: tools.Ceiling(), Result: result,
-		Revocation: revocation, CanRevoke: p.cfg.CanRevoke, Checked: p.checks.latest() != nil}
+		Revocation: revocation, CanRevoke: p.cfg.CanRevoke, Promises: p.cfg.Promises(), Checked: p.checks.latest() != nil}
 	v.Live = p.liveView(v.Presenter)
 	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
 	defer cancel()
@@ -113,7 +114,7 @@ func (p *Pages) live(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *Pages) liveView(presenter bool) Live {
-	return Live{Runs: p.cfg.Runs.Live(), Tokens: viewTokens(p.cfg.Runs.Tokens()), Now: p.cfg.Clock(), MayRevoke: presenter && p.cfg.CanRevoke}
+	return Live{Runs: p.cfg.Runs.Live(), Tokens: viewTokens(p.cfg.Runs.Tokens()), Now: p.cfg.Clock(), MayRevoke: presenter}
 }
 
 func viewTokens(tokens []agents.Token) []Token {

@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/internal/text"
 	"github.com/devonartis/medassist-go/web/internal/respond"
 )
 
@@ -20,6 +22,7 @@ var levels = []agentwrit.RevokeLevel{wire.RevokeToken, wire.RevokeAgent, wire.Re
 type request struct {
 	Level  string `json:"level"`
 	Target string `json:"target"`
+	Tree   string `json:"tree"` // "yes" to end what was delegated too, one by one
 }
 
 // preview checks a request and returns what it would revoke.
@@ -31,13 +34,14 @@ func (p *Pages) preview(req request) (*Revocation, error) {
 	case req.Target == "" || len(req.Target) > maxTarget:
 		return nil, respond.BadInput("target", "Enter a target to revoke, such as a SPIFFE ID.")
 	}
-	return &Revocation{Level: req.Level, Target: req.Target, Affected: viewTokens(p.cfg.Runs.Affected(level, req.Target))}, nil
+	named, delegated := p.cfg.Runs.Affected(level, req.Target)
+	return &Revocation{Level: req.Level, Target: req.Target, Named: viewTokens(named), Delegated: viewTokens(delegated), Cascade: p.cfg.Promises().Cascade}, nil
 }
 
 // previewRevocation is GET /operator/revoke: what would be revoked. It changes
 // nothing.
 func (p *Pages) previewRevocation(w http.ResponseWriter, r *http.Request) error {
-	v, err := p.preview(request{r.URL.Query().Get("level"), r.URL.Query().Get("target")})
+	v, err := p.preview(request{Level: r.URL.Query().Get("level"), Target: r.URL.Query().Get("target")})
 	if err != nil {
 		return err
 	}
@@ -54,18 +58,23 @@ func (p *Pages) revoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	done, err := p.cfg.Runs.Revoke(r.Context(), agentwrit.RevokeLevel(v.Level), v.Target)
+	done, err := p.cfg.Runs.Revoke(r.Context(), agents.Revocation{Level: agentwrit.RevokeLevel(v.Level), Target: v.Target, Delegated: req.Tree == "yes"})
 	if err != nil {
 		return err
 	}
 	v.Done = true
-	return p.showRevocation(w, r, v, fmt.Sprintf("Revoked %s %s. The broker counts %d.", v.Level, v.Target, done.Count))
+	v.Ended, v.StillValid, v.Unconfirmed = viewTokens(done.Ended), viewTokens(done.StillValid), viewTokens(done.Unconfirmed)
+	result := fmt.Sprintf("Revoked %s %s. The broker counts %d.", v.Level, v.Target, done.Count)
+	if !p.cfg.CanRevoke {
+		result = fmt.Sprintf("Ended by release, without the admin secret: %s.", text.Count(len(done.Ended), "token"))
+	}
+	return p.showRevocation(w, r, v, result)
 }
 
 // showRevocation shows a revocation on the page that asked for it: a run's or
 // the operator's.
 func (p *Pages) showRevocation(w http.ResponseWriter, r *http.Request, v *Revocation, result string) error {
-	v.MayRevoke = p.cfg.Respond.IsPresenter(r) && p.cfg.CanRevoke
+	v.MayRevoke = p.cfg.Respond.IsPresenter(r)
 	if !respond.FromPage(r) {
 		return p.show(w, r, v, result)
 	}

@@ -1,9 +1,12 @@
 package operator
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/internal/text"
 	"github.com/devonartis/medassist-go/web/ui"
 )
 
@@ -13,6 +16,7 @@ type Page struct {
 	Health     *agentwrit.Health // nil when the broker is unreachable
 	Ceiling    []string
 	CanRevoke  bool // the app has the broker's admin secret
+	Promises   agentwrit.Promises
 	Live       Live
 	Revocation *Revocation // a preview, if one was asked for
 	Result     string      // of what was just done
@@ -89,7 +93,63 @@ func (t Token) Options() []Option {
 // Revocation is one that is previewed, or that was done.
 type Revocation struct {
 	Level, Target string
-	Affected      []Token // the tokens of this app that it revokes
+	Named         []Token          // the tokens of this app that it names
+	Delegated     []Token          // those that were delegated from them
+	Cascade       agentwrit.Answer // whether this broker ends the delegated ones too
 	MayRevoke     bool
-	Done          bool
+
+	Done                           bool
+	Ended, StillValid, Unconfirmed []Token // after it, as the broker answers
+}
+
+// Affected returns the tokens that the revocation may end.
+func (v *Revocation) Affected() []Token { return slices.Concat(v.Named, v.Delegated) }
+
+// Impact says how many tokens the revocation ends, as far as that is known.
+func (v *Revocation) Impact() string {
+	all := len(v.Named) + len(v.Delegated)
+	switch {
+	case len(v.Delegated) == 0 || v.Cascade == agentwrit.Kept:
+		return "revokes " + text.Count(all, "token") + ":"
+	case v.Cascade == agentwrit.NotKept:
+		return fmt.Sprintf("revokes %d of up to %s: this broker does not revoke what was delegated.", len(v.Named), text.Count(all, "token"))
+	}
+	return "revokes up to " + text.Count(all, "token") + ": it is not known whether this broker revokes what was delegated."
+}
+
+// OffersTree reports whether the delegated tokens have to be revoked one by one.
+func (v *Revocation) OffersTree() bool { return len(v.Delegated) > 0 && v.Cascade != agentwrit.Kept }
+
+// Promise is a promise that not every broker keeps.
+type Promise struct {
+	Name   string
+	Answer agentwrit.Answer
+}
+
+// Meaning returns the meaning of the answer.
+func (p Promise) Meaning() ui.Meaning {
+	switch p.Answer {
+	case agentwrit.Kept:
+		return ui.Allowed
+	case agentwrit.NotKept:
+		return ui.Denied
+	}
+	return ui.Plain
+}
+
+// Words returns the answer in words.
+func (p Promise) Words() string {
+	if p.Answer == agentwrit.Unknown {
+		return "not known yet"
+	}
+	return string(p.Answer)
+}
+
+// promises lists what is known about a broker's promises.
+func promises(p agentwrit.Promises) []Promise {
+	return []Promise{
+		{"Revoking an agent also revokes what it delegated", p.Cascade},
+		{"Signs the head of its audit log", p.Checkpoints},
+		{"Serves the keys for offline verification", p.Keys},
+	}
 }

@@ -14,7 +14,7 @@ func (t *Tokens) Apply(e trace.Event) (changed bool) {
 		t.issue(s.Credential, Credential{SPIFFEID: s.SPIFFEID, Scope: s.Scope, Expires: e.Time.Add(seconds(s.ExpiresIn))})
 	case trace.AgentError:
 		failed := Credential{State: Failed, Scope: s.Scope, Problem: s.Error}
-		if s.ErrorCode != "" {
+		if e.Status == trace.StatusDenied {
 			failed.State = Denied // refused by the broker
 		}
 		*t.credential(s.Credential) = failed
@@ -38,7 +38,7 @@ func (t *Tokens) Apply(e trace.Event) (changed bool) {
 		t.credential(s.Credential).Problem = s.Stage + " failed"
 	case trace.PostReleaseValidation:
 		t.credential(s.Credential).confirmed(s, e.Time)
-	case trace.Validation, trace.PatientLookup, trace.BrokerHealth, trace.LLMStart, trace.LLMWait, trace.LLMDelta, trace.LLMResponse,
+	case trace.Validation, trace.PatientLookup, trace.BrokerHealth, trace.BrokerWait, trace.LLMStart, trace.LLMWait, trace.LLMDelta, trace.LLMResponse,
 		trace.DelegationDenied, trace.ToolCall, trace.ToolError, trace.ScopeDenied, trace.Incident, trace.StolenTokenUsed,
 		trace.Cancelled, trace.RunError, trace.Complete:
 		return false

@@ -30,7 +30,11 @@ func after(t *testing.T, steps ...at) *picture.Tokens {
 	t.Helper()
 	p := &picture.Tokens{}
 	for i, s := range steps {
-		p.Apply(trace.Event{Seq: int64(i + 1), Time: start.Add(time.Duration(s.second) * time.Second), Step: s.step})
+		e := trace.Event{Seq: int64(i + 1), Time: start.Add(time.Duration(s.second) * time.Second), Step: s.step}
+		if refused, ok := s.step.(trace.AgentError); ok && refused.ErrorCode == "scope_violation" {
+			e.Status = trace.StatusDenied
+		}
+		p.Apply(e)
 	}
 	return p
 }
@@ -46,6 +50,7 @@ func TestCredentialStates(t *testing.T) {
 		"nothing happened":                     {nil, picture.Absent, ""},
 		"issued":                               {[]at{{0, created}}, picture.Alive, ""},
 		"could not be issued":                  {[]at{{0, trace.AgentError{Credential: clinical, Error: "timeout"}}}, picture.Failed, ""},
+		"is limited for the moment":            {[]at{{0, trace.AgentError{Credential: clinical, ErrorCode: "rate_limited"}}}, picture.Failed, ""},
 		"was not allowed to be issued":         {[]at{{0, trace.AgentError{Credential: clinical, ErrorCode: "scope_violation"}}}, picture.Denied, ""},
 		"found invalid after its registration": {[]at{{0, created}, {0, trace.TokenValidated{Credential: clinical}}}, picture.Revoked, ""},
 		"expired without an event":             {[]at{{0, created}, {300, trace.LLMStart{}}}, picture.Expired, ""},

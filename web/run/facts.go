@@ -53,6 +53,9 @@ func factsOf(step trace.Step) []Fact {
 		f.text("status", s.Status)
 		f.text("version", s.Version)
 		f.text("error", s.Error)
+	case trace.BrokerWait:
+		f.text("before", s.Operation)
+		f.text("reason", s.Reason)
 	case trace.LLMStart:
 		f.mono("tools", strings.Join(s.Tools, " "))
 	case trace.LLMWait:
@@ -112,6 +115,8 @@ func factsOf(step trace.Step) []Fact {
 		f.text("level", s.Level)
 		f.mono("target", s.Target)
 		f.text("broker", fmt.Sprintf("%d revoked", s.Count))
+		f.text("still valid", credentialNames(s.StillValid))
+		f.text("not confirmed", credentialNames(s.Unconfirmed))
 	case trace.StolenTokenUsed:
 		f.mono("token", s.TokenPreview)
 		f.scopes("required", s.RequiredScope)
@@ -178,4 +183,17 @@ func unixTime(t int64) string {
 		return ""
 	}
 	return ui.ClockTime(time.Unix(t, 0))
+}
+
+// credentialNames lists credentials, such as "clinical, delegated prescription".
+func credentialNames(all []trace.Credential) string {
+	var names []string
+	for _, c := range all {
+		if c.Delegated {
+			names = append(names, "delegated "+c.Category)
+		} else {
+			names = append(names, c.Category)
+		}
+	}
+	return strings.Join(names, ", ")
 }

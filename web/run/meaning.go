@@ -33,7 +33,7 @@ func meaningOf(e trace.Event) ui.Meaning {
 			return ui.Trouble
 		}
 		return ui.Ended
-	case trace.Validation, trace.PatientLookup, trace.BrokerHealth, trace.LLMStart, trace.LLMWait, trace.LLMDelta, trace.LLMResponse,
+	case trace.Validation, trace.PatientLookup, trace.BrokerHealth, trace.BrokerWait, trace.LLMStart, trace.LLMWait, trace.LLMDelta, trace.LLMResponse,
 		trace.AgentError, trace.ToolError, trace.ReleaseError, trace.Incident, trace.Cancelled, trace.RunError, trace.Complete:
 		// Their status decides, below.
 	}

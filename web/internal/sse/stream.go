@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/devonartis/medassist-go/trace"
@@ -30,16 +31,24 @@ const (
 type Streams struct {
 	stopping context.Context
 	stop     context.CancelFunc
+
+	open, sent atomic.Int64
 }
 
 // New returns a Streams.
 func New() *Streams {
 	ctx, stop := context.WithCancel(context.Background())
-	return &Streams{ctx, stop}
+	return &Streams{stopping: ctx, stop: stop}
 }
 
 // Stop ends all streams.
 func (s *Streams) Stop() { s.stop() }
+
+// Open returns the number of open streams.
+func (s *Streams) Open() int64 { return s.open.Load() }
+
+// Sent returns the number of bytes that were written to streams.
+func (s *Streams) Sent() int64 { return s.sent.Load() }
 
 // Stopping returns a context that ends when the server stops.
 func (s *Streams) Stopping() context.Context { return s.stopping }
@@ -56,6 +65,7 @@ type Stream struct {
 	ctx     context.Context // ends when the client leaves or the server stops
 	w       http.ResponseWriter
 	control *http.ResponseController
+	sent    *atomic.Int64 // of all streams
 }
 
 // Serve opens a stream and calls f with it. The stream ends when f returns. HEAD
@@ -70,7 +80,9 @@ func (s *Streams) Serve(w http.ResponseWriter, r *http.Request, f func(*Stream))
 		w.WriteHeader(http.StatusOK)
 		return nil
 	}
-	stream := &Stream{ctx, w, http.NewResponseController(w)}
+	s.open.Add(1)
+	defer s.open.Add(-1)
+	stream := &Stream{ctx, w, http.NewResponseController(w), &s.sent}
 	// The headers are sent at once, so that the client knows it is connected.
 	if stream.Write([]byte(": connected\n\n")) == nil {
 		f(stream)
@@ -87,7 +99,9 @@ func (s *Stream) Write(b []byte) error {
 	if err := s.control.SetWriteDeadline(time.Now().Add(WriteTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
-	if _, err := s.w.Write(b); err != nil {
+	n, err := s.w.Write(b)
+	s.sent.Add(int64(n))
+	if err != nil {
 		return err
 	}
 	return s.control.Flush()

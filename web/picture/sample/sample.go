@@ -165,7 +165,7 @@ func notIssued() []trace.Event {
 	r.spawn(clinical, "get_patient_records")
 	r.allow(clinical, "get_patient_records", maria, "read:records:"+maria)
 	r.span(trace.LaneBroker, 6*time.Millisecond, "register")
-	r.add(trace.StatusError, trace.AgentError{Credential: trace.Credential{Category: billing},
+	r.add(trace.StatusDenied, trace.AgentError{Credential: trace.Credential{Category: billing},
 		Scope: scopes(billing, maria), Trigger: "get_billing_history",
 		Error: "scope exceeds the app's ceiling", ErrorCode: "scope_violation"})
 	return r.events

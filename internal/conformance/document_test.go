@@ -1,11 +1,6 @@
-// Package openapitest checks HTTP traffic against an OpenAPI document, in tests:
-// each response, and each request that was accepted. It also reports the
-// operations of the document that were never used.
-//
-// It depends on libopenapi, which is slow to compile and to link: only the tests
-// of cmd/medassist may import it. Package openapidoc lists a document's
-// operations without it.
-package openapitest
+//go:build !race
+
+package conformance
 
 import (
 	"bytes"
@@ -27,8 +22,9 @@ import (
 	"github.com/devonartis/medassist-go/internal/openapidoc"
 )
 
-// A Document is an OpenAPI 3.1 document with a record of the operations used.
-type Document struct {
+// document is an OpenAPI 3.1 document. It checks traffic against it, and records
+// the operations used.
+type document struct {
 	t          testing.TB
 	operations []string // such as "POST /api/runs"
 	model      *v3.Document
@@ -38,8 +34,8 @@ type Document struct {
 	seen map[string]map[int]bool // statuses by operation
 }
 
-// Open reads and validates a document.
-func Open(t testing.TB, file string) *Document {
+// open reads and validates a document.
+func open(t testing.TB, file string) *document {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -60,11 +56,11 @@ func Open(t testing.TB, file string) *Document {
 	if err != nil {
 		t.Fatalf("%s: %v", file, err)
 	}
-	return &Document{t: t, operations: openapidoc.Operations(t, file), model: &model.Model, validator: v, seen: make(map[string]map[int]bool)}
+	return &document{t: t, operations: openapidoc.Operations(t, file), model: &model.Model, validator: v, seen: make(map[string]map[int]bool)}
 }
 
-// Unseen returns the operations of which no successful response was seen.
-func (d *Document) Unseen() []string {
+// unseen returns the operations of which no successful response was seen.
+func (d *document) unseen() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(d.operations), func(op string) bool {
@@ -77,8 +73,9 @@ func (d *Document) Unseen() []string {
 	})
 }
 
-// Transport returns next, with every exchange checked against the document.
-func (d *Document) Transport(next http.RoundTripper) http.RoundTripper {
+// transport returns next, with every exchange checked against the document: each
+// response, and each request that was accepted.
+func (d *document) transport(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		var sent []byte
 		if r.Body != nil {
@@ -121,7 +118,7 @@ func describes(answer *v3.Response, kind string) bool {
 	return false
 }
 
-func (d *Document) check(r *http.Request, resp *http.Response) {
+func (d *document) check(r *http.Request, resp *http.Response) {
 	d.t.Helper()
 	item, errs, path := paths.FindPath(r, d.model, nil)
 	if item == nil || len(errs) > 0 {

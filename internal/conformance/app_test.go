@@ -1,4 +1,6 @@
-package main
+//go:build !race
+
+package conformance
 
 import (
 	"encoding/json"
@@ -8,19 +10,18 @@ import (
 	"testing"
 
 	"github.com/devonartis/medassist-go/agentwrit"
-	"github.com/devonartis/medassist-go/internal/openapitest"
 	"github.com/devonartis/medassist-go/tools"
 )
 
 // Requests and responses of the app's and the records API match the OpenAPI
 // document, including refusals, and every operation is exercised.
 func TestOpenAPI(t *testing.T) {
-	doc := openapitest.Open(t, "../../docs/openapi/app.yaml")
-	a := startApp(t)
-	client := &http.Client{Transport: doc.Transport(http.DefaultTransport)}
+	doc := open(t, "../../docs/openapi/app.yaml")
+	a := start(t)
+	client := &http.Client{Transport: doc.transport(http.DefaultTransport)}
 	send := func(want int, method, path, bearer, body string) string {
 		t.Helper()
-		req, err := http.NewRequest(method, a.Page+path, strings.NewReader(body))
+		req, err := http.NewRequest(method, a.page+path, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,7 +46,7 @@ func TestOpenAPI(t *testing.T) {
 		return string(answer)
 	}
 
-	send(200, "POST", "/api/request", "", `{"patient_id":"P-1042","request":"`+fullRequest+`"}`)
+	send(200, "POST", "/api/request", "", `{"patient_id":"P-1042","request":"Show records, check billing, and prescribe Lisinopril"}`)
 	send(200, "POST", "/api/request", "", `{"patient_id":"P-3301","request":"Show medical records","scenario":"injection"}`)
 	send(200, "POST", "/api/request", "", `{"patient_id":"P-1042","request":"Show medical records","scenario":"stolen-token"}`)
 	send(200, "POST", "/api/request", "", `{"patient_id":"P-1042","request":"Show records and lab results","scenario":"kill-switch"}`)
@@ -61,7 +62,7 @@ func TestOpenAPI(t *testing.T) {
 			t.Fatal(err)
 		}
 		for {
-			resp, err := client.Post(a.Page+"/api/runs/"+begun.RunID+"/next", "", nil)
+			resp, err := client.Post(a.page+"/api/runs/"+begun.RunID+"/next", "", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -93,11 +94,11 @@ func TestOpenAPI(t *testing.T) {
 	send(200, "GET", "/healthz", "", "")
 	send(200, "GET", "/metrics", "", "")
 
-	rec, err := a.admin().RegisterApp(t.Context(), agentwrit.CreateAppRequest{Name: "other-app", Scopes: tools.Ceiling()})
+	rec, err := a.admin(t).RegisterApp(t.Context(), agentwrit.CreateAppRequest{Name: "other-app", Scopes: tools.Ceiling()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := agentwrit.NewApp(a.Broker, rec.ClientID, rec.ClientSecret)
+	other, err := agentwrit.NewApp(a.broker, rec.ClientID, rec.ClientSecret)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +126,7 @@ func TestOpenAPI(t *testing.T) {
 		send(403, call.method, "/records/P-2187"+call.path, agent.AccessToken(), call.body)
 		send(401, call.method, "/records/P-1042"+call.path, "", call.body)
 	}
-	if unseen := doc.Unseen(); len(unseen) > 0 {
+	if unseen := doc.unseen(); len(unseen) > 0 {
 		t.Errorf("operations without a successful response: %v", unseen)
 	}
 }

@@ -1,4 +1,6 @@
-package main
+//go:build !race
+
+package conformance
 
 import (
 	"debug/elf"
@@ -6,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -72,8 +73,8 @@ func TestCompose(t *testing.T) {
 // The steps of the Dockerfile, as far as they work without a container engine: the
 // build produces a static binary that passes its own health check.
 func TestImage(t *testing.T) {
-	if testing.Short() || runtime.GOOS != "linux" {
-		t.Skip("builds the image's Linux binary")
+	if runtime.GOOS != "linux" {
+		t.Skip("the image is for Linux")
 	}
 	text, err := os.ReadFile("../../Dockerfile")
 	if err != nil {
@@ -84,12 +85,7 @@ func TestImage(t *testing.T) {
 			t.Errorf("the Dockerfile lacks: %s", line)
 		}
 	}
-	binary := filepath.Join(t.TempDir(), "medassist")
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w -X main.release=image-test", "-o", binary, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	binary := program(t)
 	f, err := elf.Open(binary)
 	if err != nil {
 		t.Fatal(err)
@@ -101,20 +97,18 @@ func TestImage(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), binary, "version").Output(); err != nil || !strings.Contains(string(out), "image-test") {
 		t.Errorf("version: %s, %v", out, err)
 	}
-	a := startApp(t)
-	health := exec.CommandContext(t.Context(), binary, "healthcheck", a.Page)
+	a := start(t)
+	health := exec.CommandContext(t.Context(), binary, "healthcheck", a.page)
 	if out, err := health.CombinedOutput(); err != nil {
 		t.Errorf("health check: %v\n%s", err, out)
 	}
-	if err := a.stop(); err != nil {
-		t.Fatal(err)
-	}
-	health = exec.CommandContext(t.Context(), binary, "healthcheck", a.Page)
+	a.stop(t)
+	health = exec.CommandContext(t.Context(), binary, "healthcheck", a.page)
 	var exit *exec.ExitError
 	if err := health.Run(); !errors.As(err, &exit) {
 		t.Errorf("health check of a stopped demo: %v", err)
 	}
-	if _, err := http.Get(a.Page); err == nil {
+	if _, err := http.Get(a.page); err == nil {
 		t.Error("the stopped demo still responds")
 	}
 }

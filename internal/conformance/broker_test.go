@@ -1,4 +1,6 @@
-package main
+//go:build !race
+
+package conformance
 
 import (
 	"net/http"
@@ -7,14 +9,13 @@ import (
 
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/agentwrit/brokertest"
-	"github.com/devonartis/medassist-go/internal/openapitest"
 )
 
 // The test uses every operation of the broker through the SDK. Each request and
 // each response, errors included, must conform to the OpenAPI document.
 func TestBrokerConformsToItsOpenAPI(t *testing.T) {
-	doc := openapitest.Open(t, "../../docs/openapi/broker.yaml")
-	client := &http.Client{Transport: doc.Transport(http.DefaultTransport)}
+	doc := open(t, "../../docs/openapi/broker.yaml")
+	client := &http.Client{Transport: doc.transport(http.DefaultTransport)}
 	with := agentwrit.WithHTTPClient(client)
 	b, ctx := brokertest.Start(t), t.Context()
 	must := func(err error) {
@@ -86,7 +87,7 @@ func TestBrokerConformsToItsOpenAPI(t *testing.T) {
 	refused("a wrong secret", wrong.Login(ctx))
 	_, err = admin.DeleteApp(ctx, rec.AppID)
 	must(err)
-	if unseen := doc.Unseen(); len(unseen) > 0 {
+	if unseen := doc.unseen(); len(unseen) > 0 {
 		t.Errorf("never seen to work: %v", unseen)
 	}
 }
