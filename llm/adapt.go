@@ -15,6 +15,7 @@ type adaptation struct {
 	api         API      // APIChat or APIResponses
 	dropped     []string // parameters and message fields that are not sent
 	oneCall     bool     // a message may hold only one tool call
+	keepTools   bool     // a history with tool calls needs tools
 	tokensField string   // the name of the limit on tokens
 }
 
@@ -28,6 +29,7 @@ var unknownFields = append([]string{"provider_specific_fields", "thinking_blocks
 var (
 	refusesField  = regexp.MustCompile(`(?i)unsupported|not support|unknown|unrecogni[sz]ed|not permitted|not allowed|forbidden|cannot find|unexpected|extra (input|field)|invalid`)
 	refusesCalls  = regexp.MustCompile(`(?i)(single|one) tool[- _]?calls?|multiple tool[- _]?calls?|parallel tool[- _]?calls? (is|are) not`)
+	wantsTools    = regexp.MustCompile("(?i)must define tools|toolConfig.{0,40}(must|required|missing)|tools[=`'\"]*( param\\w*| field)?( must| is required| to be (passed|provided|defined)| are required)")
 	wantResponses = regexp.MustCompile(`(?i)v1/responses|responses api|responses endpoint`)
 	aboutModel    = regexp.MustCompile(`(?i)model|deployment`)
 )
@@ -51,6 +53,10 @@ func (a adaptation) learn(e *Error, end endpoint, wanted API, sent string) (adap
 		return a, false
 	default:
 		return a, false
+	}
+	if !a.keepTools && wantsTools.MatchString(told) && !strings.Contains(sent, `"tools":`) {
+		a.keepTools = true
+		return a, true
 	}
 	if wanted == APIAuto && a.api == APIChat && wantResponses.MatchString(told) {
 		a.api = APIResponses

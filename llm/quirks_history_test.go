@@ -275,6 +275,38 @@ func TestRefusalsAreRemembered(t *testing.T) {
 	}
 }
 
+// Anthropic and Bedrock refuse a history with tool calls if the turn offers no tools,
+// as the last one of a run: the tools are defined then, and may not be called.
+func TestTheLastTurnBeforeAServerThatWantsTools(t *testing.T) {
+	history := []Message{{Role: RoleUser, Content: "Show records"},
+		{Role: RoleAssistant, ToolCalls: []ToolCall{{ID: "abcdefghi", Name: "get_patient_records", Arguments: `{"patient_id":"P-1042"}`}}},
+		{Role: RoleTool, ToolCallID: "abcdefghi", Content: `{"name":"Maria"}`}}
+	for _, tt := range []struct {
+		says  string
+		tries int
+	}{
+		{"Requests which include `tool_use` or `tool_result` blocks must define tools", 2},
+		{"litellm.UnsupportedParamsError: Anthropic expects the `tools=` param to be passed for tool-calling responses", 2},
+		{"The toolConfig field must be defined when using toolUse and toolResult content blocks.", 2},
+		{"tools is required", 2},
+		{"messages: roles must alternate", 1},
+	} {
+		var bodies []string
+		srv := &server{answer: func(a asked) http.HandlerFunc {
+			bodies = append(bodies, a.body)
+			if !strings.Contains(a.body, `"tools":`) {
+				return refuse(400, tt.says)
+			}
+			return says(answered)
+		}}
+		_, err := modelOf(t, configOf(t, srv.ServeHTTP)).Complete(t.Context(), Request{Messages: history}, func(string) {})
+		if last := bodies[len(bodies)-1]; len(bodies) != tt.tries || (err == nil) != (tt.tries == 2) ||
+			tt.tries == 2 && (!strings.Contains(last, `"tool_choice":"none"`) || !strings.Contains(last, `"name":"get_patient_records"`)) {
+			t.Errorf("%s: error %v after %d requests, the last: %s", tt.says, err, len(bodies), last)
+		}
+	}
+}
+
 // Message fields and calls keep what the server wants back across recordings
 // and JSON.
 func TestExtrasSurviveJSON(t *testing.T) {
