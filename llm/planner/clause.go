@@ -106,7 +106,7 @@ func (c *clause) prescribes() bool {
 	case c.checks || c.safe || c.question:
 		return false
 	}
-	return c.able&ableGive != 0 || c.prescription && c.able&(look|ableRefill|ableChange) == 0 && c.begun
+	return c.able&ableGive != 0 || c.prescription && (c.able == 0 || c.able&ableNote != 0)
 }
 
 // about returns the patients that the clause is about.
@@ -175,7 +175,7 @@ func (c *clause) drugTasks() []task {
 		return to(prescribe)
 	case c.cannotAdd():
 		return nil
-	case c.allergic || c.has(allergies):
+	case (c.allergic || c.has(allergies)) && !c.safe && !c.considered:
 		return to(allergies)
 	case len(c.drugs) == 0:
 		if c.checks && len(c.reads()) == 0 {
@@ -204,6 +204,8 @@ func (c *clause) reads() []task {
 		case w.topic == allergies && (len(c.drugs) > 0 || c.substance != "") && !c.prescribes():
 		case w.topic.isSoft() && (c.prescribes() || len(c.drugs) > 0 && (c.safe || c.considered)):
 		case (w.topic == labs || w.topic == visits) && c.has(coverage):
+		case w.topic == visits && c.question && (c.has(balance) || c.has(charges)): // "what did the visit cost?"
+		case (w.topic == insurance || w.topic == balance) && c.question && c.has(claims): // "did the insurer pay the claim?"
 		case c.service != "" && isCost(w.topic), w.topic == coverage && c.service != "":
 		default:
 			switch w.topic {
@@ -274,7 +276,7 @@ func (c *clause) object() string {
 		return "laboratory tests"
 	case c.unable == orders && c.service != "":
 		return "imaging or other services"
-	case c.unable.outward, c.unable == orders:
+	case !c.unable.changesRecords():
 	case c.has(allergies):
 		return "an allergy"
 	case c.has(problems):
@@ -289,7 +291,7 @@ func (c *clause) object() string {
 		return "a prescription"
 	case c.has(claims), c.unable.does == "cancels" && c.has(insurance):
 		return "a claim"
-	case c.has(visits) && c.unable.does != "schedules":
+	case c.has(visits):
 		return "a note or a visit"
 	case c.has(chart) && c.unable.does == "deletes":
 		return "records"

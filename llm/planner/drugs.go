@@ -76,6 +76,15 @@ func classOf(drug string) (class, bool) {
 	return classes[i], true
 }
 
+// classNamed returns the class of a name.
+func classNamed(name string) (class, bool) {
+	i := slices.IndexFunc(classes, func(c class) bool { return c.name == name })
+	if i < 0 {
+		return class{}, false
+	}
+	return classes[i], true
+}
+
 func words(list string) []string {
 	var out []string
 	for w := range strings.SplitSeq(list, ",") {

@@ -38,7 +38,7 @@ var languages = []language{
 		o, os, as, do, da, dos, das, não, nao, mostre, paciente, quais, exames, remédios, toma, tem, alergias, obrigado, olá, prontuário, são, um, uma, para, qual, ela, ele, me,
 		het, een, de, van, en, welke, medicijnen, gebruikt, patiënt, toon, laat, zien, zijn, heeft, ik, niet, dossier, graag, dank, hoi, geef, mij, wat,
 		jakie, leki, pacjent, pacjentka, pokaż, proszę, wyniki, czy, jest, na, się, bierze, dzień, dobry,
-		vilka, läkemedel, tar, patienten, visa, är, och, hej, tack, hvilke, tager, vis, hej, hastanın, ilaçları, göster, hangi, alerjisi, var, merhaba, lütfen, nedir`),
+		hva, er, hennes, hun, han, ikke, jeg, hvad, hendes, vad, hon, inte, jag, hvilke, legemidler, hvilken, pasienten, vilka, läkemedel, tar, patienten, visa, är, och, hej, tack, hvilke, tager, vis, hej, hastanın, ilaçları, göster, hangi, alerjisi, var, merhaba, lütfen, nedir`),
 		understandsEnglish},
 }
 

@@ -41,6 +41,7 @@ const (
 	appointment              // that no tool makes
 	taking                   // asks about what the patient takes
 	hedge                    // what follows is only being considered
+	doubt                    // what precedes is only being considered
 	not                      // what follows is not wanted
 	instead                  // ends the scope of a preceding not
 	also                     // begins another request
@@ -85,9 +86,9 @@ var lexicon = index(slices.Concat([]entry{
 	{kind: want, topics: []topic{chart}, phrases: "record, records, medical record, medical records, patient record, patient records, health record, health records, " +
 		"clinical record, clinical records, chart, charts, history, medical history, clinical history, patient history, demographics, " +
 		"patient information, patient info, patient data, patient details, her file, his file, their file, the file, patient file, medical file, file of, files of"},
-	{kind: want, topics: []topic{allergies}, phrases: "allergy, allergies, allergys, allergic reactions"},
+	{kind: want, topics: []topic{allergies}, phrases: "allergy, allergies, allergys, allergic reactions, drug allergy, drug allergies, food allergies, medication allergies"},
 	{kind: want, topics: []topic{problems}, phrases: "problem, problems, problem list, diagnosis, diagnoses, condition, conditions, comorbidities, disease, diseases, illness, illnesses, " +
-		"diagnosed with, suffer from, suffering from, wrong with, ails, past medical history"},
+		"diagnosed with, suffer from, suffering from, treating, treated for, being treated, wrong with, ails, past medical history"},
 	{kind: want, topics: []topic{visits}, phrases: "visit, visits, visit history, past visits, last visit, latest visit, recent visit, office visit, office visits, encounters, seen, last see, " +
 		"last saw, last here, last come, last came, see her last, see him last, here last, come in last, note from, notes from, here for, came in for, come in for, complaint, complaints, reason for"},
 	{kind: want, topics: []topic{medications}, phrases: "medication list, medications, medication, meds, med, medicine, medicines, prescriptions, drugs, drug list, med list, drug, pills, pill, tablets, " +
@@ -95,7 +96,7 @@ var lexicon = index(slices.Concat([]entry{
 	{kind: want, topics: []topic{contact}, phrases: "phone, phone number, telephone, telephone number, mobile, address, email address, emergency contact, next of kin, contact details, contact information, " +
 		"contact info, where does, live, lives, relatives"},
 	{kind: want, topics: []topic{born}, phrases: "born, birthday, birthdate, birth date, date of birth, dob, old is, age, how old, full name, name of the patient, patient's name, her name, his name, their name, sex, gender"},
-	{kind: want, topics: []topic{doctor}, phrases: "doctor, physician, clinician, her gp, his gp, their gp, primary care provider, who saw, treating"},
+	{kind: want, topics: []topic{doctor}, phrases: "doctor, physician, clinician, her gp, his gp, their gp, primary care provider, who saw"},
 	{kind: want, topics: []topic{labs}, phrases: "lab, labs, lab result, lab results, lab report, lab reports, lab record, lab records, lab work, lab test, lab tests, lab values, lab value, lab history, labwork, " +
 		"laboratory, laboratory result, laboratory results, laboratory tests, test, tests, test result, test results, result, results, blood test, blood tests, blood work, bloodwork, bloods, " +
 		"blood results, blood test results, abnormal values, out of range"},
@@ -105,17 +106,17 @@ var lexicon = index(slices.Concat([]entry{
 	{kind: want, topics: []topic{charges}, phrases: "charge, charges, charged, billed"},
 	{kind: want, topics: []topic{claims}, phrases: "claim status, claim history, claims history, status of the claim, status of her claim, status of his claim, last claim, latest claim, pending claims, open claims"},
 	{kind: want, topics: []topic{insurance}, phrases: "insurance, insurance plan, insurance policy, insurance information, insurance info, insurance details, insurance status, insurance coverage, " +
-		"insurance record, insurance records, insured, insurer, payer, payor, policy, benefits, eligibility, health plan, her plan, his plan, their plan"},
+		"insurance record, insurance records, who pays, coverage start, coverage began, coverage begin, insured since, insured, insurer, payer, payor, policy, benefits, eligibility, health plan, her plan, his plan, their plan"},
 	{kind: want, topics: []topic{member}, phrases: "member id, member number, membership number, group number, policy number, insurance number, insurance card"},
 	{kind: want, topics: []topic{copay}, phrases: "copay, copays, co pay, copayment, co payment"},
 	{kind: want, topics: []topic{deductible}, phrases: "deductible, out of pocket, out of pocket maximum, out of pocket max"},
 	{kind: want, topics: []topic{coverage}, phrases: "coverage, cover, covers, covered, prior auth, prior authorization, preauthorization, pre auth, preauth, authorization, reimburse, reimbursed"},
 	{kind: want, topics: []topic{chart, labs, billing, insurance}, phrases: "everything, full picture, complete picture, full encounter, full workup, all data, all information, all info, everything there is"},
-	{kind: vague, phrases: "summary, summarize, summarise, overview, how is, how are, hows, who is, tell me about, brief me, catch me up, walk me through, sitrep, rundown, update me, doing"},
+	{kind: vague, phrases: "everything she, everything he, summary, summarize, summarise, overview, how is, how are, hows, who is, tell me about, brief me, catch me up, walk me through, sitrep, rundown, update me, doing"},
 	{kind: greeting, phrases: "hello, hi, hey, good morning, good afternoon, good evening, thank you, thanks, what can you do, who are you, help, help me, what do you do, how do you work, how does this work"},
 
 	{kind: verb, able: look, phrases: "show, shows, list, display, view, see, review, read, look, look up, look at, find, pull, pull up, fetch, retrieve, check, check on, tell, open, compare, explain, access, examine, " +
-		"inspect, call up, bring up, give me, give us, get me, send me, want to know, need to know, want to see, like to see, let me see, lets see, dump, reveal, expose, leak, steal, exfiltrate, shwo, showme"},
+		"inspect, call up, bring up, give me, give us, get me, send me, want to know, need to know, want to see, like to see, let me see, lets see, dump, give me access to, grant me access to, get me into, reveal, expose, leak, steal, exfiltrate, shwo, showme"},
 	{kind: verb, phrases: "get, bring, grab, obtain, include, generate, do, run, go, go ahead and, proceed"},
 	{kind: verb, able: ableNote | ableGive, unable: adds, phrases: "add, enter, leave, document, save, draft, append"},
 	{kind: verb, able: ableNote, unable: adds, phrases: "jot down, write down, put down, record a, record an, record her, record his, record the"},
@@ -128,7 +129,7 @@ var lexicon = index(slices.Concat([]entry{
 	{kind: verb, able: ablePrescribe, phrases: "prescribe, rx, script for"},
 	{kind: verb, able: ableRefill, phrases: "refill, refills, renew, renewal, repeat, reorder, continue, extend, top up, resume, restart, another month of, more of, needs more, need more, ran out of, run out of, running out of, out of her, out of his"},
 	{kind: verb, able: ableChange, phrases: "increase, raise, raising, increasing, decrease, reduce, lower, lowering, double, halve, adjust, titrate, bump, bump up, up the dose, uptitrate, cut, cut down, switch, swap, " +
-		"change the dose, change her dose, change his dose, change dose, change the dosage, replace"},
+		"up her, up his, change the dose, change her dose, change his dose, change dose, change the dosage, replace"},
 	{kind: skip, phrases: "can you, could you, would you, will you, can u, would like, i'd like, should like, everything above, all above, all of the above, previous instructions, all previous, " +
 		"prior instructions, above instructions, disregard everything, ignore everything, forget everything, treatment plan, no problem, no doubt, no worries, not only, not sure, or not, if not, don't forget to, do not forget to, don't forget, do not forget, " +
 		"why not, don't mind, since last visit, since the last visit, since her last visit, since his last visit, the assistant, this request, insurance company, before answering, a history of, " +
@@ -138,18 +139,24 @@ var lexicon = index(slices.Concat([]entry{
 
 	{kind: prescription, phrases: "prescription, script"},
 	{kind: noteNoun, phrases: "note, notes, clinical note, clinical notes, progress note, progress notes, soap note, visit note, visit notes, chart note, doctor's note, doctor's notes"},
-	{kind: noteThat, phrases: "note that, record that, document that, chart that, note down that, note down, record a note, record note, record the note, jot down that, write down that, put down that, enter that, " +
+	{kind: want, topics: []topic{medications}, about: "anticoagulant", phrases: "blood thinner, blood thinners, anticoagulant, anticoagulants, anticoagulation"},
+	{kind: want, topics: []topic{medications}, about: "NSAID", phrases: "nsaid, nsaids, anti inflammatory, anti inflammatories"},
+	{kind: want, topics: []topic{medications}, about: "statin", phrases: "statin, statins"},
+	{kind: want, topics: []topic{medications}, about: "beta blocker", phrases: "beta blocker, beta blockers"},
+	{kind: want, topics: []topic{medications}, about: "opioid", phrases: "opioid, opioids, opiates"},
+	{kind: want, topics: []topic{medications}, about: "ACE inhibitor", phrases: "ace inhibitor, ace inhibitors"},
+	{kind: noteThat, phrases: "document the following, record the following, add the following, note the following, enter the following, note that, record that, document that, chart that, note down that, note down, record a note, record note, record the note, jot down that, write down that, put down that, enter that, " +
 		"make a note that, make note that, take a note that, write that, add that, please note, make a note of, make note of, take note"},
 	{kind: claimNoun, phrases: "claim, claims, insurance claim, insurance claims"},
 	{kind: claimIt, phrases: "claim it, claim this, claim that, bill insurance, bill the insurance, bill her insurance, bill his insurance, bill the insurer, bill it to, bill the payer, get paid for"},
 	{kind: codes, phrases: "code, codes, coding, cpt, icd, cpt code, cpt codes, icd codes, icd 10 codes, billing code, billing codes, procedure codes, medical codes, " +
-		"bill the, bill this, bill today, bill for, bill her for, bill him for, code the, code this, code today"},
+		"bill the, bill this, bill an, bill a, bill today, code and bill, code and bill the, code and bill an, code and bill a, code an, code a, bill for, bill her for, bill him for, code the, code this, code today"},
 	{kind: checking, phrases: "interaction, interactions, drug interaction, drug interactions, interact, interacts, interacting, contraindication, contraindications, contraindicated, " +
 		"combine, combined, combining, mix, mixing, together with, along with, conflict, conflicts, compatible, clash, clashes, react with, in the formulary, on the formulary, formulary, usual dose, normal dose, standard dose"},
 	{kind: safe, phrases: "safe, safely, safety, dangerous, danger, harm, harmful, hurt, risk, risky, risks, okay, ok, fine, alright, all right, a problem, an issue, bad idea, good idea, appropriate, suitable, tolerate, advisable, advise"},
 	{kind: allergic, phrases: "allergic, intolerant, hypersensitive, sensitivity, sensitive to"},
 	{kind: appointment, phrases: "appointment, appointments, next visit, follow up, followup, follow up visit, follow up appointment, upcoming visit, slot, checkup, schedule"},
-	{kind: taking, phrases: "take, takes, taking, took, taken, using, uses, been on, started on, currently on, stay on, prescribed, who prescribed, dose of, dosage of, how much, what dose"},
+	{kind: taking, phrases: "take, takes, taking, took, taken, using, uses, been on, started on, currently on, stay on, prescribed, who prescribed, dose of, dosage of, how much, what dose, dose, dosage"},
 
 	{kind: hedge, phrases: "can i, can we, could i, could we, should i, should we, may i, may we, would it, whether, before, safe to, ok to, okay to, fine to, alright to, possible to, consider, considering, if i, if we, " +
 		"thinking of, thinking about, what if, can she, can he, can they, could she, could he, may she, may he, should she, should he, can the patient, could the patient, can this patient, would be, what happens if, what would happen if, " +
@@ -158,6 +165,7 @@ var lexicon = index(slices.Concat([]entry{
 	{kind: instead, phrases: "but, just, only, instead"},
 	{kind: query, phrases: "is, are, was, were, does, did, has, have, had, what, which, any, whats, who, when, where, why, how, isn't, doesn't she, hasn't, will, anything"},
 	{kind: also, phrases: "also, and also, additionally, plus, as well as"},
+	{kind: doubt, phrases: "any objections, any objection, any concerns, any worries, is that ok, is that okay, is that fine, is that safe, is this ok, is this safe, would that be ok, would that be safe"},
 	{kind: then, phrases: "then, and then, please, pls, plz, afterwards, if, me, us"},
 	{kind: own, phrases: "this patient, the patient, my patient, our patient, current patient, same patient, this lady, this woman, this man, this gentleman"},
 	{kind: pronoun, phrases: "he, his, him, himself, she, her, hers, herself, they, their, theirs, them, shes, hes, theyre"},

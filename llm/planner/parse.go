@@ -108,6 +108,8 @@ func (p *parser) phrase(e *entry) {
 	case hedge:
 		p.considered = true
 		c.considered = c.considered || !c.begun
+	case doubt:
+		c.considered = true
 	case not:
 		p.negated, p.dropped = p.peek(0).kind != tokenComma, false // "No, …" is an answer
 	case instead:
@@ -197,9 +199,14 @@ func (p *parser) object(e *entry) {
 			c.wants = append(c.wants, task{topic: claims})
 		}
 	case noteThat:
-		c.note, c.noteText = true, p.takeUntil(isStop)
+		if c.note = true; p.peek(0).text == ":" {
+			p.i++
+			c.noteText = p.takeUntil(isLineEnd)
+		} else {
+			c.noteText = p.takeUntil(isStop)
+		}
 	case noteNoun:
-		if c.able&ableNote != 0 || !c.begun && p.peek(0).text == ":" {
+		if c.able&ableNote != 0 || !c.begun && (p.peek(0).text == ":" || p.peek(-1).text == "note" && p.noteFollows()) {
 			c.note, c.noteText = true, p.takeNote()
 		} else {
 			c.wants = append(c.wants, task{topic: visits})
@@ -249,6 +256,10 @@ func (p *parser) verb(e *entry) {
 	c.expectsDrug = e.able == ablePrescribe
 	c.considered = c.considered || p.considered
 	p.considered = false
+	if e.able&ableNote != 0 && p.peek(0).text == ":" { // "document: …"
+		p.i++
+		c.note, c.noteText = true, p.takeUntil(isLineEnd)
+	}
 }
 
 // addPatient handles a patient, named by the last n tokens. In "P-1042's records,
@@ -335,7 +346,12 @@ func (p *parser) purpose() {
 	c.expectsDrug = false
 	c.refers = len(c.wants) > 0
 	switch {
-	case p.isPerson() || p.peek(0).kind == tokenNumber:
+	case p.isPerson():
+		p.step()
+		if (c.codes || c.claim) && p.peek(0).kind == tokenWord && p.peek(-1).possessive { // "a claim for Robert's visit"
+			c.coded = p.takePhrase()
+		}
+	case p.peek(0).kind == tokenNumber:
 	case (c.codes || c.claim) && c.coded == "":
 		c.coded = p.takePhrase()
 	case len(c.drugs) > 0:
@@ -430,6 +446,8 @@ func (p *parser) complete(c *clause) {
 		again()
 	case c.own && !c.begun && len(p.last.patients) > 0 && !slices.Contains(p.last.patients, p.patient): // "Robert's labs as well as hers"
 		again()
+	case c.month != "" && (c.question || c.able&look != 0):
+		c.wants = []task{{topic: visits}}
 	case elsewhere, c.begun && len(c.patients) > 0:
 		c.wants = []task{{topic: chart}}
 	}

@@ -96,6 +96,9 @@ func (p *parser) isPerson() bool {
 // takeNote consumes the text of a note: text in quotation marks, after a colon or
 // after "that", within the next few words. It returns "" if there is none.
 func (p *parser) takeNote() string {
+	if p.noteFollows() {
+		return p.takeUntil(isLineEnd)
+	}
 	const reach = 8
 	for ahead := range reach {
 		t := p.peek(ahead)
@@ -125,6 +128,35 @@ func (p *parser) takeNote() string {
 		return p.takeUntil(end)
 	}
 	return ""
+}
+
+// noteFollows reports whether the text of a note follows its noun at once: "add note
+// BP 120/80".
+func (p *parser) noteFollows() bool {
+	t := p.peek(0)
+	if t.kind != tokenWord && t.kind != tokenNumber || p.peek(1).kind == tokenStop || p.peek(1).kind == tokenQuote {
+		return false
+	}
+	switch t.text {
+	case "a", "about", "and", "as", "at", "for", "from", "here", "in", "is", "now", "of", "on", "or", "please", "say", "says", "saying", "stating", "that", "then", "to", "today", "too", "was", "we", "with", "i", "you":
+		return false
+	}
+	e, _ := lookUp(p.tokens[p.i:])
+	return !p.colonAhead() && (e == nil || e.kind != verb && e.kind != then && e.kind != also && e.kind != instead && e.kind != greeting)
+}
+
+// colonAhead reports whether a colon or a quotation mark follows before the sentence
+// ends: the text begins there.
+func (p *parser) colonAhead() bool {
+	for ahead := 0; ahead < 8; ahead++ {
+		switch t := p.peek(ahead); {
+		case t.kind == tokenStop:
+			return false
+		case t.kind == tokenQuote, t.text == ":":
+			return true
+		}
+	}
+	return false
 }
 
 func isQuote(t token) bool   { return t.kind == tokenQuote }

@@ -179,7 +179,7 @@ func (c conversation) next(t task, tasks []task) []request {
 // listedWith returns the drug of the interaction check that shows the medication
 // list: the task's own, one that the request checks anyway, or none.
 func (c conversation) listedWith(t task) string {
-	if t.about != "" {
+	if _, group := classNamed(t.about); t.about != "" && !group {
 		return t.about
 	}
 	for _, have := range c.calls {

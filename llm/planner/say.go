@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	itext "github.com/devonartis/medassist-go/internal/text"
@@ -162,7 +163,14 @@ func sayBorn(s subject) string {
 
 func sayMedications(s subject) string {
 	list := s.list("active_medications")
-	if s.about != "" {
+	group, ofGroup := classNamed(s.about)
+	if ofGroup {
+		list = slices.DeleteFunc(list, func(m object) bool {
+			of, ok := classOf(m.str("drug"))
+			return !ok || of.name != group.name
+		})
+	}
+	if s.about != "" && !ofGroup {
 		for _, m := range list {
 			if sameDrug(m.str("drug"), s.about) {
 				return fmt.Sprintf("%s%s takes **%s** %s%s.", yes(s.asks), s.who, inline(m.str("drug")), regimen(m), purposeOf(m))
@@ -177,7 +185,10 @@ func sayMedications(s subject) string {
 	for _, m := range list {
 		all = append(all, fmt.Sprintf("**%s** %s", inline(m.str("drug")), inline(strings.TrimSpace(m.str("dose")+" "+m.str("frequency")))))
 	}
-	if len(all) == 0 {
+	switch {
+	case len(all) == 0 && ofGroup:
+		return fmt.Sprintf("No: no %s is among the active medications of %s.", group.name, s.who)
+	case len(all) == 0:
 		return fmt.Sprintf("No active medication of %s is recorded.", s.who)
 	}
 	return fmt.Sprintf("%s takes %s.", s.who, join(all))

@@ -42,7 +42,11 @@ func sayClaims(s subject) string {
 }
 
 func sayInsurance(s subject) string {
-	return fmt.Sprintf("%s is insured with **%s**, %s; the copay is %s.", s.who, known(s.str("payer")), known(s.str("plan")), cell("copay_usd", s.object))
+	since := ""
+	if from := s.str("effective"); from != "" {
+		since = " since " + inline(from)
+	}
+	return fmt.Sprintf("%s is insured with **%s**, %s%s; the copay is %s.", s.who, known(s.str("payer")), known(s.str("plan")), since, cell("copay_usd", s.object))
 }
 
 func sayMember(s subject) string {

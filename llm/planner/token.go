@@ -39,7 +39,7 @@ const (
 
 // An ID is taken as written, with its spaces and its letter case, however odd: only
 // one of those forms names a patient.
-var tokenPattern = regexp.MustCompile(`(?i)\bp[ \t]?[-‐‑–—_][ \t]?[0-9*][0-9a-z]*|\bp[ \t]?[0-9]{3,8}\b|` +
+var tokenPattern = regexp.MustCompile(`(?i)\bp[ \t]?[-‐‑–—_][ \t]?[0-9*][0-9a-z]*(?:['’]s\b)?|\bp[ \t]?[0-9]{3,8}(?:['’]s)?\b|` +
 	`\b(?:mr|mrs|ms|dr)\.|\b(?:e\.g|i\.e)\.|[0-9]+(?:[.,][0-9]+)*|\pL[\pL\pM0-9]*(?:['’]\pL+)?|[.;!?\n,:"“”]`)
 
 // tokenize splits a text. whole is false if it was too long to be read whole.
@@ -54,7 +54,7 @@ func tokenize(src string) (out []token, whole bool) {
 		first, _ := utf8.DecodeRuneInString(raw)
 		t := token{kind: kindOf(raw), text: raw, start: at[0], end: at[1], upper: unicode.IsUpper(first)}
 		if t.kind == tokenID {
-			t.possessive = strings.HasPrefix(src[at[1]:], "'s") || strings.HasPrefix(src[at[1]:], "’s")
+			t.text, t.possessive = strings.CutSuffix(strings.ReplaceAll(raw, "’", "'"), "'s")
 		}
 		if t.kind == tokenWord {
 			t.text, t.possessive = strings.CutSuffix(strings.ReplaceAll(strings.ToLower(strings.TrimSuffix(raw, ".")), "’", "'"), "'s")

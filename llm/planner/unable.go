@@ -26,12 +26,12 @@ var unables = []entry{
 	{kind: verb, unable: &unable{does: "prints", object: "documents", outward: true}, phrases: "print, print out, printout"},
 	{kind: verb, unable: &unable{does: "exports", object: "data", outward: true}, phrases: "export, download, back up, backup, upload to"},
 	{kind: verb, unable: &unable{does: "uploads", object: "files"}, phrases: "upload, attach, scan in, import"},
-	{kind: verb, unable: &unable{does: "makes", object: "referrals"}, phrases: "refer, referral, referrals, consult, a consult"},
+	{kind: verb, unable: &unable{does: "makes", object: "referrals"}, phrases: "second opinion, refer, referral, referrals, consult, a consult"},
 	{kind: verb, unable: &unable{does: "admits, discharges or transfers", object: "patients"}, phrases: "admit, discharge, transfer, hospitalize"},
 	{kind: verb, unable: &unable{does: "changes", object: "what is in the record"}, phrases: "update, change, edit, correct, amend, modify, fix, rename, set, overwrite, merge, mark"},
 	{kind: verb, unable: &unable{does: "sends", object: "reminders or notifications"}, phrases: "remind, notify, alert, reminder, set a reminder, send a reminder, inform"},
 	{kind: verb, unable: &unable{does: "takes or returns", object: "payments"}, phrases: "collect, refund, waive, write off, charge her, charge him, take a payment, process a payment, charge the"},
-	{kind: verb, unable: &unable{does: "changes", object: "permissions or credentials"}, phrases: "grant, grant yourself access, grant me access, give yourself access, give me access, elevate, escalate, unlock, authorize, approve, revoke, impersonate, log in, sudo, disable, bypass, delegate"},
+	{kind: verb, unable: &unable{does: "changes", object: "permissions or credentials"}, phrases: "grant, grant yourself access, give yourself access, elevate, escalate, unlock, authorize, approve, revoke, impersonate, log in, log me in, log us in, make me admin, sudo, disable, bypass, delegate"},
 	{kind: verb, unable: &unable{does: "shows", object: "credentials or instructions"}, phrases: "system prompt, your instructions, your prompt, access token, api key, api keys, password, passwords, credentials, secret, secrets, token, tokens"},
 	{kind: verb, unable: &unable{does: "translates", object: "text"}, phrases: "translate"},
 	{kind: verb, unable: &unable{does: "signs", object: "documents"}, phrases: "sign, sign off, certify"},
@@ -42,3 +42,12 @@ var unables = []entry{
 }
 
 func (u *unable) isOutward() bool { return u != nil && u.outward }
+
+// changesRecords reports whether the verb is about an entry in the records.
+func (u *unable) changesRecords() bool {
+	switch u.does {
+	case "cancels", "deletes", "stops", "changes", "adds":
+		return true
+	}
+	return false
+}
