@@ -3,6 +3,7 @@ package agents_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -62,6 +63,7 @@ func newFlakyModel(t testing.TB) *flakyModel {
 func TestRunCutAtEveryStep(t *testing.T) { onEach(t, testRunCutAtEveryStep) }
 
 func testRunCutAtEveryStep(t *testing.T, kind brokertest.Starter) {
+	t.Parallel()
 	causes := map[string]func(w *world, m *flakyModel, runID string){
 		"cancelled": func(w *world, _ *flakyModel, runID string) {
 			if err := w.Cancel(runID, "presenter", "Cut."); err != nil {
@@ -94,39 +96,61 @@ func testRunCutAtEveryStep(t *testing.T, kind brokertest.Starter) {
 				return false
 			})
 		},
-		"broker gone": func(w *world, _ *flakyModel, _ string) { w.link.setFault("", broken) },
+		"broker gone":      func(w *world, _ *flakyModel, _ string) { w.link.setFault("", broken) },
+		"broker restarted": func(w *world, _ *flakyModel, _ string) { w.broker.Restart(t) },
 	}
 	for name, cut := range causes {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			base := newWorld(t, kind, worldConfig{})
-			model := newFlakyModel(t)
-			stride := int64(1)
-			if testing.Short() {
-				stride = 4
-			}
-			for at := int64(1); ; at += stride {
-				var w *world
-				log := &cutLog{Log: base.log, at: at, do: func(runID string) { cut(w, model, runID) }}
-				w = base.with(t, func(c *agents.Config) { c.Log, c.Model = log, model })
-				h := w.finish(t, w.start(t, "P-1042", "Prescribe Amoxicillin for bacterial infection", ""))
-				base.link.heal()
-				model.failing.Store(false)
-				sum := h.Run.Summary
-				if n := base.valid(t, h.Run.ID); n > 0 && sum.ValidUntil < time.Now().Unix() {
-					t.Errorf("cut at step %d: %d tokens are still valid, and the trace does not say until when:\n%s", at, n, h)
-				} else if n > 0 && name != "broker gone" {
-					t.Errorf("cut at step %d: %d tokens are still valid:\n%s", at, n, h)
-				}
-				if sum.ValidUntil == 0 && sum.Tokens > 0 && !sum.AllEnded() {
-					t.Errorf("cut at step %d: the tokens have not ended, and the trace does not say until when they are valid:\n%s", at, h)
-				}
-				followed(t, w, h.Run.ID)
-				if int64(len(h.Events)) <= at {
-					break // the run ended before the cut
-				}
-			}
-		})
+		shards := int64(1)
+		if name == "broker gone" {
+			shards = 4 // each run waits long for the broker
+		}
+		for shard := range shards {
+			t.Run(fmt.Sprintf("%s %d", name, shard+1), func(t *testing.T) {
+				t.Parallel()
+				cutRuns(t, kind, name, cut, 1+shard, shards)
+			})
+		}
+	}
+}
+
+// cutRuns cuts runs after the step at, the step at+stride and so on, each once, up
+// to the last step of a run.
+func cutRuns(t *testing.T, kind brokertest.Starter, name string, cut func(*world, *flakyModel, string), at, stride int64) {
+	var wc worldConfig
+	if name == "broker restarted" {
+		wc.broker = []brokertest.Option{brokertest.OnDisk(t.TempDir())}
+	}
+	base := newWorld(t, kind, wc)
+	if name == "broker gone" && !base.broker.Strict {
+		t.Skip("one that is gone is like any other")
+	}
+	model := newFlakyModel(t)
+	if testing.Short() {
+		stride *= 4
+	}
+	for ; ; at += stride {
+		var w *world
+		log := &cutLog{Log: base.log, at: at, do: func(runID string) { cut(w, model, runID) }}
+		w = base.with(t, func(c *agents.Config) { c.Log, c.Model = log, model })
+		h := w.finish(t, w.start(t, "P-1042", "Prescribe Amoxicillin for bacterial infection", ""))
+		base.link.heal()
+		model.failing.Store(false)
+		sum := h.Run.Summary
+		if n := base.valid(t, h.Run.ID); n > 0 && sum.ValidUntil < time.Now().Unix() {
+			t.Errorf("cut at step %d: %d tokens are still valid, and the trace does not say until when:\n%s", at, n, h)
+		} else if n > 0 && name != "broker gone" {
+			t.Errorf("cut at step %d: %d tokens are still valid:\n%s", at, n, h)
+		}
+		if sum.ValidUntil == 0 && sum.Tokens > 0 && !sum.AllEnded() {
+			t.Errorf("cut at step %d: the tokens have not ended, and the trace does not say until when they are valid:\n%s", at, h)
+		}
+		if outcome := h.Run.Outcome; name == "broker restarted" && outcome != trace.OutcomeAnswered {
+			t.Errorf("cut at step %d: the run %s:\n%s", at, outcome, h)
+		}
+		followed(t, w, h.Run.ID)
+		if int64(len(h.Events)) <= at {
+			return // the run ended before the cut
+		}
 	}
 }
 

@@ -48,6 +48,11 @@ func issue(ctx context.Context, e *encounter, operation string, f func(context.C
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		leave, err := e.queue(ctx, operation)
+		if err != nil {
+			return err
+		}
+		defer leave()
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.Limits.BrokerCall)
 		defer cancel()
 		agent, err = f(limited)

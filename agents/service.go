@@ -82,7 +82,8 @@ type Service struct {
 	started  int
 	ended    map[trace.Outcome]int
 
-	starts starts // by the requests' keys
+	starts  starts        // by the requests' keys
+	issuing chan struct{} // semaphore of the runs that a token is being issued to
 }
 
 // New checks cfg and returns a service. It sends no requests.
@@ -99,7 +100,7 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Service{cfg: cfg, live: make(map[string]*encounter), ended: make(map[trace.Outcome]int)}, nil
+	return &Service{cfg: cfg, live: make(map[string]*encounter), ended: make(map[trace.Outcome]int), issuing: make(chan struct{}, maxIssuing)}, nil
 }
 
 // Start starts a run and returns once its first step is logged. The run continues

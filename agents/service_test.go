@@ -201,9 +201,9 @@ func TestConcurrentRuns(t *testing.T) { onEach(t, testConcurrentRuns) }
 func testConcurrentRuns(t *testing.T, kind brokertest.Starter) {
 	w := newWorld(t, kind, worldConfig{dir: t.TempDir()})
 	var wg sync.WaitGroup
-	for range 4 {
+	for range 8 {
 		wg.Go(func() {
-			for range 5 {
+			for range 3 {
 				req, err := agents.ParseRequest("P-1042", fullRequest, "")
 				if err != nil {
 					t.Error(err)

@@ -16,7 +16,12 @@ const (
 	firstBusyWait = 250 * time.Millisecond
 	maxBusyWait   = 2 * time.Second
 	maxBusy       = 15 * time.Second // of all waits for one operation
+	shownWait     = time.Second      // for other runs, before it is shown
 )
+
+// maxIssuing is the number of tokens that are issued at once. More would wait at
+// the broker, where the time limit of a call counts.
+const maxIssuing = 8
 
 // patiently calls f, and calls it again after a wait that the trace shows, as long
 // as the broker refuses it only for the moment. It returns the last error once the
@@ -55,4 +60,32 @@ func (e *encounter) waitFor(err error, busy time.Duration) (wait, limit time.Dur
 		return busy, min(maxBusy, e.Limits.RateLimit)
 	}
 	return 0, 0
+}
+
+// queue waits until the broker has issued the tokens of other runs, and shows a
+// wait that is long. The caller must call leave. It fails only if the run is
+// cancelled.
+func (e *encounter) queue(ctx context.Context, operation string) (leave func(), err error) {
+	issuing := e.service.issuing
+	leave = func() { <-issuing }
+	select {
+	case issuing <- struct{}{}:
+		return leave, nil
+	default:
+	}
+	resume := e.pace.allowance.pause()
+	defer resume()
+	timer := time.NewTimer(shownWait)
+	defer timer.Stop()
+	for {
+		select {
+		case issuing <- struct{}{}:
+			return leave, nil
+		case <-timer.C:
+			e.rec.add(ctx, trace.StatusInfo, "Waiting for other runs before this one can "+operation, trace.BrokerWait{Operation: operation,
+				Reason: fmt.Sprintf("at most %d tokens are issued at once", maxIssuing), WaitMS: shownWait.Milliseconds()})
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
 }

@@ -54,14 +54,14 @@ func (BrokerHealth) step()      {}
 // TypeBrokerWait is the type of a [BrokerWait] step.
 const TypeBrokerWait Type = "broker_wait"
 
-// BrokerWait records that the run waits before it repeats a request: the broker
-// limits how often an app may log in, or can't serve at the moment. It refused
-// the request without any effect.
+// BrokerWait records that the run waits. Either it repeats a request that the broker
+// refused without any effect, because it limits how often an app may log in or
+// can't serve at the moment; or other runs are served first.
 type BrokerWait struct {
 	Operation string `json:"operation"` // what the run is about to do, such as "create the billing agent"
 	Reason    string `json:"reason"`
 	WaitMS    int64  `json:"wait_ms"`
-	LimitMS   int64  `json:"limit_ms"` // of all waits for the operation
+	LimitMS   int64  `json:"limit_ms,omitempty"` // of all waits for the operation; 0 while other runs are served first
 }
 
 // Type implements [Step].
