@@ -86,15 +86,17 @@ func (p *Pages) page(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *Pages) logView(state auditlog.State) Log {
-	v := Log{Verified: state.Verified, Total: state.Total, Head: state.Head, Away: state.Unreachable != nil, Since: state.Since, Broker: p.cfg.Broker}
+	v := Log{Verified: state.Verified, Read: state.Read, Breaks: state.Breaks, Unsigned: state.Unsigned, Total: state.Total, Head: state.Head, Away: state.Unreachable != nil, Since: state.Since, Broker: p.cfg.Broker}
 	if state.Broken != nil {
 		v.Broken = state.Broken.Error()
 	}
 	if state.Signed != nil {
 		v.SignedSize = state.Signed.Size
 	}
-	for _, e := range state.Newest[max(0, len(state.Newest)-maxBlocks):] {
-		v.Blocks = append(v.Blocks, Block{Hash: e.Hash, Words: eventWords(e.EventType), Good: true})
+	first := max(0, len(state.Newest)-maxBlocks)
+	for i, e := range state.Newest[first:] {
+		follows := first+i == 0 || e.PrevHash == state.Newest[first+i-1].Hash
+		v.Blocks = append(v.Blocks, Block{Hash: e.Hash, Words: eventWords(e.EventType), Good: follows && NewRow(e).Good()})
 	}
 	return v
 }
@@ -161,8 +163,8 @@ func (p *Pages) frames(w http.ResponseWriter, r *http.Request) error {
 			if err != nil {
 				return nil, err
 			}
-			frame := sse.Append(nil, state.Verified, p.frame(state, f, after))
-			known, after = state, state.Verified
+			frame := sse.Append(nil, state.Read, p.frame(state, f, after))
+			known, after = state, state.Read
 			return frame, nil
 		})
 	})
@@ -173,7 +175,7 @@ func (p *Pages) frames(w http.ResponseWriter, r *http.Request) error {
 func (p *Pages) frame(state auditlog.State, f Filter, after int64) []byte {
 	var b, rows bytes.Buffer
 	respond.Partial(&b, "#trail", "innerMorph", LogState(p.logView(state)))
-	if i := after + 1 - state.First(); state.Verified > after {
+	if i := after + 1 - state.First(); state.Read > after {
 		for _, e := range slices.Backward(state.Newest[max(0, min(i, int64(len(state.Newest)))):]) {
 			if f.Matches(e) {
 				respond.Write(&rows, EventLine(NewRow(e)))

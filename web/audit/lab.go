@@ -32,7 +32,7 @@ func (p *Pages) lab(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	state := p.follower.State()
-	if state.Verified == 0 {
+	if state.Read == 0 {
 		state = p.follower.Refresh(r.Context())
 	}
 	return respond.Render(w, http.StatusOK, TamperLab(newLab(state, r.URL.Query())))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/internal/text"
 	"github.com/devonartis/medassist-go/web/ui"
 )
 
@@ -21,14 +22,17 @@ type Page struct {
 
 // Log is the state of the broker's audit log.
 type Log struct {
-	Verified, Total int64
-	Head            string
-	SignedSize      int64  // of the broker's checkpoint that the log agrees with; 0 if there is none
-	Broken          string // where the hash chain breaks; empty if it does not
-	Away            bool   // the broker is unreachable
-	Since           time.Time
-	Broker          string
-	Blocks          []Block // the newest events, oldest first
+	Verified, Read int64 // events that are verified, and that were read
+	Total          int64
+	Breaks         int  // of the hash chain
+	Unsigned       bool // the broker serves no checkpoint
+	Head           string
+	SignedSize     int64  // of the broker's checkpoint that the log agrees with; 0 if there is none
+	Broken         string // where the hash chain breaks; empty if it does not
+	Away           bool   // the broker is unreachable
+	Since          time.Time
+	Broker         string
+	Blocks         []Block // the newest events, oldest first
 }
 
 // Block is an event as a link of the chain.
@@ -108,4 +112,13 @@ func shortHash(h string) string {
 		return h
 	}
 	return h[:8]
+}
+
+// afterBreak says what is known about the events after a break of the chain.
+func afterBreak(t Log) string {
+	rest := text.Count(int(t.Read-t.Verified), "event") + " from there on"
+	if t.Breaks <= 1 {
+		return rest + " follow from each other and are shown below."
+	}
+	return rest + " are shown below, with " + text.Count(t.Breaks-1, "further break") + "."
 }

@@ -1,6 +1,8 @@
 // Package auditlog follows a broker's audit log on behalf of the pages that show
 // it. It fetches new events only, recomputes every hash, keeps the newest events
-// and the head of the hash chain, and reports where the chain breaks if it does.
+// and the head of the hash chain, and reports where the chain breaks if it does. It
+// continues after a break: a broker that has lost an event serves a log that is
+// broken at that place for good, and what comes after it must stay visible.
 //
 // One Follower serves all viewers. It polls the broker while there are any, and
 // fetches on demand; it never writes to the log.
@@ -8,6 +10,7 @@ package auditlog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -40,11 +43,14 @@ var _ Source = (*agentwrit.Admin)(nil)
 // A State is what is known about the log.
 type State struct {
 	Verified    int64                  // number of verified events, from the first one on
+	Read        int64                  // number of events read; more than Verified after a break
 	Total       int64                  // number of events that the broker last reported
-	Head        string                 // hash of the last verified event
-	Newest      []agentwrit.AuditEvent // verified, oldest first, at most 5,000
-	Broken      error                  // why no further event is accepted: a chain error or a truncated log
+	Head        string                 // hash of the last event read
+	Newest      []agentwrit.AuditEvent // read, oldest first, at most 5,000
+	Broken      error                  // the first error: of the chain, of a truncated log or of the checkpoint
+	Breaks      int                    // events that don't follow from the one before them
 	Signed      *agentwrit.Checkpoint  // the latest checkpoint that matches the log; nil if there is none
+	Unsigned    bool                   // the broker serves no checkpoints
 	Unreachable error                  // error of the last request to the broker; nil if it succeeded
 	Since       time.Time              // since when the broker has been unreachable
 	version     int64
@@ -52,7 +58,7 @@ type State struct {
 
 // First returns the position of the oldest event in Newest. The first event of the
 // log has position 1.
-func (s State) First() int64 { return s.Verified - int64(len(s.Newest)) + 1 }
+func (s State) First() int64 { return s.Read - int64(len(s.Newest)) + 1 }
 
 // A Follower follows the audit log of one broker. It is safe for concurrent use.
 type Follower struct {
@@ -124,46 +130,52 @@ func (f *Follower) refresh(ctx context.Context) {
 // readPage fetches and verifies the next page and reports whether there is more.
 func (f *Follower) readPage(ctx context.Context) (more bool, err error) {
 	at := f.State()
-	page, err := f.source.AuditPage(ctx, agentwrit.AuditFilter{Offset: int(at.Verified), Limit: wire.MaxAuditPage})
+	page, err := f.source.AuditPage(ctx, agentwrit.AuditFilter{Offset: int(at.Read), Limit: wire.MaxAuditPage})
 	if err != nil {
 		return false, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.state.Verified != at.Verified {
+	if f.state.Read != at.Read {
 		return true, nil // restarted in the meantime
 	}
 	before := f.state
 	s := &f.state
 	s.Unreachable, s.Total = nil, int64(page.Total)
 	switch {
-	case s.Broken != nil:
-	case s.Total < s.Verified:
-		s.Broken = fmt.Errorf("the broker reports %d events and reported %d before: the log was truncated or replaced", s.Total, s.Verified)
-	default:
+	case s.Total >= s.Read:
 		f.verify(page.Events)
+	case s.Broken == nil:
+		s.Broken = fmt.Errorf("the broker reports %d events and reported %d before: the log was truncated or replaced", s.Total, s.Read)
 	}
-	if s.Total != before.Total || s.Verified != before.Verified || (s.Broken == nil) != (before.Broken == nil) || before.Unreachable != nil {
+	if s.Total != before.Total || s.Read != before.Read || (s.Broken == nil) != (before.Broken == nil) || before.Unreachable != nil {
 		f.announce()
 	}
-	return s.Broken == nil && len(page.Events) > 0 && s.Verified < s.Total, nil
+	return len(page.Events) > 0 && s.Read < s.Total, nil
 }
 
-// verify verifies events up to the first that does not continue the chain. The
+// verify verifies events. At one that does not continue the chain it records the
+// break and continues from that event, so that later ones can still be shown. The
 // caller holds the lock.
 func (f *Follower) verify(events []agentwrit.AuditEvent) {
 	s := &f.state
-	good := 0
 	for _, e := range events {
-		if s.Broken = f.chain.Add(e); s.Broken != nil {
-			break
+		err := f.chain.Add(e)
+		if err != nil {
+			f.chain = wire.Chain{Size: f.chain.Size + 1, Head: e.Hash}
+			s.Breaks++
 		}
-		good++
+		if s.Broken == nil {
+			s.Broken = err
+		}
+		if s.Broken == nil {
+			s.Verified = f.chain.Size
+		}
 	}
-	if good > 0 {
-		s.Verified, s.Head = f.chain.Size, f.chain.Head
+	if len(events) > 0 {
+		s.Read, s.Head = f.chain.Size, f.chain.Head
 		// A returned slice is never modified.
-		all := slices.Concat(s.Newest, events[:good])
+		all := slices.Concat(s.Newest, events)
 		s.Newest = all[max(0, len(all)-keep):]
 	}
 }
@@ -187,12 +199,16 @@ func (f *Follower) checkSigned(ctx context.Context) {
 	}
 	f.signedAt = f.now()
 	_, c, err := f.source.Checkpoint(ctx)
-	if err != nil {
-		return
-	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := &f.state
+	if unsigned := errors.Is(err, agentwrit.ErrNotServed); unsigned != s.Unsigned {
+		s.Unsigned = unsigned
+		f.announce()
+	}
+	if err != nil {
+		return
+	}
 	if i := c.Size - s.First(); s.Broken == nil && i >= 0 && i < int64(len(s.Newest)) {
 		if s.Newest[i].Hash != c.Hash {
 			s.Broken = fmt.Errorf("the first %d events are not those that the broker signed: the log was rewritten", c.Size)

@@ -86,12 +86,12 @@ func Tamper(s State, n int, c Change, id string) (Tampered, error) {
 	}
 	switch {
 	case chain.Head == s.Head:
-	case chain.Size == s.Verified:
+	case chain.Size == s.Read:
 		t.ByCheckpoint = true
 		t.Found = "The chain verifies, but its head differs from an earlier checkpoint: the last event was rewritten."
 	default:
 		t.ByCheckpoint = true
-		t.Found = fmt.Sprintf("The chain verifies, but ends after %d events; an earlier checkpoint covers %d: the log was truncated.", chain.Size, s.Verified)
+		t.Found = fmt.Sprintf("The chain verifies, but ends after %d events; an earlier checkpoint covers %d: the log was truncated.", chain.Size, s.Read)
 	}
 	return t, nil
 }
