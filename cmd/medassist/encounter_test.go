@@ -273,7 +273,7 @@ func TestBrokerUnreachable(t *testing.T) {
 		if _, cut := state.Load("cut"); cut {
 			panic(http.ErrAbortHandler)
 		}
-		if r.URL.Path == "/v1/delegate" {
+		if _, armed := state.Load("armed"); armed && r.URL.Path == "/v1/delegate" {
 			state.Store("cut", true)
 			panic(http.ErrAbortHandler)
 		}
@@ -281,6 +281,7 @@ func TestBrokerUnreachable(t *testing.T) {
 	}))
 	defer proxy.Close()
 	a := startApp(t, func(c *Config) { c.BrokerURL, c.AdminSecret = proxy.URL, b.AdminSecret })
+	state.Store("armed", true)
 	began := time.Now()
 	c := a.run("P-1042", fullRequest).complete(t)
 	if c.Outcome != trace.OutcomeFailed || c.AllRevoked || time.Since(began) > 30*time.Second {
