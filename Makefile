@@ -1,7 +1,7 @@
 # `make` lists the targets. `make ci` is what has to pass before a change lands.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test race lint fuzz soak model bench generate e2e pictures release clean ci \
+.PHONY: help run test race lint fuzz soak containers model bench generate e2e pictures release clean ci \
 	format tidy generated scenarios vulnerabilities
 
 help: ## list the targets
@@ -37,6 +37,9 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 
 soak: ## run the demo under load for ten minutes
 	MEDASSIST_SOAK=10m go test -count=1 -timeout 20m -run TestSoak -v ./cmd/medassist
+
+containers: ## start docker-compose.yml with images of this build
+	scripts/engine.sh go test -count=1 -run TestContainers -v ./internal/conformance
 
 model: ## play an encounter with a small model on a real llama.cpp server
 	scripts/model.sh
@@ -79,6 +82,8 @@ ci: ## run everything that has to pass before a change lands
 	@$(MAKE) --no-print-directory test
 	$(call section,every scenario has its expected outcome)
 	@$(MAKE) --no-print-directory scenarios
+	$(call section,containers)
+	@$(MAKE) --no-print-directory containers
 	$(call section,tests under the race detector)
 	@$(MAKE) --no-print-directory race
 	$(call section,fuzz targets)

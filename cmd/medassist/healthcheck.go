@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -9,35 +10,60 @@ import (
 	"time"
 )
 
-// healthcheckCmd checks a running MedAssist.
+// healthcheckCmd checks a running MedAssist or broker.
 type healthcheckCmd struct {
-	URL  string `arg:"" optional:"" help:"URL of MedAssist; by default the configured address on this machine."`
-	Addr string `help:"Address that MedAssist listens on (default 127.0.0.1:5000)." env:"MEDASSIST_ADDR" placeholder:"HOST:PORT"`
+	URL        string        `arg:"" optional:"" help:"URL of MedAssist or the broker; by default the configured address on this machine."`
+	Broker     bool          `help:"Check a broker instead of MedAssist."`
+	Wait       time.Duration `help:"Repeat the check for this long until it succeeds." placeholder:"DURATION"`
+	Addr       string        `help:"Address that MedAssist listens on (default 127.0.0.1:5000)." env:"MEDASSIST_ADDR" placeholder:"HOST:PORT"`
+	BrokerAddr string        `help:"Address that the broker listens on (default 127.0.0.1:8080)." env:"MEDASSIST_BROKER_ADDR" placeholder:"HOST:PORT"`
 }
 
-// healthTimeout limits the whole check.
-const healthTimeout = 3 * time.Second
+const (
+	healthTimeout = 3 * time.Second // limits one check
+	healthPause   = 250 * time.Millisecond
+)
 
-// Run requests /healthz. It is the container image's health check.
+// Run requests /healthz, or /v1/health of a broker. It is the container images'
+// health check.
 func (c *healthcheckCmd) Run(ctx context.Context) error {
 	url, err := c.target()
 	if err != nil {
 		return err
 	}
+	deadline := time.Now().Add(c.Wait)
+	for {
+		err := c.check(ctx, url)
+		if err == nil || ctx.Err() != nil || !time.Now().Before(deadline) {
+			return err
+		}
+		select {
+		case <-time.After(healthPause):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// check makes one request.
+func (c *healthcheckCmd) check(ctx context.Context, url string) error {
+	what, path := "MedAssist", "/healthz"
+	if c.Broker {
+		what, path = "the broker", "/v1/health"
+	}
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/healthz", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+path, nil)
 	if err != nil {
 		return err
 	}
 	client := &http.Client{Transport: directTransport()}
 	resp, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("MedAssist is unreachable: %w", err)
+		return fmt.Errorf("%s is unreachable: %w", what, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("MedAssist at %s is not ready: %s", url, resp.Status)
+		return fmt.Errorf("%s at %s is not ready: %s", what, url, resp.Status)
 	}
 	return nil
 }
@@ -47,9 +73,9 @@ func (c *healthcheckCmd) target() (string, error) {
 	if c.URL != "" {
 		return strings.TrimRight(c.URL, "/"), nil
 	}
-	addr := c.Addr
-	if addr == "" {
-		addr = defaultAddr
+	addr := cmp.Or(c.Addr, defaultAddr)
+	if c.Broker {
+		addr = cmp.Or(c.BrokerAddr, defaultBrokerAddr)
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil || port == "0" {

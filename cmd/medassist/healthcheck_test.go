@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestHealthcheckTarget(t *testing.T) {
@@ -23,6 +24,27 @@ func TestHealthcheckTarget(t *testing.T) {
 		if got, err := c.target(); got != tc.want || (err == nil) != (tc.want != "") {
 			t.Errorf("URL %q, address %q: %q, %v, want %q", tc.url, tc.addr, got, err, tc.want)
 		}
+	}
+}
+
+// With --broker it asks a broker, and with --wait until the answer is 200.
+func TestHealthcheckOfABroker(t *testing.T) {
+	answers := []int{503, 503, 200}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v1/health" {
+			t.Errorf("asked for %s", r.URL.Path)
+		}
+		w.WriteHeader(answers[0])
+		answers = answers[1:]
+	}))
+	defer server.Close()
+	c := healthcheckCmd{Broker: true, Addr: "192.0.2.7:1", BrokerAddr: strings.TrimPrefix(server.URL, "http://")}
+	if err := c.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "the broker at") {
+		t.Errorf("without waiting: %v", err)
+	}
+	c.Wait = time.Minute
+	if err := c.Run(t.Context()); err != nil || len(answers) != 0 {
+		t.Errorf("%v, answers left: %v", err, answers)
 	}
 }
 

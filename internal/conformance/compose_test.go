@@ -27,8 +27,8 @@ func project(t *testing.T, profiles []string, env ...string) (*types.Project, er
 	return opts.LoadProject(t.Context())
 }
 
-// The stack needs an admin secret. It consists of the broker and MedAssist, and of
-// a model server only if the profile is selected.
+// The stack needs an admin secret. It consists of the broker, the check that it is
+// healthy, and MedAssist, and of a model server only if the profile is selected.
 func TestCompose(t *testing.T) {
 	if _, err := project(t, nil); err == nil || !strings.Contains(err.Error(), "AGENTWRIT_ADMIN_SECRET") {
 		t.Errorf("without an admin secret: %v", err)
@@ -38,8 +38,8 @@ func TestCompose(t *testing.T) {
 		profiles []string
 		want     []string
 	}{
-		"plain":            {nil, []string{"broker", "medassist"}},
-		"with local model": {[]string{"ollama"}, []string{"broker", "medassist", "ollama"}},
+		"plain":            {nil, []string{"broker", "broker-healthy", "medassist"}},
+		"with local model": {[]string{"ollama"}, []string{"broker", "broker-healthy", "medassist", "ollama"}},
 	} {
 		p, err := project(t, tc.profiles, secret)
 		if err != nil {
@@ -54,7 +54,7 @@ func TestCompose(t *testing.T) {
 					t.Errorf("%s: %s is published beyond loopback by default: %+v", name, s.Name, port)
 				}
 			}
-			if len(s.Volumes) == 0 {
+			if len(s.Volumes) == 0 && s.Name != "broker-healthy" {
 				t.Errorf("%s: %s has no volume", name, s.Name)
 			}
 		}
@@ -64,8 +64,13 @@ func TestCompose(t *testing.T) {
 				t.Errorf("%s: MedAssist has %s = %v", name, key, got)
 			}
 		}
-		if _, after := app.DependsOn["broker"]; !after {
-			t.Errorf("%s: MedAssist does not wait for the broker", name)
+		if app.DependsOn["broker-healthy"].Condition != types.ServiceConditionCompletedSuccessfully {
+			t.Errorf("%s: MedAssist does not wait for a healthy broker", name)
+		}
+		for service, port := range map[string]string{"broker": "8080", "medassist": "5000"} {
+			if ports := p.Services[service].Ports; len(ports) != 1 || ports[0].Published != port {
+				t.Errorf("%s: %s publishes %+v", name, service, ports)
+			}
 		}
 	}
 }
@@ -80,7 +85,7 @@ func TestImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range []string{"CGO_ENABLED=0 go build -trimpath", "USER nonroot", `CMD ["/medassist", "healthcheck"]`, "MEDASSIST_ADDR=0.0.0.0:5000"} {
+	for _, line := range []string{"CGO_ENABLED=0 go build -trimpath", "USER 65532", `CMD ["/medassist", "healthcheck"]`, "MEDASSIST_ADDR=0.0.0.0:5000"} {
 		if !strings.Contains(string(text), line) {
 			t.Errorf("the Dockerfile lacks: %s", line)
 		}
