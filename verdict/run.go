@@ -32,6 +32,7 @@ type Run struct {
 	thefts     []at[trace.StolenTokenUsed]
 	failure    *at[trace.RunError]
 	cancelled  *at[trace.Cancelled]
+	cleanup    CleanUp
 }
 
 // at is a step with the number of its event.
@@ -60,6 +61,7 @@ func (r *Run) Line() Line { return r.line }
 
 // Apply takes the next event of the run.
 func (r *Run) Apply(e trace.Event) {
+	r.cleanup.apply(e.Step)
 	switch s := e.Step.(type) {
 	case trace.PatientLookup:
 		r.unknown = !s.Found
