@@ -14,6 +14,7 @@ type Drawing struct {
 	Class         string
 	Width, Height float64
 	Title         string // what the picture shows, for those who can't see it
+	Still         bool   // its lifetimes no longer count down
 	Parts         []Part
 }
 

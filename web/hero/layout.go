@@ -39,8 +39,10 @@ type plan struct {
 // maxRows bounds the rows of one lane. Rows beyond it are counted instead.
 const maxRows = 6
 
-// Draw lays the picture out. id is the prefix of its elements' IDs.
+// Draw lays the picture out. The IDs of its elements begin with id and the name
+// of the shape.
 func Draw(h *Hero, id string, s Shape) Drawing {
+	id += "-" + s.name
 	if len(h.thefts) > 0 {
 		s = s.stolen()
 	}
@@ -49,7 +51,7 @@ func Draw(h *Hero, id string, s Shape) Drawing {
 		return p.drawPhone()
 	}
 	p.place()
-	d := Drawing{ID: id, Class: "hero hero-" + s.name, Width: s.width, Height: round(p.bottom), Title: h.Title()}
+	d := Drawing{ID: id, Class: "hero hero-" + s.name, Width: s.width, Height: round(p.bottom), Title: h.Title(), Still: h.ended != nil}
 	d.Parts = append(d.Parts, p.part("captions", p.captions), p.part("flow", p.flow), p.part("gate", p.gate))
 	for _, b := range p.boxes {
 		d.Parts = append(d.Parts, p.part(b.category, func(n *pen) { p.box(n, b) }))

@@ -10,7 +10,7 @@ import (
 // drawPhone stacks the lanes. In each, a denied call stays above the gate, inside
 // the lane, and an allowed one is below it.
 func (p *plan) drawPhone() Drawing {
-	d := Drawing{ID: p.id, Class: "hero hero-" + p.name, Width: p.width, Title: p.h.Title()}
+	d := Drawing{ID: p.id, Class: "hero hero-" + p.name, Width: p.width, Title: p.h.Title(), Still: p.h.ended != nil}
 	y := 2.0
 	lanes := p.h.visible()
 	for _, l := range lanes {

@@ -1,7 +1,7 @@
 // Counts down the lifetimes of tokens, in the hero picture and on the cards. It reads
 // data attributes, with times in Unix milliseconds. On a figure (data-picture),
-// data-now is the time as of which it was drawn, and data-clock="still" turns the
-// countdown off. An element with data-expires changes its class from pic-alive to
+// data-now is the time as of which it was drawn, and data-clock="still", there or on
+// its svg element, turns the countdown off. An element with data-expires changes its class from pic-alive to
 // pic-ended at that time; with data-issued too, it is a circle whose
 // stroke-dashoffset is the elapsed share of the lifetime, or a text with the
 // remaining time as m:ss. A text with data-then shows that after expiry.
@@ -39,7 +39,7 @@
     for (const figure of document.querySelectorAll("[data-picture]:not([data-clock=still])")) {
       ahead = Math.max(ahead, (Number(figure.dataset.now) || -Infinity) - Date.now());
       const now = Date.now() + ahead;
-      for (const el of figure.querySelectorAll("[data-expires]")) run(el, now);
+      for (const el of figure.querySelectorAll("[data-expires]")) if (!el.closest("[data-clock=still]")) run(el, now);
     }
   };
 
