@@ -7,15 +7,19 @@
 // package runs nothing and shows nothing itself.
 package talk
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/devonartis/medassist-go/scenario"
+)
 
 // Versions lists the lengths of the talk, in minutes.
 var Versions = []int{10, 25}
 
 // An Act is one part of the talk. It either runs a scenario or shows a page.
 type Act struct {
-	No       int // position in its version of the talk, from 1
-	Title    string
+	No       int    // position in its version of the talk, from 1
+	Named    string // its title, if that is not the title of its scenario
 	Scenario string // ID of the scenario to run; empty for an act that shows a page
 	Pace     string // pace of its run: instant, talk or step
 	Page     string // path of the page to show; empty for an act that runs a scenario
@@ -24,6 +28,16 @@ type Act struct {
 	Proves   string // what the act proves, without a final full stop
 	PointAt  string // what to point at on the screen
 	Say      string // what the presenter says
+}
+
+// Title returns the name of the act: that of its scenario, so that each scenario
+// has one name wherever it is shown. An act that shows a page, or that runs the
+// scenario of an earlier act again, has a name of its own.
+func (a Act) Title() string {
+	if s, ok := scenario.ByID(a.Scenario); ok && a.Named == "" {
+		return s.Title
+	}
+	return a.Named
 }
 
 // In reports whether the talk of that many minutes includes the act.

@@ -26,16 +26,16 @@ func TestActs(t *testing.T) {
 			_, known := scenario.ByID(a.Scenario)
 			switch {
 			case a.Page == "" && (!known || !slices.Contains([]string{"instant", "talk", "step"}, a.Pace)):
-				t.Errorf("%s: scenario %q at pace %q", a.Title, a.Scenario, a.Pace)
+				t.Errorf("%s: scenario %q at pace %q", a.Title(), a.Scenario, a.Pace)
 			case a.Page != "" && (!strings.HasPrefix(a.Page, "/") || a.Scenario != "" || a.Pace != ""):
-				t.Errorf("%s: page %q together with scenario %q at pace %q", a.Title, a.Page, a.Scenario, a.Pace)
+				t.Errorf("%s: page %q together with scenario %q at pace %q", a.Title(), a.Page, a.Scenario, a.Pace)
 			}
-			if a.Title == "" || a.Minutes <= 0 || a.Proves == "" || a.PointAt == "" || a.Say == "" {
+			if a.Title() == "" || a.Minutes <= 0 || a.Proves == "" || a.PointAt == "" || a.Say == "" {
 				t.Errorf("incomplete: %+v", a)
 			}
 			for _, v := range a.Versions {
 				if !slices.Contains(talk.Versions, v) {
-					t.Errorf("%s: no talk lasts %d minutes", a.Title, v)
+					t.Errorf("%s: no talk lasts %d minutes", a.Title(), v)
 				}
 			}
 		}
@@ -83,7 +83,7 @@ func guideSection() string {
 	var b strings.Builder
 	short, long := slices.Min(talk.Versions), slices.Max(talk.Versions)
 	for _, a := range talk.Acts(long) {
-		fmt.Fprintf(&b, "\n### Act %d: %s\n\n", a.No, a.Title)
+		fmt.Fprintf(&b, "\n### Act %d: %s\n\n", a.No, a.Title())
 		if a.Page != "" {
 			fmt.Fprintf(&b, "- Page: %s\n", a.Page)
 		} else {
@@ -94,7 +94,7 @@ func guideSection() string {
 	}
 	fmt.Fprintf(&b, "\n### In %d minutes\n\n", short)
 	for _, a := range talk.Acts(short) {
-		fmt.Fprintf(&b, "%d. %s (%s)\n", a.No, a.Title, minutes(a.Minutes))
+		fmt.Fprintf(&b, "%d. %s (%s)\n", a.No, a.Title(), minutes(a.Minutes))
 	}
 	b.WriteString("\n")
 	return b.String()

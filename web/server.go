@@ -13,7 +13,6 @@ import (
 	"github.com/devonartis/medassist-go/preflight"
 	"github.com/devonartis/medassist-go/records"
 	"github.com/devonartis/medassist-go/trace"
-	"github.com/devonartis/medassist-go/twin"
 	"github.com/devonartis/medassist-go/web/api"
 	"github.com/devonartis/medassist-go/web/audit"
 	"github.com/devonartis/medassist-go/web/auditlog"
@@ -26,7 +25,6 @@ import (
 	"github.com/devonartis/medassist-go/web/run"
 	"github.com/devonartis/medassist-go/web/stage"
 	"github.com/devonartis/medassist-go/web/static"
-	comparison "github.com/devonartis/medassist-go/web/twin"
 	"github.com/devonartis/medassist-go/web/ui"
 )
 
@@ -46,7 +44,6 @@ type Config struct {
 	Log     trace.Log
 	Records *records.Store
 	Broker  Broker
-	Twins   *twin.Service
 
 	BrokerURL      string
 	BrokerEmbedded bool
@@ -96,7 +93,7 @@ type Server struct {
 
 // New checks a configuration and returns a server.
 func New(cfg Config) (*Server, error) {
-	if cfg.Runs == nil || cfg.Log == nil || cfg.Records == nil || cfg.Broker == nil || cfg.Twins == nil || cfg.Preflight.Broker == nil || cfg.Preflight.Model == nil {
+	if cfg.Runs == nil || cfg.Log == nil || cfg.Records == nil || cfg.Broker == nil || cfg.Preflight.Broker == nil || cfg.Preflight.Model == nil {
 		return nil, errors.New("web: runs, a log, records, a broker and a preflight are required")
 	}
 	if cfg.Clock == nil {
@@ -119,13 +116,12 @@ var navigation = []ui.Link{
 	{Path: "/runs", Name: "Runs"},
 	{Path: "/audit", Name: "Audit"},
 	{Path: "/operator", Name: "Operator"},
-	{Path: "/twin", Name: "Compare"},
 	{Path: "/present", Name: "Present"},
 }
 
 // mount creates the shared parts and the pages, and registers their routes.
 func (s *Server) mount(cfg Config) {
-	files := static.New(hero.Assets, run.Assets, operator.Assets, audit.Assets, stage.Assets, comparison.Assets)
+	files := static.New(hero.Assets, run.Assets, operator.Assets, audit.Assets, stage.Assets)
 	gate := guard.New(guard.Config{Key: cfg.PresenterKey, Secret: cfg.CookieSecret, Proxies: cfg.TrustedProxies,
 		Viewers: cfg.Viewers, ViewersPerAddress: cfg.ViewersPerAddress, Clock: cfg.Clock})
 	out := respond.New(respond.Config{
@@ -146,19 +142,18 @@ func (s *Server) mount(cfg Config) {
 	encounter := run.New(run.Config{Runs: cfg.Runs, Log: cfg.Log, Patients: cfg.Records, Audit: evidence, Sheet: files.Sheet(),
 		Show:  func(ctx context.Context, runID string) error { return onStage.Show(ctx, runID) },
 		Clock: cfg.Clock, Respond: out, Streams: s.streams, Shared: copies})
-	onStage = stage.New(stage.Config{Runs: cfg.Runs, View: encounter.View, PublicURL: cfg.PublicURL, Reachable: cfg.Reachable,
-		Clock: cfg.Clock, Respond: out, Streams: s.streams})
 	log := audit.New(audit.Config{Log: auditLog, Broker: cfg.BrokerURL, Clock: cfg.Clock, Respond: out, Streams: s.streams})
 	desk := operator.New(operator.Config{Runs: cfg.Runs, Records: cfg.Records, Broker: cfg.Broker, Promises: cfg.Promises, CanRevoke: cfg.Admin != nil,
 		Preflight: cfg.Preflight, Clock: cfg.Clock, Logger: cfg.Logger, Respond: out, Streams: s.streams})
+	onStage = stage.New(stage.Config{Runs: cfg.Runs, Log: cfg.Log, Broker: cfg.Broker, Pages: []stage.StagePage{
+		{Path: "/audit", Title: "Audit log", View: log.OnStage, Also: []stage.Variant{{Query: "change=" + audit.StageChange, Title: "Tamper"}}},
+		{Path: "/operator", Title: "Operator", View: desk.OnStage},
+	}, PublicURL: cfg.PublicURL, Reachable: cfg.Reachable, Clock: cfg.Clock, Respond: out, Streams: s.streams})
 	programs := api.New(api.Config{Runs: cfg.Runs, Log: cfg.Log, Patients: cfg.Records, Broker: cfg.Broker, Operator: desk,
 		Audit: auditLog, Model: cfg.ModelName, Streams: s.streams, Shared: copies})
 
-	compare := comparison.New(comparison.Config{Twins: cfg.Twins, Sheet: files.Sheet(), Respond: out,
-		Show: func(ctx context.Context, r twin.Result) error { return onStage.Show(ctx, r.RunID) }})
-
 	r := gate.Router(out, metrics.observe)
-	for _, page := range []interface{ Mount(*guard.Router) }{encounter, onStage, log, desk, programs, compare} {
+	for _, page := range []interface{ Mount(*guard.Router) }{encounter, onStage, log, desk, programs} {
 		page.Mount(r)
 	}
 	r.Get("/metrics", metrics.serve)
@@ -166,9 +161,9 @@ func (s *Server) mount(cfg Config) {
 	s.router = r
 	s.wait = func() {
 		encounter.Wait()
+		onStage.Wait()
 		log.Wait()
 		desk.Wait()
-		compare.Wait()
 	}
 }
 
@@ -178,8 +173,10 @@ func (s *Server) Handler() http.Handler { return s.router }
 // Routes returns the registered routes.
 func (s *Server) Routes() []guard.Route { return s.router.Routes() }
 
-// Close ends all streams, and returns when the work of the pages has ended.
+// Close returns when the work of the pages has ended and all streams have been
+// told to end. The streams come last, so that they send what the pages render last.
 func (s *Server) Close() {
 	s.streams.Stop()
 	s.wait()
+	s.streams.Close()
 }

@@ -26,7 +26,7 @@ var allowedImports = map[string][]string{
 	"setup":                {"agentwrit"},
 	"scenario":             {"trace"},
 	"verdict":              {"trace"},
-	"talk":                 nil,
+	"talk":                 {"scenario", "trace"},
 	"preflight":            {"agentwrit", "tools", "trace", "agents", "llm", "llm/planner", "decisions"},
 	"agents":               {"agentwrit", "tools", "llm", "llm/planner", "trace", "decisions"},
 	"twin":                 {"agentwrit", "agents", "decisions", "llm", "llm/planner", "records", "scenario", "tools", "trace"},
@@ -45,11 +45,10 @@ var allowedImports = map[string][]string{
 	"web/run":      slices.Concat(webFloor, []string{"records", "verdict", "web/hero", "web/picture"}),
 	"web/audit":    slices.Concat(webFloor, []string{"web/auditlog"}),
 	"web/operator": slices.Concat(webFloor, []string{"preflight"}),
-	"web/stage":    slices.Concat(webFloor, []string{"talk"}),
-	"web/twin":     slices.Concat(webFloor, []string{"records", "twin"}),
+	"web/stage":    slices.Concat(webFloor, []string{"talk", "verdict", "web/hero"}),
 	"web/api":      slices.Concat(webFloor, []string{"preflight", "records"}),
 	"web": slices.Concat(webFloor, []string{"talk", "preflight", "records", "verdict", "web/hero", "web/picture", "web/auditlog",
-		"web/run", "web/audit", "web/operator", "web/stage", "web/api", "web/twin", "twin"}),
+		"web/run", "web/audit", "web/operator", "web/stage", "web/api"}),
 }
 
 // webFloor is what the pages share, and what that depends on.

@@ -156,16 +156,16 @@ func (p *Pages) frames(w http.ResponseWriter, r *http.Request) error {
 	f := readFilter(r.URL.Query())
 	leave := p.follower.Watch()
 	defer leave()
-	return p.cfg.Streams.Serve(w, r, func(stream *sse.Stream) {
+	return p.cfg.Streams.ServePage(w, r, func(stream *sse.Stream) {
 		var known auditlog.State
-		stream.Send(func(ctx context.Context) ([]byte, error) {
+		_ = stream.Send(func(ctx context.Context) ([]sse.Block, error) {
 			state, err := p.follower.Next(ctx, known)
 			if err != nil {
 				return nil, err
 			}
 			frame := sse.Append(nil, state.Read, p.frame(state, f, after))
 			known, after = state, state.Read
-			return frame, nil
+			return []sse.Block{sse.Plain(frame)}, nil
 		})
 	})
 }

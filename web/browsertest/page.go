@@ -267,4 +267,7 @@ func (p *Page) fail(what string, err error) {
 const (
 	ArrowLeft  = kb.ArrowLeft
 	ArrowRight = kb.ArrowRight
+	PageUp     = kb.PageUp
+	PageDown   = kb.PageDown
+	Escape     = kb.Escape
 )

@@ -96,7 +96,7 @@ func (p *Pages) preflightFrames(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return p.cfg.Streams.Serve(w, r, func(stream *sse.Stream) {
+	return p.cfg.Streams.ServePage(w, r, func(stream *sse.Stream) {
 		var n int64
 		sse.Follow(stream, results.From(0), func(b []byte, c preflight.Result) ([]byte, error) {
 			if n++; n <= after {

@@ -1,81 +1,70 @@
 package run
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"io"
 	"net/http"
 	"sync"
 	"time"
 
-	"github.com/a-h/templ"
 	"github.com/go-chi/chi/v5"
 
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/trace"
-	"github.com/devonartis/medassist-go/web/internal/respond"
 	"github.com/devonartis/medassist-go/web/internal/sse"
-	"github.com/devonartis/medassist-go/web/picture"
 )
 
-// maxEnded is how many ended runs keep their frames in memory. Those of an
-// older run are rendered from its trace when a client asks for them.
+// maxEnded is how many ended runs stay in memory as they are shown. An older one
+// is read from its trace when a client asks for it.
 const maxEnded = 4
 
-// collect is how long a streaming answer collects words before it is rendered.
-const collect = 60 * time.Millisecond
+// collect is how long events are collected before they become one message. Nobody
+// sees the difference, and each message costs a write for each watcher.
+const collect = 30 * time.Millisecond
 
-// frame is what one event changes on the page, rendered once for all watchers.
-type frame struct {
-	seq   int64 // of the last event that it shows
-	event bool  // false for a change that is not an event: the run waits, or goes on
-	html  []byte
-}
-
-// frames is GET /runs/{id}/frames: the page's stream.
+// frames is GET /runs/{id}/frames: the page's stream. ?after= is the last event
+// that the page shows, ?layout= the picture that it shows.
 func (p *Pages) frames(w http.ResponseWriter, r *http.Request) error {
 	after, err := sse.ResumeAfter(r)
 	if err != nil {
 		return err
 	}
-	frames, err := p.live.frames(r.Context(), chi.URLParam(r, "id"))
+	run, err := p.live.watch(r.Context(), chi.URLParam(r, "id"))
 	if err != nil {
 		return err
 	}
-	return p.cfg.Streams.Serve(w, r, func(stream *sse.Stream) {
-		sse.Follow(stream, frames.From(0), func(b []byte, f frame) ([]byte, error) {
-			if f.seq < after || f.seq == after && f.event {
-				return b, nil
-			}
-			return sse.Append(b, f.seq, f.html), nil
-		})
+	missed, rest, err := run.join(r.Context(), after, readLayout(r))
+	if err != nil {
+		return err
+	}
+	return p.cfg.Streams.ServePage(w, r, func(stream *sse.Stream) {
+		if stream.WriteBlocks(missed) == nil {
+			_ = stream.Send(rest.Next)
+		}
 	})
 }
 
-// liveRuns renders runs, each once for all who watch it. Safe for concurrent
-// use.
+// liveRuns holds runs that are watched. Safe for concurrent use.
 type liveRuns struct {
 	log     trace.Log
 	runs    Runs
 	streams *sse.Streams
 	work    sync.WaitGroup
 
-	mu     sync.Mutex
-	feeds  map[string]*trace.Feed[frame] // by run
-	closed []string                      // runs in feeds that have ended, oldest first
+	mu      sync.Mutex
+	watched map[string]*liveRun // by ID
+	ended   []string            // runs in watched that have ended, oldest first
 }
 
 func newLiveRuns(log trace.Log, runs Runs, streams *sse.Streams) *liveRuns {
-	return &liveRuns{log: log, runs: runs, streams: streams, feeds: make(map[string]*trace.Feed[frame])}
+	return &liveRuns{log: log, runs: runs, streams: streams, watched: make(map[string]*liveRun)}
 }
 
-// frames returns a run's frames, and starts a renderer if the run has none.
-func (l *liveRuns) frames(ctx context.Context, id string) (*trace.Feed[frame], error) {
+// watch returns a run, and starts to follow it if nobody has watched it before.
+func (l *liveRuns) watch(ctx context.Context, id string) (*liveRun, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if feed := l.feeds[id]; feed != nil {
-		return feed, nil
+	if run := l.watched[id]; run != nil {
+		return run, nil
 	}
 	info, err := l.log.Run(ctx, id)
 	if err != nil {
@@ -85,59 +74,63 @@ func (l *liveRuns) frames(ctx context.Context, id string) (*trace.Feed[frame], e
 	if err != nil {
 		return nil, err
 	}
-	feed := trace.NewFeed[frame]()
-	l.feeds[id] = feed
+	run := &liveRun{log: l.log, page: newRenderer(NewRun(info))}
+	for i := range run.feeds {
+		run.feeds[i] = trace.NewFeed[sse.Block]()
+	}
+	l.watched[id] = run
 	l.work.Go(func() {
-		ended := l.follow(&renderer{run: NewRun(info), frames: feed}, cursor)
-		feed.Close()
-		l.retire(id, ended)
+		l.follow(run, cursor)
+		for _, feed := range run.feeds {
+			feed.Close()
+		}
+		l.retire(id, run)
 	})
-	return feed, nil
+	return run, nil
 }
 
-// retire keeps the frames of the last runs that ended. Those of a run that
-// could not be followed to its end are dropped, and rendered again on request.
-func (l *liveRuns) retire(id string, ended bool) {
+// retire keeps the last runs that ended. One that was not followed to its end is
+// forgotten, and read again on request.
+func (l *liveRuns) retire(id string, run *liveRun) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !ended {
-		delete(l.feeds, id)
+	if run.live() {
+		delete(l.watched, id)
 		return
 	}
-	l.closed = append(l.closed, id)
-	if len(l.closed) > maxEnded {
-		delete(l.feeds, l.closed[0])
-		l.closed = l.closed[1:]
+	l.ended = append(l.ended, id)
+	if len(l.ended) > maxEnded {
+		delete(l.watched, l.ended[0])
+		l.ended = l.ended[1:]
 	}
 }
 
-// follow renders a run's events and its waiting until the server stops. It
-// reports whether it reached the run's end.
-func (l *liveRuns) follow(r *renderer, cursor *trace.Cursor[trace.Event]) (ended bool) {
+// follow renders a run's events and its waiting until it ends or the server
+// stops.
+func (l *liveRuns) follow(run *liveRun, cursor *trace.Cursor[trace.Event]) {
 	var waits sync.WaitGroup
 	defer waits.Wait()
 	ctx, cancel := context.WithCancel(l.streams.Stopping())
 	defer cancel()
-	if states, err := l.runs.Watch(r.run.Info.ID); err == nil {
+	if states, err := l.runs.Watch(run.page.run.Info.ID); err == nil {
 		waits.Go(func() {
 			for {
 				changes, err := states.Next(ctx)
 				if err != nil {
 					return
 				}
-				r.setState(changes[len(changes)-1])
+				run.setState(changes[len(changes)-1])
 			}
 		})
 	}
 	for {
-		events, err := cursor.Next(ctx)
-		if err != nil {
-			return errors.Is(err, io.EOF)
+		if _, err := cursor.Next(ctx); err != nil {
+			return
 		}
-		r.add(events)
-		if _, streaming := events[len(events)-1].Step.(trace.LLMDelta); streaming {
-			sleep(ctx, collect)
+		if run.update(context.WithoutCancel(ctx)) != nil {
+			return
 		}
+		sleep(ctx, collect)
 	}
 }
 
@@ -150,72 +143,83 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// renderer makes frames. Safe for use by two goroutines: one for a run's
-// events, one for its state.
-type renderer struct {
-	frames *trace.Feed[frame]
+// A liveRun is a run that is rendered once for all who watch it. Safe for
+// concurrent use.
+type liveRun struct {
+	log   trace.Log
+	feeds [layouts]*trace.Feed[sse.Block] // what changes from now on
 
-	mu  sync.Mutex
-	run *Run
+	mu      sync.Mutex
+	page    *renderer
+	changes int             // that were published
+	missed  [layouts]missed // what the last watcher to join was sent first
 }
 
-// add renders events: for each a line of the trace, and with the last of them
-// the other parts that they changed, since only the latest state is of use.
-func (r *renderer) add(events []trace.Event) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var changed Changed
-	for i, e := range events {
-		lines := len(r.run.Steps)
-		changed.Merge(r.run.Apply(e))
-		var b bytes.Buffer
-		if len(r.run.Steps) > lines {
-			step := r.run.Steps[lines]
-			respond.Partial(&b, "#trace", "beforeend", StepLine(step))
-			respond.Partial(&b, "#newest", "innerHTML", respond.Text(step.What))
-		}
-		if i == len(events)-1 {
-			r.renderState(&b, changed)
-		}
-		r.frames.Append(frame{seq: e.Seq, event: true, html: b.Bytes()})
-	}
+// missed brings a page that shows a run up to one event to what it is after a
+// number of changes.
+type missed struct {
+	after   int64
+	changes int
+	block   sse.Block
 }
 
-// renderState renders the parts that show the run as a whole.
-func (r *renderer) renderState(b *bytes.Buffer, c Changed) {
-	if c.Hero {
-		respond.Partial(b, "#authority", "innerHTML", Picture(r.run))
+func (l *liveRun) live() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.page.run.Live()
+}
+
+// update renders the events that the log has by now.
+func (l *liveRun) update(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	events, err := l.log.Events(ctx, l.page.run.Info.ID, l.page.run.LastSeq)
+	if err != nil || len(events) == 0 {
+		return err
 	}
-	respond.Partial(b, "#verdict", "innerMorph", VerdictLine(r.run))
-	respond.Partial(b, "#key-moment", "innerMorph", KeyMoment(r.run))
-	respond.Partial(b, "#cleanup", "innerMorph", CleanUp(r.run))
-	if c.Timeline {
-		respond.Partial(b, "#waterfall", "innerHTML", picture.Waterfall(r.run.Timeline))
-	}
-	if c.Cards {
-		respond.Partial(b, "#cards", "innerMorph", Cards(r.run))
-	}
-	if c.Answer {
-		respond.Partial(b, "#answer", "innerHTML", Answer(r.run))
-		respond.Partial(b, "#author", "innerHTML", respond.Text(r.run.Author))
-	}
-	respond.Partial(b, "#status", "innerMorph", Status(r.run))
-	if !r.run.Live() {
-		respond.Partial(b, "#stream", "delete", templ.NopComponent)
-	}
+	l.publish(l.page.add(events))
+	return nil
 }
 
 // setState renders that a run waits for the presenter or goes on, and its pace.
-func (r *renderer) setState(state agents.State) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	pace := state.Pace.String()
-	if r.run.Waiting == state.Waiting && r.run.Pace == pace || r.run.Complete != nil {
-		return
+func (l *liveRun) setState(state agents.State) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.page.setState(state) {
+		l.publish(l.page.changed(Changed{}))
 	}
-	r.run.Waiting, r.run.Pace = state.Waiting, pace
-	var b bytes.Buffer
-	respond.Partial(&b, "#verdict", "innerMorph", VerdictLine(r.run))
-	respond.Partial(&b, "#status", "innerMorph", Status(r.run))
-	r.frames.Append(frame{seq: r.run.LastSeq, html: b.Bytes()})
+}
+
+// publish sends messages to all who watch. The caller holds the lock.
+func (l *liveRun) publish(messages [layouts][]byte) {
+	l.changes++
+	for i, m := range messages {
+		l.feeds[i].Append(sse.NewBlock(m))
+	}
+}
+
+// join returns what a page that shows the run up to an event has missed, as one
+// message, and a cursor for all that follows.
+func (l *liveRun) join(ctx context.Context, after int64, layout layout) (sse.Block, *trace.Cursor[sse.Block], error) {
+	if err := l.update(ctx); err != nil {
+		return sse.Block{}, nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := &l.missed[layout]
+	if m.changes == 0 || m.changes != l.changes || m.after != after {
+		*m = missed{after, l.changes, sse.NewBlock(l.page.since(after, layout))}
+	}
+	return m.block, l.feeds[layout].From(l.feeds[layout].Len()), nil
+}
+
+// show calls f with the run as it is now.
+func (l *liveRun) show(ctx context.Context, f func(*Run)) error {
+	if err := l.update(ctx); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f(l.page.run)
+	return nil
 }

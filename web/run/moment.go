@@ -61,35 +61,3 @@ func chip(parts [3]verdict.Segment) []ui.Chip {
 	}
 	return []ui.Chip{c}
 }
-
-// cleanup counts the steps that end the run's tokens.
-type cleanup struct{ steps, renewed, released, confirmed int }
-
-func (r *Run) cleanup() (c cleanup) {
-	for _, s := range r.Steps {
-		if s.Cleanup {
-			c.steps++
-		}
-		switch {
-		case s.Type == trace.TypeTokenRenewed:
-			c.renewed++
-		case s.Type == trace.TypeTokenReleased:
-			c.released++
-		}
-	}
-	for _, e := range r.events {
-		if v, ok := e.Step.(trace.PostReleaseValidation); ok && v.Token == trace.TokenOfRelease && !v.Valid {
-			c.confirmed++
-		}
-	}
-	return c
-}
-
-// String returns the clean-up in one line: "4 tokens renewed, released, confirmed
-// revoked".
-func (c cleanup) String() string {
-	if c.renewed == c.released && c.released == c.confirmed {
-		return text.Count(c.confirmed, "token") + " renewed, released, confirmed revoked"
-	}
-	return fmt.Sprintf("%s confirmed revoked, %d released", text.Count(c.confirmed, "token"), c.released)
-}

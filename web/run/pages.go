@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/a-h/templ"
 	"github.com/go-chi/chi/v5"
 
 	"github.com/devonartis/medassist-go/agents"
@@ -25,7 +24,7 @@ import (
 var files embed.FS
 
 // Assets are the package's stylesheets and scripts.
-var Assets = static.Assets{FS: files, Scripts: []string{"start.js", "drawer.js", "lookback.js", "rail.js"},
+var Assets = static.Assets{FS: files, Scripts: []string{"start.js", "demand.js", "drawer.js", "lookback.js", "rail.js"},
 	Styles: []string{"run.css", "home.css", "verdict.css", "rail.css", "lookback.css", "step.css", "cards.css", "drawer.css", "answer.css", "history.css", "export.css"}}
 
 // Runs starts and controls runs.
@@ -85,6 +84,8 @@ func (p *Pages) Mount(r *guard.Router) {
 	r.Post("/runs", p.start)
 	r.Get("/runs/{id}", p.run)
 	r.Stream("/runs/{id}/frames", p.frames)
+	r.Get("/runs/{id}/parts/{part}", p.part)
+	r.Get("/runs/{id}/steps/{seq}", p.stepDetail)
 	r.Get("/runs/{id}/at/{seq}", p.lookBack)
 	r.Get("/runs/{id}/tokens/{token}", p.token)
 	r.Get("/runs/{id}/why/{seq}", p.why)
@@ -100,16 +101,6 @@ func (p *Pages) Mount(r *guard.Router) {
 
 // Wait returns when all renderers have ended, after the streams were stopped.
 func (p *Pages) Wait() { p.live.work.Wait() }
-
-// View returns a run as it stands, live if it goes on, for another page to
-// show.
-func (p *Pages) View(ctx context.Context, runID string) (templ.Component, error) {
-	run, err := p.project(ctx, runID)
-	if err != nil {
-		return nil, err
-	}
-	return RunView(run), nil
-}
 
 // encounter is GET /: an empty form, and what the scenarios demonstrate.
 func (p *Pages) encounter(w http.ResponseWriter, r *http.Request) error {
@@ -150,7 +141,6 @@ func (p *Pages) project(ctx context.Context, id string) (*Run, error) {
 	for _, e := range events {
 		run.Apply(e)
 	}
-	run.Info.Unsaved = info.Unsaved // it may have been stored since its end
 	if state, err := p.cfg.Runs.State(id); err == nil && run.Live() {
 		run.Pace, run.Waiting = state.Pace.String(), state.Waiting
 	}

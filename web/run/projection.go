@@ -90,7 +90,6 @@ func (r *Run) Apply(e trace.Event) Changed {
 		return Changed{Answer: true}
 	}
 	r.writing = false
-	r.Info.Unsaved = r.Info.Unsaved || e.Unsaved
 	r.events = append(r.events, e)
 	r.Steps = append(r.Steps, newStep(r.Info, len(r.Steps)+1, e))
 	r.Verdict.Apply(e)
@@ -170,6 +169,19 @@ func (r *Run) Activity() string {
 		return r.Steps[len(r.Steps)-1].What
 	default:
 		return "Starting"
+	}
+}
+
+// Doing returns what a live run is doing or waits to do. It is empty after the
+// end.
+func (r *Run) Doing() string {
+	switch {
+	case !r.Live():
+		return ""
+	case r.Waiting != "":
+		return "Waiting to " + r.Waiting
+	default:
+		return r.Activity()
 	}
 }
 

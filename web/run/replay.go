@@ -136,29 +136,20 @@ func (p *Pages) replayFrames(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer release()
-	return p.cfg.Streams.Serve(w, r, func(stream *sse.Stream) { b.play(stream.Context(), stream) })
+	return p.cfg.Streams.ServePage(w, r, func(stream *sse.Stream) { b.play(stream.Context(), stream, readLayout(r)) })
 }
 
-// play sends each event's frame after the time that passed between it and the
+// play sends what each event changes after the time that passed between it and the
 // one before, divided by the replay's speed.
-func (b playback) play(ctx context.Context, stream *sse.Stream) {
-	feed := trace.NewFeed[frame]()
-	frames := feed.From(0)
-	r := &renderer{run: b.run, frames: feed}
+func (b playback) play(ctx context.Context, stream *sse.Stream, l layout) {
+	r := newRenderer(b.run)
 	for i, e := range b.rest {
 		if i > 0 {
 			gap := time.Duration(float64(e.Time.Sub(b.rest[i-1].Time)) / b.run.Replay.Speed)
 			sleep(ctx, min(gap, maxGap))
 		}
-		r.add([]trace.Event{e})
-		rendered, err := frames.Next(ctx)
-		if err != nil {
+		if ctx.Err() != nil || stream.Write(r.add([]trace.Event{e})[l]) != nil {
 			return
-		}
-		for _, f := range rendered {
-			if stream.Write(sse.Append(nil, f.seq, f.html)) != nil {
-				return
-			}
 		}
 	}
 }

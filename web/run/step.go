@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/trace"
+	"github.com/devonartis/medassist-go/verdict"
 	"github.com/devonartis/medassist-go/web/ui"
 )
 
@@ -23,6 +24,7 @@ type Step struct {
 	Denial  *Denial // nil unless something was denied
 	JSON    string  // the whole detail, indented
 	Why     string  // address of the explanation of a decision; "" for other steps
+	Detail  string  // the address from which a page fetches the detail; empty if the line holds it
 }
 
 // Denial says why a call was denied: the scopes it required beside those that
@@ -35,22 +37,12 @@ type Denial struct {
 
 // newStep returns the line of an event.
 func newStep(run trace.Run, no int, e trace.Event) Step {
-	s := Step{Seq: e.Seq, No: no, At: max(0, e.Time.Sub(run.Started)), Type: e.Step.Type(), Meaning: meaningOf(e), Cleanup: isCleanup(e.Step), What: e.Label,
+	s := Step{Seq: e.Seq, No: no, At: max(0, e.Time.Sub(run.Started)), Type: e.Step.Type(), Meaning: meaningOf(e), Cleanup: verdict.IsCleanUp(e.Step), What: e.Label,
 		Facts: factsOf(e.Step), Denial: denialOf(e.Step), JSON: indented(e.Step), Why: whyURL(run, e)}
 	for _, sp := range e.Spans {
 		s.Took += sp.Took
 	}
 	return s
-}
-
-// isCleanup reports whether a step belongs to the end of a run, when its tokens
-// are renewed, released and confirmed revoked.
-func isCleanup(step trace.Step) bool {
-	switch step.Type() {
-	case trace.TypeTokenRenewed, trace.TypeTokenReleased, trace.TypePostReleaseValidation, trace.TypeReleaseError:
-		return true
-	}
-	return false
 }
 
 func denialOf(step trace.Step) *Denial {

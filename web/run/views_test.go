@@ -67,11 +67,11 @@ func assertNothingInline(t *testing.T, n *html.Node) {
 func TestOnlyALiveRunHasAStream(t *testing.T) {
 	events := prepared(t, "full")
 	live := render(t, run.RunView(project(events[:7]...)))
-	if got := attr(live.byID("stream"), "hx-sse:connect"); got != "/runs/r-7f3a/frames?after=7" {
+	if got := attr(live.byID("stream"), "data-stream"); got != "/runs/r-7f3a/frames?after=7" {
 		t.Errorf("the stream is %s", got)
 	}
 	over := render(t, run.RunView(project(events...)))
-	if strings.Contains(over.text, "hx-sse") || strings.Contains(over.text, "data-live") {
+	if strings.Contains(over.text, "data-stream") || strings.Contains(over.text, "data-live") {
 		t.Error("an ended run has a stream")
 	}
 }

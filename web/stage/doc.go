@@ -1,8 +1,16 @@
-// Package stage serves the pages of a talk: the presenter's page with the acts
-// and the timer, the stage for the projector, the page that phones follow, and
-// the link to it.
+// Package stage serves the pages of a talk: the presenter's page (/present), the
+// stage for the projector (/stage), the page that phones follow (/follow), and the
+// link to it.
 //
-// Exactly one run is on the stage. All followers see it and are sent the next
-// one when it starts; the run's own stream then brings its steps. The package
-// does not know how a run looks: the run's page renders it.
+//	where the talk stands   progress.go      act, version, timer
+//	what the room sees      show.go          scene, look; one at a time
+//	a run on the stage      performance.go   the projection of its events
+//	how it looks            scene.templ      the same scene for wall and phone
+//	how it gets there       broadcast.go     each change encoded once per layout
+//	who drives it           present.go       the presenter's page and its requests
+//
+// Exactly one scene is on the stage: an act's title, a run, or a page such as the
+// audit log. Every viewer of a layout receives the same messages; one that joins
+// later receives the scene as one message first. A viewer can change nothing: all
+// controls are on the presenter's page.
 package stage

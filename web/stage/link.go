@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -11,6 +12,9 @@ import (
 	"github.com/devonartis/medassist-go/web/internal/respond"
 	"github.com/devonartis/medassist-go/web/ui"
 )
+
+// linkPath is that of the page with the link for phones.
+const linkPath = "/present/link"
 
 // Link is the address that phones follow.
 type Link struct {
@@ -23,23 +27,63 @@ type Link struct {
 // link is GET /present/link: the address for the phones in the room, to be
 // projected.
 func (p *Pages) link(w http.ResponseWriter, r *http.Request) error {
-	l := Link{Page: p.cfg.Respond.Page(r, "Follow", "link", "/present")}
-	if base := p.publicURL(r); base != "" {
-		l.URL = base + "/follow"
-		code, err := qr.Encode(l.URL, qr.M)
-		if err != nil {
-			return err
-		}
-		l.Size = code.Size
-		for y := range code.Size {
-			for x := range code.Size {
-				if code.Black(x, y) {
-					l.Dots = append(l.Dots, [2]int{x, y})
-				}
+	l, err := newLink(p.publicURL(r))
+	if err != nil {
+		return err
+	}
+	l.Page = p.cfg.Respond.Page(r, "Follow", "link", "/present")
+	return respond.Render(w, http.StatusOK, LinkPage(l))
+}
+
+// newLink returns the link to a server with a base URL, which may be empty.
+func newLink(base string) (l Link, err error) {
+	if base == "" {
+		return l, nil
+	}
+	l.URL = base + "/follow"
+	code, err := qr.Encode(l.URL, qr.M)
+	if err != nil {
+		return l, err
+	}
+	l.Size = code.Size
+	for y := range code.Size {
+		for x := range code.Size {
+			if code.Black(x, y) {
+				l.Dots = append(l.Dots, [2]int{x, y})
 			}
 		}
 	}
-	return respond.Render(w, http.StatusOK, LinkPage(l))
+	return l, nil
+}
+
+// joinAddress returns what people type into their phones, or "" if none can reach
+// this server.
+func (p *Pages) joinAddress(r *http.Request) string {
+	base := p.publicURL(r)
+	if base == "" {
+		return ""
+	}
+	return strings.TrimPrefix(strings.TrimPrefix(base, "http://"), "https://") + "/follow"
+}
+
+// quiet is the width of the margin that a reader of QR codes needs, in dots.
+const quiet = 4
+
+func (l Link) box() string {
+	return fmt.Sprintf("%d %d %d %d", -quiet, -quiet, l.Size+2*quiet, l.Size+2*quiet)
+}
+
+func (l Link) ground() string {
+	n := l.Size + 2*quiet
+	return fmt.Sprintf("M%d %dh%dv%dh%dz", -quiet, -quiet, n, n, -n)
+}
+
+func (l Link) dots() string {
+	var b strings.Builder
+	for _, d := range l.Dots {
+		fmt.Fprintf(&b, "M%d %dh1v1h-1z", d[0], d[1])
+	}
+	return b.String()
 }
 
 // publicURL returns the base URL at which other machines reach the pages: the

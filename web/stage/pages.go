@@ -3,13 +3,13 @@ package stage
 import (
 	"context"
 	"embed"
-	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/a-h/templ"
 
 	"github.com/devonartis/medassist-go/agents"
-	"github.com/devonartis/medassist-go/internal/latest"
+	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/trace"
 	"github.com/devonartis/medassist-go/web/internal/guard"
 	"github.com/devonartis/medassist-go/web/internal/respond"
@@ -21,21 +21,40 @@ import (
 var files embed.FS
 
 // Assets are the package's stylesheets and scripts.
-var Assets = static.Assets{FS: files, Styles: []string{"stage.css"}, Scripts: []string{"timer.js"}}
+var Assets = static.Assets{FS: files, Styles: []string{"stage.css", "follow.css", "present.css"}, Scripts: []string{"look.js", "present.js"}}
 
-// Runs starts and cancels runs.
+// Runs starts and controls runs.
 type Runs interface {
 	Start(ctx context.Context, req agents.Request) (trace.Run, error)
+	Watch(runID string) (*trace.Cursor[agents.State], error)
+	Next(runID string) error
 	Cancel(runID, by, reason string) error
 }
 
-// View returns a run as it stands. The run's page provides it.
-type View func(ctx context.Context, runID string) (templ.Component, error)
+// Broker reports the broker's health.
+type Broker interface {
+	Health(ctx context.Context) (*agentwrit.Health, error)
+}
 
-// Config is what the pages need. All fields are required except PublicURL.
+// A StagePage is a page of the app that the presenter can put on the stage. The
+// view is read-only, and is rendered again while it is there.
+type StagePage struct {
+	Path  string // "/audit"
+	Title string
+	View  func(ctx context.Context, query url.Values) (templ.Component, error)
+	Also  []Variant // what the presenter can show of it instead
+}
+
+// A Variant is a page on the stage with another query.
+type Variant struct{ Query, Title string }
+
+// Config is what the pages need. All fields are required except Pages and
+// PublicURL.
 type Config struct {
-	Runs Runs
-	View View
+	Runs   Runs
+	Log    trace.Log
+	Broker Broker
+	Pages  []StagePage
 	// PublicURL is the base URL at which other machines reach the pages. If it is
 	// empty, the link for phones is derived from the request.
 	PublicURL string
@@ -50,53 +69,40 @@ type Config struct {
 
 // Pages serves the talk. Safe for concurrent use.
 type Pages struct {
-	cfg      Config
-	progress *progress
-	onStage  latest.Value[scene]
-}
-
-// scene is the run on the stage, rendered once for all who follow.
-type scene struct {
-	run  string // empty before the first
-	html []byte
+	cfg       Config
+	progress  *progress
+	show      *show
+	followers followers
 }
 
 // New returns the pages.
 func New(cfg Config) *Pages {
-	return &Pages{cfg: cfg, progress: newProgress(cfg.Clock)}
+	return &Pages{cfg: cfg, progress: newProgress(cfg.Clock), show: newShow(cfg)}
 }
 
 // Mount registers the routes.
 func (p *Pages) Mount(r *guard.Router) {
+	r.Get("/stage", r.TakeKey(p.watch("Stage", wall)))
+	r.Get("/follow", p.watch("Follow", phone))
+	r.Stream("/stage/frames", p.frames)
 	r.Get("/present", r.TakeKey(p.present))
+	r.GetByPresenter("/present/desk", p.desk)
 	r.Get("/present/link", p.link)
 	r.Post("/present/act", p.choose)
+	r.Post("/present/next", p.next)
+	r.Post("/present/back", p.back)
+	r.Post("/present/step", p.step)
 	r.Post("/present/run", p.perform)
+	r.Post("/present/show", p.open)
+	r.Post("/present/look", p.look)
 	r.Post("/present/timer", p.timer)
-	r.Get("/stage", p.follower("Stage", "encounter page-stage"))
-	r.Get("/follow", p.follower("Follow", "follow"))
-	r.Stream("/stage/frames", p.frames)
 }
 
-// currentRun returns the run on the stage, and nil before the first.
-func (p *Pages) currentRun(ctx context.Context) (id string, view templ.Component, err error) {
-	scene, _ := p.onStage.Get()
-	if scene.run == "" {
-		return "", nil, nil
-	}
-	view, err = p.cfg.View(ctx, scene.run)
-	return scene.run, view, err
+// Show puts a run on the stage that was started outside of the talk.
+func (p *Pages) Show(ctx context.Context, runID string) error {
+	return p.show.perform(ctx, runID, "", 0, 0)
 }
 
-// follower returns a page that shows what is on the stage: GET /stage for the
-// projector, and GET /follow for phones.
-func (p *Pages) follower(title, name string) respond.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		v := Follow{Page: p.cfg.Respond.Page(r, title, name, "")}
-		var err error
-		if v.RunID, v.Run, err = p.currentRun(r.Context()); err != nil {
-			return err
-		}
-		return respond.Render(w, http.StatusOK, FollowPage(v))
-	}
-}
+// Wait returns when nothing on the stage is followed any more, after the streams
+// were stopped.
+func (p *Pages) Wait() { p.show.wait() }

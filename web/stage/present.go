@@ -2,33 +2,72 @@ package stage
 
 import (
 	"bytes"
+	"context"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
+	"time"
+
+	"github.com/a-h/templ"
 
 	"github.com/devonartis/medassist-go/scenario"
 	"github.com/devonartis/medassist-go/talk"
+	"github.com/devonartis/medassist-go/trace"
 	"github.com/devonartis/medassist-go/web/internal/newrun"
 	"github.com/devonartis/medassist-go/web/internal/respond"
 )
 
+// healthTimeout bounds the check of the broker for the presenter's page.
+const healthTimeout = 500 * time.Millisecond
+
 // present is GET /present: the presenter's own page.
 func (p *Pages) present(w http.ResponseWriter, r *http.Request) error {
-	v, err := p.presentView(r)
-	if err != nil {
-		return err
-	}
+	v := p.presentView(r)
+	v.Scene, v.Stream, v.Look = p.scene(wall)
 	return respond.Render(w, http.StatusOK, PresentPage(v))
 }
 
-func (p *Pages) presentView(r *http.Request) (Present, error) {
-	v := Present{Page: p.cfg.Respond.Page(r, "Present", "present", "/present"), Talk: p.progress.view()}
-	var err error
-	v.RunID, v.Run, err = p.currentRun(r.Context())
-	return v, err
+func (p *Pages) presentView(r *http.Request) Present {
+	v := Present{Page: p.cfg.Respond.Page(r, "Present", "present", "/present"), Talk: p.progress.view(), Pages: p.show.pages,
+		Followers: p.followers[phone].Load()}
+	p.show.view(func(s Scene, l Look) { v.fill(s, l) })
+	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
+	defer cancel()
+	began := time.Now()
+	if h, err := p.cfg.Broker.Health(ctx); err == nil {
+		v.Health, v.HealthTook = h.Status, time.Since(began)
+	}
+	return v
 }
 
-// choose is POST /present/act: another act, or another version of the talk.
+// desk is GET /present/desk: the presenter's page without the picture of the
+// stage, which has a stream.
+func (p *Pages) desk(w http.ResponseWriter, r *http.Request) error {
+	var b bytes.Buffer
+	v := p.presentView(r)
+	respond.Partial(&b, "#acts", "innerMorph", Acts(v))
+	respond.Partial(&b, "#script", "innerMorph", Script(v))
+	respond.Partial(&b, "#clock", "innerMorph", Clock(v))
+	respond.Partial(&b, "#checks", "innerMorph", Checks(v))
+	respond.Partial(&b, "#controls", "innerMorph", Controls(v))
+	return respond.HTML(w, http.StatusOK, b.Bytes())
+}
+
+// showDesk answers a request that changed something.
+func (p *Pages) showDesk(w http.ResponseWriter, r *http.Request, err error) error {
+	if err != nil {
+		return err
+	}
+	if !respond.FromPage(r) {
+		http.Redirect(w, r, "/present", http.StatusSeeOther)
+		return nil
+	}
+	return p.desk(w, r)
+}
+
+// choose is POST /present/act: another act, or another version of the talk. The
+// stage shows the act's title.
 func (p *Pages) choose(w http.ResponseWriter, r *http.Request) error {
 	form, err := respond.DecodeForm[struct {
 		Version string `json:"version"`
@@ -45,14 +84,152 @@ func (p *Pages) choose(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return respond.BadInput("act", "The act must be a number.")
 	}
-	p.progress.choose(version, act)
-	return p.showTalk(w, r)
+	p.goToAct(version, act)
+	return p.showDesk(w, r, nil)
 }
 
-// perform is POST /present/run: it runs the act's scenario on the stage. It
-// cancels the run that is there, if that is live.
+// goToAct chooses an act and clears the stage for it. It cancels the run that is
+// there, if that is live.
+func (p *Pages) goToAct(version, act int) {
+	p.progress.choose(version, act)
+	p.endRun()
+	t := p.progress.view()
+	p.show.introduce(t.Act(), len(t.Acts))
+}
+
+func (p *Pages) endRun() {
+	if id := p.show.runID(); id != "" {
+		_ = p.cfg.Runs.Cancel(id, "presenter", "The next act began.") // fails if it has ended
+	}
+}
+
+// next is POST /present/next: the talk goes on, in the way that the presenter's
+// page offered. If that has changed since, nothing happens: a second press of a
+// button does not skip anything.
+func (p *Pages) next(w http.ResponseWriter, r *http.Request) error {
+	form, err := respond.DecodeForm[struct {
+		Do string `json:"do"`
+	}](w, r)
+	if err != nil {
+		return err
+	}
+	v := Present{Talk: p.progress.view()}
+	p.show.view(func(s Scene, l Look) { v.fill(s, l) })
+	do := v.Next()
+	if form.Do != "" && Advance(form.Do) != do {
+		return p.showDesk(w, r, nil)
+	}
+	switch do {
+	case Unblank:
+		p.show.setLook(func(l *Look) { l.Blank = false })
+	case Forward:
+		p.show.goTo(v.Step + 1)
+	case RunAct:
+		err = p.run(r.Context())
+	case ShowPage:
+		p.progress.startTimer()
+		err = p.show.openPage(r.Context(), v.Talk.Act().Page)
+	case NextStep:
+		err = p.nextStep(r.Context(), v.RunID)
+	case NextAct:
+		p.goToAct(v.Talk.Version, v.Talk.At+1)
+	case ClosePage:
+		err = p.show.openPage(r.Context(), "")
+	case Wait, End:
+	}
+	return p.showDesk(w, r, err)
+}
+
+// stepTimeout is how long a press of Next waits to see what it did.
+const stepTimeout = 2 * time.Second
+
+// nextStep lets a waiting run go on until the room sees something new. A token that
+// is validated, renewed or confirmed changes nothing that a wall shows, and a press
+// without an effect would look like a fault.
+func (p *Pages) nextStep(ctx context.Context, runID string) error {
+	states, err := p.cfg.Runs.Watch(runID)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	if _, err := states.Next(ctx); err != nil { // the states so far
+		return err
+	}
+	for {
+		before, err := p.cfg.Log.Events(ctx, runID, 0)
+		if err != nil {
+			return err
+		}
+		if err := p.cfg.Runs.Next(runID); err != nil {
+			return err
+		}
+		for waiting := false; !waiting; {
+			changes, err := states.Next(ctx)
+			if err != nil {
+				return nil // the run goes on for longer, or has ended
+			}
+			waiting = changes[len(changes)-1].Waiting != ""
+		}
+		done, err := p.cfg.Log.Events(ctx, runID, int64(len(before)))
+		if err != nil || slices.ContainsFunc(done, isVisible) {
+			return err
+		}
+	}
+}
+
+// isVisible reports whether the stage shows an event.
+func isVisible(e trace.Event) bool {
+	switch e.Step.(type) {
+	case trace.TokenValidated, trace.TokenRenewed, trace.PostReleaseValidation:
+		return false
+	}
+	return true
+}
+
+// back is POST /present/back: one step back on the stage, and from the first one
+// to the act before.
+func (p *Pages) back(w http.ResponseWriter, r *http.Request) error {
+	v := Present{Talk: p.progress.view()}
+	p.show.view(func(s Scene, l Look) { v.fill(s, l) })
+	switch {
+	case v.OnPage != "":
+		return p.showDesk(w, r, p.show.openPage(r.Context(), ""))
+	case v.Step > 1:
+		p.show.goTo(v.Step - 1)
+	case v.Live: // the run must not end by a press too many
+	default:
+		p.goToAct(v.Talk.Version, max(0, v.Talk.At-1))
+	}
+	return p.showDesk(w, r, nil)
+}
+
+// step is POST /present/step: the run on the stage as it stood after a step.
+func (p *Pages) step(w http.ResponseWriter, r *http.Request) error {
+	form, err := respond.DecodeForm[struct {
+		Step string `json:"step"`
+	}](w, r)
+	if err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(form.Step)
+	if err != nil {
+		return respond.BadInput("step", "The step must be a number.")
+	}
+	p.show.goTo(n)
+	return p.showDesk(w, r, nil)
+}
+
+// perform is POST /present/run: it runs the act's scenario, also again.
 func (p *Pages) perform(w http.ResponseWriter, r *http.Request) error {
-	act := p.progress.view().Act()
+	return p.showDesk(w, r, p.run(r.Context()))
+}
+
+// run runs the act's scenario on the stage. It cancels the run that is there, if
+// that is live.
+func (p *Pages) run(ctx context.Context) error {
+	t := p.progress.view()
+	act := t.Act()
 	sc, ok := scenario.ByID(act.Scenario)
 	if !ok {
 		return &respond.Error{Status: http.StatusConflict, Field: "act", Detail: "This act runs no scenario: it shows " + act.Page + "."}
@@ -61,18 +238,55 @@ func (p *Pages) perform(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if current, _ := p.onStage.Get(); current.run != "" {
-		_ = p.cfg.Runs.Cancel(current.run, "presenter", "The next act began.") // fails if it has ended
-	}
-	run, err := p.cfg.Runs.Start(r.Context(), req)
+	p.endRun()
+	run, err := p.cfg.Runs.Start(ctx, req)
 	if err != nil {
 		return err
 	}
-	if err := p.Show(r.Context(), run.ID); err != nil {
+	p.progress.startTimer()
+	return p.show.perform(ctx, run.ID, act.Title(), act.No, len(t.Acts))
+}
+
+// open is POST /present/show: a page on the stage, or none.
+func (p *Pages) open(w http.ResponseWriter, r *http.Request) error {
+	form, err := respond.DecodeForm[struct {
+		Page string `json:"page"`
+	}](w, r)
+	if err != nil {
 		return err
 	}
-	p.progress.startTimer()
-	return p.showTalk(w, r)
+	link := StagePage{Path: linkPath, Title: "Follow on your phone", View: func(context.Context, url.Values) (templ.Component, error) {
+		l, err := newLink(p.publicURL(r))
+		return LinkView(l), err
+	}}
+	return p.showDesk(w, r, p.show.openPage(r.Context(), form.Page, link))
+}
+
+// look is POST /present/look: the stage's theme and size of text, and whether it
+// is blank.
+func (p *Pages) look(w http.ResponseWriter, r *http.Request) error {
+	form, err := respond.DecodeForm[struct {
+		Change string `json:"change"`
+	}](w, r)
+	if err != nil {
+		return err
+	}
+	change, ok := looks[form.Change]
+	if !ok {
+		return respond.BadInput("change", "The look of the stage has a theme, a size and a blank screen.")
+	}
+	p.show.setLook(change)
+	return p.showDesk(w, r, nil)
+}
+
+// looks are the changes to the look of the stage.
+var looks = map[string]func(*Look){
+	"light":   func(l *Look) { l.Theme = "light" },
+	"dark":    func(l *Look) { l.Theme = "dark" },
+	"larger":  func(l *Look) { l.Large = true },
+	"smaller": func(l *Look) { l.Large = false },
+	"blank":   func(l *Look) { l.Blank = !l.Blank },
+	"unblank": func(l *Look) { l.Blank = false },
 }
 
 // timer is POST /present/timer: pause, resume or restart.
@@ -88,21 +302,5 @@ func (p *Pages) timer(w http.ResponseWriter, r *http.Request) error {
 	} else {
 		p.progress.toggleTimer()
 	}
-	return p.showTalk(w, r)
-}
-
-// showTalk shows the presenter where the talk stands. The run has its own
-// stream.
-func (p *Pages) showTalk(w http.ResponseWriter, r *http.Request) error {
-	if !respond.FromPage(r) {
-		http.Redirect(w, r, "/present", http.StatusSeeOther)
-		return nil
-	}
-	v, err := p.presentView(r)
-	if err != nil {
-		return err
-	}
-	var b bytes.Buffer
-	respond.Partial(&b, "#talk", "outerHTML", TalkView(v))
-	return respond.HTML(w, http.StatusOK, b.Bytes())
+	return p.showDesk(w, r, nil)
 }

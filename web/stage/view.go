@@ -3,8 +3,7 @@ package stage
 import (
 	"time"
 
-	"github.com/a-h/templ"
-
+	"github.com/devonartis/medassist-go/scenario"
 	"github.com/devonartis/medassist-go/talk"
 	"github.com/devonartis/medassist-go/web/ui"
 )
@@ -29,10 +28,19 @@ func (t Talk) Next() *talk.Act {
 	return &t.Acts[t.At+1]
 }
 
+// Start returns when the current act should begin, and Due when it should end,
+// from the start of the talk.
+func (t Talk) Start() time.Duration { return minutes(t.Acts[:t.At]) }
+
 // Due returns when the current act should end, from the start of the talk.
-func (t Talk) Due() time.Duration {
+func (t Talk) Due() time.Duration { return minutes(t.Acts[:t.At+1]) }
+
+// Length returns how long the talk should take.
+func (t Talk) Length() time.Duration { return minutes(t.Acts) }
+
+func minutes(acts []talk.Act) time.Duration {
 	var sum int
-	for _, a := range t.Acts[:t.At+1] {
+	for _, a := range acts {
 		sum += a.Minutes
 	}
 	return time.Duration(sum) * time.Minute
@@ -41,14 +49,77 @@ func (t Talk) Due() time.Duration {
 // Present is the presenter's page.
 type Present struct {
 	ui.Page
-	Talk  Talk
-	RunID string          // on the stage; empty before the first
-	Run   templ.Component // nil before the first
+	Talk   Talk
+	Scene  string // on the stage, as HTML
+	Stream string // address of its changes
+	Look   Look
+	Pages  []StagePage
+
+	No          int    // of the act on the stage; 0 for none
+	OnPage      string // path of the page on the stage
+	RunID       string // on the stage; empty before the act runs
+	Live        bool   // the run goes on
+	Waiting     string // what it waits to do
+	Pace        string
+	Step, Steps int // shown, and so far
+	Judged      *scenario.Verdict
+
+	Health     string // of the broker; empty if it is unreachable
+	HealthTook time.Duration
+	Followers  int64 // phones
 }
 
-// Follow is a page that shows what is on the stage.
-type Follow struct {
-	ui.Page
-	RunID string          // empty before the first
-	Run   templ.Component // nil before the first
+// fill takes what the page shows of the stage.
+func (p *Present) fill(s Scene, l Look) {
+	p.Look = l
+	p.No = s.No
+	if s.Page != nil {
+		p.OnPage = s.Page.path
+	}
+	if s.Run != nil {
+		p.RunID, p.Live, p.Waiting, p.Pace = s.Run.Info.ID, s.Run.Live(), s.Run.Waiting, s.Run.Pace
+		p.Step, p.Steps, p.Judged = s.Run.Step(), s.Run.Steps, s.Run.Judged()
+	}
+}
+
+// An Advance is how the talk goes on.
+type Advance string
+
+// The ways in which the talk goes on.
+const (
+	Unblank  Advance = "unblank" // show the stage again
+	Forward  Advance = "forward" // a step forward, after going back
+	RunAct   Advance = "run"
+	ShowPage Advance = "page"
+	NextStep Advance = "step"
+	NextAct  Advance = "act"
+	Wait     Advance = "wait" // the run goes on by itself
+	End      Advance = "end"
+	// ClosePage returns to the run that a page covers.
+	ClosePage Advance = "close"
+)
+
+// Next returns how the talk goes on.
+func (p *Present) Next() Advance {
+	act := p.Talk.Act()
+	switch {
+	case p.Look.Blank:
+		return Unblank
+	case p.OnPage != "" && act.Page == "":
+		return ClosePage
+	case p.Step < p.Steps:
+		return Forward
+	case p.Live && p.Waiting != "":
+		return NextStep
+	case p.Live:
+		return Wait
+	case act.Page != "" && p.OnPage == "":
+		return ShowPage
+	case act.Page == "" && (p.RunID == "" || p.No != act.No):
+		return RunAct
+	case p.Talk.Next() != nil:
+		return NextAct
+	default:
+		return End
+	}
 }

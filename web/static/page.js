@@ -65,13 +65,13 @@
       follow();
     },
   };
-  const showProjector = () => document.querySelector("[data-act=projector]").setAttribute("aria-pressed", root.hasAttribute("data-projector"));
+  const showProjector = () => document.querySelector("[data-act=projector]")?.setAttribute("aria-pressed", root.hasAttribute("data-projector"));
   document.addEventListener("click", (e) => {
     const button = e.target.closest("[data-act]");
     acts[button?.dataset.act]?.(button);
   });
 
-  // A failure is shown, with its time, until it is resolved.
+  // A request that failed is shown, with its time, until the next one.
   const say = (id, message) => {
     const place = $(id);
     if (!message) { place.replaceChildren(); return; }
@@ -83,12 +83,9 @@
   };
   const time = () => new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
   document.addEventListener("htmx:error", (e) => {
-    if (e.target.id === "stream") say("connection", `Server unreachable since ${time()}. Reconnecting …`);
-    else say("notice", `No response from ${location.host} at ${time()}. Check that the server is running.`);
+    say("notice", `No response from ${location.host} at ${time()}. Check that the server is running.`);
   });
-  document.addEventListener("htmx:sse:error", () => say("connection", `Server unreachable since ${time()}. Reconnecting …`));
-  document.addEventListener("htmx:sse:after:connection", () => say("connection", ""));
-  document.addEventListener("htmx:before:request", (e) => { if (e.target.id !== "stream") say("notice", ""); });
+  document.addEventListener("htmx:before:request", () => say("notice", ""));
   document.addEventListener("click", (e) => e.target.closest(".notice")?.remove());
 
   showProjector();

@@ -35,7 +35,7 @@ type Assets struct {
 // The files of every page. The picture's styles come after those of the pages,
 // which they refine.
 var (
-	base    = Assets{embedded, []string{"tokens.css", "base.css"}, []string{"vendor/htmx.min.js", "vendor/hx-sse.min.js", "picture.js", "keys.js", "page.js"}}
+	base    = Assets{embedded, []string{"tokens.css", "base.css"}, []string{"vendor/htmx.min.js", "picture.js", "keys.js", "page.js", "stream.js"}}
 	picture = Assets{embedded, []string{"picture.css"}, nil}
 	others  = []string{"icon.svg", "early.js"}
 )

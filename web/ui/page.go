@@ -10,6 +10,7 @@ import (
 type Page struct {
 	Title      string
 	Name       string // of the page, for the stylesheet: "encounter", "runs" …
+	Bare       bool   // without the bar: for pages that are only watched
 	Current    string // path of the current entry of the navigation
 	Navigation []Link
 	Files      *static.Files

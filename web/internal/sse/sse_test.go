@@ -110,7 +110,7 @@ func TestStream(t *testing.T) {
 		if got := w.Body.String(); got != want {
 			t.Errorf("sent %q, want %q", got, want)
 		}
-		streams.Stop()
+		streams.Close()
 		<-done
 	})
 }
