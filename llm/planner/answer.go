@@ -96,6 +96,9 @@ func (c conversation) lead(u understood) []string {
 	if u.unnamed {
 		say("To prescribe, I need the name of a drug.")
 	}
+	if u.depends {
+		say("Nothing was prescribed: I can't decide a condition. Prescribe it if the condition holds.")
+	}
 	for _, t := range u.tasks {
 		say(c.sayNotOffered(t))
 	}

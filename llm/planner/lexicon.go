@@ -41,6 +41,7 @@ const (
 	appointment              // that no tool makes
 	taking                   // asks about what the patient takes
 	hedge                    // what follows is only being considered
+	condition                // what is asked for depends on it
 	doubt                    // what precedes is only being considered
 	not                      // what follows is not wanted
 	instead                  // ends the scope of a preceding not
@@ -131,7 +132,7 @@ var lexicon = index(slices.Concat([]entry{
 	{kind: verb, able: ableChange, phrases: "increase, raise, raising, increasing, decrease, reduce, lower, lowering, double, halve, adjust, titrate, bump, bump up, up the dose, uptitrate, cut, cut down, switch, swap, " +
 		"up her, up his, change the dose, change her dose, change his dose, change dose, change the dosage, replace"},
 	{kind: skip, phrases: "can you, could you, would you, will you, can u, would like, i'd like, should like, everything above, all above, all of the above, previous instructions, all previous, " +
-		"prior instructions, above instructions, disregard everything, ignore everything, forget everything, treatment plan, no problem, no doubt, no worries, not only, not sure, or not, if not, don't forget to, do not forget to, don't forget, do not forget, " +
+		"prior instructions, above instructions, disregard everything, ignore everything, forget everything, treatment plan, no problem, no doubt, no worries, not only, not sure, or not, don't forget to, do not forget to, don't forget, do not forget, " +
 		"why not, don't mind, since last visit, since the last visit, since her last visit, since his last visit, the assistant, this request, insurance company, before answering, a history of, " +
 		"history of, the fact, as a result, in case, just in case, for me, for us, for now, for today, let me, let us, make sure, find out, i need, we need, feel free to, as soon as possible, " +
 		"according to the, based on the, with me, to me, at all, drug drug, on file, on record, in the record, in the chart, in her chart, in his chart, in her record, in his record, records show, " +
@@ -166,7 +167,8 @@ var lexicon = index(slices.Concat([]entry{
 	{kind: query, phrases: "is, are, was, were, does, did, has, have, had, what, which, any, whats, who, when, where, why, how, isn't, doesn't she, hasn't, will, anything"},
 	{kind: also, phrases: "also, and also, additionally, plus, as well as"},
 	{kind: doubt, phrases: "any objections, any objection, any concerns, any worries, is that ok, is that okay, is that fine, is that safe, is this ok, is this safe, would that be ok, would that be safe"},
-	{kind: then, phrases: "then, and then, please, pls, plz, afterwards, if, me, us"},
+	{kind: condition, phrases: "if, unless, provided, as long as, in the event"},
+	{kind: then, phrases: "then, and then, please, pls, plz, afterwards, if safe, if it is safe, if it safe, if ok, if okay, if possible, if needed, if necessary, if appropriate, if you, if not, if so, if allowed, me, us"},
 	{kind: own, phrases: "this patient, the patient, my patient, our patient, current patient, same patient, this lady, this woman, this man, this gentleman"},
 	{kind: pronoun, phrases: "he, his, him, himself, she, her, hers, herself, they, their, theirs, them, shes, hes, theyre"},
 	{kind: all, phrases: "all patients, all patient, all the patients, all of the patients, all our patients, all of our patients, all my patients, all your patients, every patient, every single patient, each patient, any patient, " +

@@ -11,6 +11,7 @@ type understood struct {
 	tasks     []task
 	cannot    []string // what no tool does: "cancels a prescription"
 	strangers []string // names that nobody is known by
+	depends   bool     // a prescription depends on a condition
 	unnamed   bool     // a prescription is requested without a drug
 	greeted   bool
 	cut       bool // the request was too long to be read whole
@@ -49,6 +50,7 @@ type parser struct {
 	drug       string   // the drug named last
 	who        string   // the patient or the stranger named last
 	byName     bool     // by name, so that a pronoun must fit
+	conditions bool     // the sentence has a condition
 	considered bool     // the next verb is only being considered
 	vague      bool     // an overview is requested
 	negated    bool     // what follows is not wanted
@@ -89,7 +91,7 @@ func (p *parser) step() {
 			p.clause.question = true
 		}
 		p.endClause()
-		p.lead, p.considered, p.negated = nil, false, false
+		p.lead, p.considered, p.negated, p.conditions = nil, false, false, false
 	}
 }
 
@@ -108,6 +110,8 @@ func (p *parser) phrase(e *entry) {
 	case hedge:
 		p.considered = true
 		c.considered = c.considered || !c.begun
+	case condition:
+		p.conditions = true
 	case doubt:
 		c.considered = true
 	case not:
@@ -385,6 +389,9 @@ func asksYesOrNo(word string) bool {
 func (p *parser) endClause() {
 	c := p.clause
 	p.clause, p.begin = clause{}, p.i
+	if p.conditions && c.prescribes() && len(c.drugs) > 0 {
+		c.considered, p.out.depends = true, true
+	}
 	if c.lacksDrug() {
 		p.out.unnamed = true
 		return

@@ -74,7 +74,7 @@ func (p *parser) endsPhrase() bool {
 		return false
 	}
 	switch e.kind {
-	case verb, also, then, own, all, others, stranger, not, instead, frequency, purpose, noteThat, claimNoun, claimIt, greeting:
+	case verb, also, then, condition, own, all, others, stranger, not, instead, frequency, purpose, noteThat, claimNoun, claimIt, greeting:
 		return true
 	case pronoun:
 		return !isArticle(p.peek(ahead).text)
