@@ -29,6 +29,20 @@ func open(t *testing.T, b *browsertest.Browser, screen browsertest.Screen, addre
 	return p
 }
 
+// onEachScreen puts a page on each of the screens that it is designed for, by name.
+func onEachScreen(p *browsertest.Page, look func(name string)) {
+	for _, s := range []struct {
+		name   string
+		screen browsertest.Screen
+	}{
+		{"laptop", browsertest.Laptop}, {"light", browsertest.Laptop.InLight()},
+		{"projector", browsertest.Projector}, {"phone", browsertest.Phone},
+	} {
+		p.Show(s.screen)
+		look(s.name)
+	}
+}
+
 func runShown(p *browsertest.Page) string {
 	return browsertest.Eval[string](p, `document.querySelector("#run").dataset.run ?? ""`)
 }
@@ -83,6 +97,7 @@ func (f *failing) Unwrap() http.ResponseWriter { return f.ResponseWriter }
 // No step is lost or shown twice, however often the connection breaks. When the
 // run has ended, the page does not reconnect.
 func TestBrowserReconnects(t *testing.T) {
+	t.Parallel()
 	var f flaky
 	f.refuse.Store(1)
 	f.cut.Store(4)
@@ -114,6 +129,7 @@ func TestBrowserReconnects(t *testing.T) {
 
 // The address is that of the run, so that Back and links lead to it.
 func TestBrowserHistory(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL)
 	p.Press("1")
@@ -132,6 +148,7 @@ func TestBrowserHistory(t *testing.T) {
 
 // Nothing collapses or moves while a reader reads.
 func TestBrowserReadsUndisturbed(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL)
 	setPace(p, "step")
@@ -171,6 +188,7 @@ func TestBrowserReadsUndisturbed(t *testing.T) {
 
 // Without scripts a run can still be started and read.
 func TestBrowserWithoutScript(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	p := browsertest.Start(t).Open(t, browsertest.Laptop.WithoutScript())
 	p.Go(s.URL)
@@ -185,6 +203,7 @@ func TestBrowserWithoutScript(t *testing.T) {
 
 // What a user types is shown as text and never becomes markup.
 func TestBrowserShowsMarkupAsText(t *testing.T) {
+	t.Parallel()
 	const hostile = `<img src=x onerror="window.ran=1"><script>window.ran=1</script><hx-partial hx-target="#status">gone</hx-partial> **labs**`
 	s := newSite(t, configure{})
 	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL)
@@ -202,31 +221,32 @@ func TestBrowserShowsMarkupAsText(t *testing.T) {
 // In projector mode the whole page still fits the screen, also a small one, with
 // all scenario buttons.
 func TestBrowserProjectorMode(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
-	browser := browsertest.Start(t)
-	for name, screen := range map[string]browsertest.Screen{"1280x720": browsertest.Laptop, "light-1280x720": browsertest.Laptop.InLight(), "1920x1080": browsertest.Projector} {
-		p := open(t, browser, screen, s.URL)
-		p.Press("p")
-		fits := func(when string) {
-			t.Helper()
+	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL)
+	p.Press("p")
+	fit := func(when string) {
+		t.Helper()
+		for name, screen := range map[string]browsertest.Screen{"1280x720": browsertest.Laptop, "light-1280x720": browsertest.Laptop.InLight(), "1920x1080": browsertest.Projector} {
+			p.Show(screen)
 			const over = `(e => Math.max(e.scrollWidth - e.clientWidth, e.scrollHeight - e.clientHeight))`
 			for _, part := range []string{"main", ".scenarios", "html"} {
 				if px := browsertest.Eval[int](p, over+`(document.querySelector("`+part+`"))`); px > 0 {
 					t.Errorf("%s, %s: %s is %d px larger than its place", name, when, part, px)
 				}
 			}
+			p.Screenshot("projector-mode-" + when + "-" + name)
 		}
-		fits("before the first run")
-		p.Press("3")
-		p.Wait("the run has ended", isOver)
-		fits("after a run")
-		p.Screenshot("projector-mode-" + name)
-		p.Press("p")
 	}
+	fit("before a run")
+	p.Press("3")
+	p.Wait("the run has ended", isOver)
+	fit("after a run")
 }
 
 // Theme and projector mode are remembered.
 func TestBrowserRemembersThemeAndMode(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	p := open(t, browsertest.Start(t), browsertest.Laptop.InLight(), s.URL)
 	ground := func() string { return browsertest.Eval[string](p, `getComputedStyle(document.body).backgroundColor`) }
@@ -253,6 +273,7 @@ func TestBrowserRemembersThemeAndMode(t *testing.T) {
 
 // The page reports that the server is gone.
 func TestBrowserReportsServerGone(t *testing.T) {
+	t.Parallel()
 	var gone atomic.Bool
 	s := newSite(t, configure{front: func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -276,40 +297,47 @@ func TestBrowserReportsServerGone(t *testing.T) {
 	}
 }
 
-// An automated audit finds no violation, in either theme and on each screen.
+// An automated audit finds no violation in either theme.
 func TestBrowserAccessible(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	cross, _ := s.encounter(t, "P-1042", "Show me records for this patient and also get records for P-2187")
 	full, _ := s.encounter(t, "P-1042", "Show records, check billing, and prescribe Lisinopril")
-	b := browsertest.Start(t)
-	for name, screen := range map[string]browsertest.Screen{"dark": browsertest.Laptop, "light": browsertest.Laptop.InLight(), "phone": browsertest.Phone} {
-		t.Run(name, func(t *testing.T) {
-			p := open(t, b, screen, s.URL)
-			p.Accessible("the introduction")
-			paths := []string{"/runs/" + full}
-			if name == "dark" {
-				paths = append(paths, "/runs", "/key", "/runs/"+cross)
-			}
-			for _, path := range paths {
-				p.Go(s.URL + path)
-				p.Accessible(path)
-			}
-			p.Go(s.URL + "/runs/" + cross)
-			browsertest.Eval[bool](p, `([...document.querySelectorAll("details")].forEach(d => d.open = true), true)`)
-			p.Accessible("a run, opened")
-			if name != "phone" { // phones have no projector mode
-				p.Press("p")
-				p.Accessible("a run, opened, in projector mode")
-				p.Press("p")
-			}
-			p.Go(s.URL)
-			p.Wait("the scripts have loaded", loaded)
-			setPace(p, "step")
-			p.Press("3")
-			p.Wait("the run is waiting", waits)
-			p.Accessible("a waiting run")
-			p.Press("x")
-			p.Wait("the run has ended", isOver)
-		})
+	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL)
+	inBothThemes := func(what string) {
+		t.Helper()
+		for name, screen := range map[string]browsertest.Screen{"dark": browsertest.Laptop, "light": browsertest.Laptop.InLight()} {
+			p.Show(screen)
+			p.Accessible(what + ", " + name)
+		}
 	}
+	onPhone := func(what string) {
+		t.Helper()
+		p.Show(browsertest.Phone)
+		p.Accessible(what + ", on a phone")
+		p.Show(browsertest.Laptop)
+	}
+	inBothThemes("the introduction")
+	onPhone("the introduction")
+	p.Go(s.URL + "/runs")
+	p.Accessible("the history")
+	p.Screenshot("runs-1280x720")
+	p.Go(s.URL + "/key")
+	p.Accessible("the form for the key")
+	p.Go(s.URL + "/runs/" + full)
+	inBothThemes("a run")
+	p.Go(s.URL + "/runs/" + cross)
+	browsertest.Eval[bool](p, `([...document.querySelectorAll("details")].forEach(d => d.open = true), true)`)
+	inBothThemes("a run, opened")
+	onPhone("a run, opened") // phones have no projector mode
+	p.Press("p")
+	inBothThemes("a run, opened, in projector mode")
+	p.Press("p")
+	p.Go(s.URL)
+	p.Wait("the scripts have loaded", loaded)
+	setPace(p, "step")
+	p.Press("3")
+	p.Wait("the run is waiting", waits)
+	inBothThemes("a waiting run")
+	onPhone("a waiting run")
 }

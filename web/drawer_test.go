@@ -118,6 +118,7 @@ func TestTokenPage(t *testing.T) {
 // A card, a lane and a denial open the drawer, which follows the run; Escape closes
 // it and the focus returns.
 func TestBrowserDrawer(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL)
 	setPace(p, "step")

@@ -79,15 +79,13 @@ func TestHistoryPages(t *testing.T) {
 	if resp, _ := s.fetch(t, "/runs?before=yesterday"); resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("an invalid time: %d", resp.StatusCode)
 	}
-	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL+"/runs")
-	p.Screenshot("runs-1280x720")
-	p.Accessible("the history")
 }
 
 // A run of 500 steps opens and scrolls without blocking the page. The bounds are
 // those of a machine that is busy otherwise: an idle one takes 1 s to open the page
 // and 200 ms for the longest task.
 func TestBrowserLongRun(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	s.store(t, "r-long", time.Now(), asked(499)...)
 	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL+"/runs/r-long")
@@ -119,6 +117,7 @@ func TestBrowserLongRun(t *testing.T) {
 // Steps that are added to a long run one by one do not block the page either, and
 // move nothing for a reader who has scrolled up.
 func TestBrowserLongRunGrows(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	const id = "r-grows"
 	must(t, s.log.Create(t.Context(), trace.Run{ID: id, PatientID: "P-1042", Request: "Show records", ModelName: "OFFLINE PLANNER", Started: time.Now()}))

@@ -64,6 +64,7 @@ func TestPaceFromPage(t *testing.T) {
 // While a run waits, the presenter looks back and forward; the run continues
 // meanwhile, and its pace can be changed.
 func TestBrowserPaceAndLookingBack(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL)
 	setPace(p, "step")

@@ -32,6 +32,7 @@ func body(t *testing.T, res *http.Response) string {
 // A form that is sent twice starts one run, without scripts too; another button of
 // the same form, and the same button on another page, start another.
 func TestFormStartsOneRun(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	key := func() string {
 		t.Helper()
@@ -62,6 +63,7 @@ func TestFormStartsOneRun(t *testing.T) {
 
 // A program's request with the key of an earlier one returns its run.
 func TestAPIStartsOneRun(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	start := func(key, patient string) (status int, answer string) {
 		t.Helper()
@@ -101,6 +103,7 @@ func pressed(p *browsertest.Page, code, key string) {
 // A double click and a bounced key start one run. Shortcuts work with Caps Lock and
 // on other layouts, also right after a request was typed.
 func TestBrowserStartsOneRun(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL)
 	browsertest.Eval[bool](p, `(document.querySelector(".starts [value=cross-patient]").click(), document.querySelector(".starts [value=cross-patient]").click(), true)`)
@@ -127,7 +130,7 @@ func TestBrowserStartsOneRun(t *testing.T) {
 		t.Errorf("a key was typed into the request: %q", got)
 	}
 	pressed(p, "KeyX", "ч")
-	p.Wait("the run is cancelled", isOver)
+	p.Wait("the run is cancelled", isOver+` && !document.querySelector("#stream")`)
 
 	p.Press("/")
 	if on := browsertest.Eval[string](p, `document.activeElement.id`); on != "request" {

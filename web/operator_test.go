@@ -184,6 +184,7 @@ func (s *site) medications(t *testing.T) string {
 // Revoking from an agent's card and from the operator's page: a preview first,
 // then the revocation, and the run's next call fails.
 func TestBrowserKillSwitch(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	b := browsertest.Start(t)
 	for _, from := range []string{"card", "operator"} {
@@ -197,7 +198,6 @@ func TestBrowserKillSwitch(t *testing.T) {
 		} else {
 			p = open(t, b, browsertest.Laptop, s.URL+"/operator")
 			p.Wait("the agent is listed", `document.querySelector(".revoke-links a")`)
-			p.Accessible("the operator's page")
 			p.Click(".revoke-links a:nth-child(2)")
 		}
 		p.Wait("the preview is shown", `document.querySelector("#revocation .danger")`)
@@ -219,24 +219,23 @@ func TestBrowserKillSwitch(t *testing.T) {
 
 // The operator's page fits every screen, with an agent and without.
 func TestBrowserOperatorPage(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
-	b := browsertest.Start(t)
+	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL+"/operator")
 	look := func(state string) {
-		for name, screen := range map[string]browsertest.Screen{"laptop": browsertest.Laptop, "light": browsertest.Laptop.InLight(), "projector": browsertest.Projector, "phone": browsertest.Phone} {
-			p := open(t, b, screen, s.URL+"/operator")
-			if wide := browsertest.Eval[int](p, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
-				t.Errorf("%s: %d px too wide", name, wide)
-			}
+		onEachScreen(p, func(name string) {
+			p.Fits("the operator's page, " + state + ", " + name)
 			p.Screenshot("operator-" + state + "-" + name)
-			if state == "live" && name != "projector" || name == "laptop" {
+			if name == "laptop" || name == "light" && state == "live" {
 				p.Accessible("the operator's page, " + state + ", " + name)
 			}
-		}
+		})
+		p.Show(browsertest.Laptop)
 	}
 	look("empty")
 	id := s.waiting(t, "Prescribe Amoxicillin for bacterial infection", "call write_prescription for P-1042")
+	p.Wait("the agents are listed", `document.querySelector(".revoke-links a")`)
 	look("live")
-	p := open(t, b, browsertest.Laptop, s.URL+"/operator")
 	p.Click(".reset-form [type=checkbox]")
 	p.Click(".reset-form button")
 	p.Wait("the result is shown", `document.querySelector(".result")?.innerText.includes("1 live run cancelled")`)
@@ -247,6 +246,7 @@ func TestBrowserOperatorPage(t *testing.T) {
 
 // The preflight's results arrive one by one, on the page and in the API.
 func TestBrowserPreflight(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	p := open(t, browsertest.Start(t), browsertest.Laptop, s.URL+"/operator")
 	p.Click(".preflight-go button")

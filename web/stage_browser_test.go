@@ -29,6 +29,7 @@ func goOn(p *browsertest.Page, want string) (presses int) {
 // The presenter drives the stage and the phones with a clicker: through an act, back
 // and forward, to the next act, which clears them, and to a page.
 func TestBrowserTalk(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	b := browsertest.Start(t)
 	laptop := open(t, b, browsertest.Laptop, s.URL+"/present")
@@ -103,18 +104,18 @@ func TestBrowserTalk(t *testing.T) {
 
 // The pages of a talk fit every screen, in both themes.
 func TestBrowserPresentPages(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{web: func(c *web.Config) { c.PresenterKey, c.Reachable = "a-key-for-the-presenter", true }})
-	b := browsertest.Start(t)
-	for name, screen := range map[string]browsertest.Screen{"laptop": browsertest.Laptop, "light": browsertest.Laptop.InLight(), "projector": browsertest.Projector, "phone": browsertest.Phone} {
-		for _, path := range []string{"/present", "/present/link", "/follow", "/stage"} {
-			p := open(t, b, screen, s.URL+path+"?key=a-key-for-the-presenter")
-			if wide := browsertest.Eval[int](p, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
-				t.Errorf("%s on %s: %d px too wide", path, name, wide)
-			}
+	p := browsertest.Start(t).Open(t, browsertest.Laptop)
+	for _, path := range []string{"/present", "/present/link", "/follow", "/stage"} {
+		p.Go(s.URL + path + "?key=a-key-for-the-presenter")
+		p.Wait("the scripts have loaded", loaded)
+		onEachScreen(p, func(name string) {
+			p.Fits(path + ", " + name)
 			p.Screenshot("page" + strings.ReplaceAll(path, "/", "-") + "-" + name)
 			if name != "projector" && (name == "phone") == (path == "/follow") {
-				p.Accessible(path + " on " + name)
+				p.Accessible(path + ", " + name)
 			}
-		}
+		})
 	}
 }

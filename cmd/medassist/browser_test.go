@@ -41,6 +41,7 @@ func (a *app) assertWholeTrace(p *browsertest.Page) {
 
 // Each scenario, started with its key, live in the browser.
 func TestBrowserScenarios(t *testing.T) {
+	t.Parallel()
 	app := startApp(t)
 	p := browsertest.Start(t).Open(t, browsertest.Laptop)
 	p.Go(app.Page)
@@ -101,6 +102,7 @@ func tryTheStolenToken(t *testing.T, p *browsertest.Page) {
 // A run that waits for the presenter survives a reload and shows each step
 // exactly once.
 func TestBrowserStepsAndReload(t *testing.T) {
+	t.Parallel()
 	app := startApp(t)
 	p := browsertest.Start(t).Open(t, browsertest.Laptop)
 	p.Go(app.Page)
@@ -129,6 +131,7 @@ func next(p *browsertest.Page) {
 }
 
 func TestBrowserCancel(t *testing.T) {
+	t.Parallel()
 	app := startApp(t)
 	p := browsertest.Start(t).Open(t, browsertest.Laptop)
 	p.Go(app.Page)
@@ -147,6 +150,7 @@ func TestBrowserCancel(t *testing.T) {
 
 // After invalid input the form keeps its values and shows what is wrong.
 func TestBrowserBadInput(t *testing.T) {
+	t.Parallel()
 	app := startApp(t)
 	p := browsertest.Start(t).Open(t, browsertest.Laptop)
 	p.ExpectError("400")
@@ -161,17 +165,16 @@ func TestBrowserBadInput(t *testing.T) {
 
 // No page overflows horizontally, on any screen and in either theme.
 func TestBrowserSizes(t *testing.T) {
+	t.Parallel()
 	app := startApp(t)
-	b := browsertest.Start(t)
 	run := app.run("P-1042", fullRequest).RunID
-	for name, screen := range map[string]browsertest.Screen{"laptop": browsertest.Laptop, "projector": browsertest.Projector, "phone": browsertest.Phone} {
-		for theme, screen := range map[string]browsertest.Screen{"dark": screen, "light": screen.InLight()} {
-			p := b.Open(t, screen)
-			for page, path := range map[string]string{"run": "/runs/" + run, "home": "/", "runs": "/runs"} {
-				p.Go(app.Page + path)
-				if wide := browsertest.Eval[int](p, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
-					t.Errorf("%s on the %s overflows by %d px", page, name, wide)
-				}
+	p := browsertest.Start(t).Open(t, browsertest.Laptop)
+	for page, path := range map[string]string{"run": "/runs/" + run, "home": "/", "runs": "/runs"} {
+		p.Go(app.Page + path)
+		for name, screen := range map[string]browsertest.Screen{"laptop": browsertest.Laptop, "projector": browsertest.Projector, "phone": browsertest.Phone} {
+			for theme, screen := range map[string]browsertest.Screen{"dark": screen, "light": screen.InLight()} {
+				p.Show(screen)
+				p.Fits(page + ", " + name + ", " + theme)
 				p.Screenshot(page + "-" + name + "-" + theme)
 			}
 		}

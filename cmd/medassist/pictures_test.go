@@ -48,6 +48,7 @@ var pictures = []struct {
 
 // Each picture of the guides can be retaken from the current pages.
 func TestBrowserPictures(t *testing.T) {
+	t.Parallel()
 	a := startApp(t)
 	b := browsertest.Start(t)
 	for _, pic := range pictures {

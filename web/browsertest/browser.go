@@ -21,7 +21,7 @@ import (
 )
 
 // timeout is how long anything on a page may take before the test fails.
-const timeout = 20 * time.Second
+const timeout = 45 * time.Second
 
 // A Browser is a running Chromium with an empty profile. Every page that it opens
 // has cookies and storage of its own.

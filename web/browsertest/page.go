@@ -140,6 +140,23 @@ func (p *Page) Back() {
 	p.do(chromedp.NavigateBack())
 }
 
+// Show puts the page, as it is, on another screen.
+func (p *Page) Show(screen Screen) {
+	p.t.Helper()
+	p.do(screen.set())
+	p.Wait("the page has its new size", fmt.Sprintf(
+		"new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn))).then(() => document.documentElement.clientWidth === %d)", screen.Width))
+}
+
+// Fits fails the test if the page is wider than its screen. The argument says
+// which page it is.
+func (p *Page) Fits(what string) {
+	p.t.Helper()
+	if wide := Eval[int](p, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); wide > 0 {
+		p.t.Errorf("%s is %d px wider than the screen", what, wide)
+	}
+}
+
 // Click clicks on the first element of a CSS selector, once it is visible.
 func (p *Page) Click(css string) {
 	p.t.Helper()
@@ -184,11 +201,23 @@ func (p *Page) Wait(what, expression string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, timeout)
 	defer cancel()
+	// The page looks itself, which is cheaper than to ask it each time, and answers
+	// after half a second at the latest.
+	look := fmt.Sprintf(`(async () => {
+		for (const end = Date.now() + 500;;) {
+			const is = Boolean(await (%s));
+			if (is || Date.now() > end) return is;
+			await new Promise(next => setTimeout(next, 20));
+		}
+	})()`, expression)
 	for {
 		// An error may come from a page that is being left: the next one is asked.
-		is, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Promise.resolve("+expression+").then(Boolean)", chromedp.EvalAwaitPromise))
+		is, err := chromedp.Run(ctx, chromedp.Evaluate[bool](look, chromedp.EvalAwaitPromise))
 		if is {
 			return
+		}
+		if err == nil && ctx.Err() == nil {
+			continue
 		}
 		select {
 		case <-time.After(20 * time.Millisecond):
