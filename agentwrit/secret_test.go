@@ -3,9 +3,11 @@ package agentwrit_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"reflect"
 	"strings"
 	"testing"
@@ -120,5 +122,31 @@ func walk(v reflect.Value, seen map[uintptr]bool, found func(string)) {
 			walk(it.Key(), seen, found)
 			walk(it.Value(), seen, found)
 		}
+	}
+}
+
+// An error of a request that did not come through has no address, whose query may
+// be confidential, neither in its text nor in what it wraps.
+func TestErrorsHaveNoAddress(t *testing.T) {
+	b := brokertest.Start(t)
+	proxy := intercept(t, b)
+	admin, err := agentwrit.NewAdmin(proxy.url, b.AdminSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := admin.Login(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	proxy.replace("/v1/audit/events", dropConnection)
+	_, err = admin.AuditPage(t.Context(), agentwrit.AuditFilter{TaskID: "confidential"})
+	if !errors.Is(err, agentwrit.ErrTransport) {
+		t.Fatalf("a dropped connection: %v", err)
+	}
+	var u *url.Error
+	if errors.As(err, &u) || strings.Contains(fmt.Sprintf("%v %+v", err, err), "confidential") {
+		t.Errorf("the error names the address: %v", err)
+	}
+	if _, err := agentwrit.NewAdmin("http://user:confidential@127.0.0.1:port", "secret"); err == nil || strings.Contains(err.Error(), "confidential") {
+		t.Errorf("an invalid address: %v", err)
 	}
 }

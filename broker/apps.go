@@ -117,7 +117,7 @@ func (b *Broker) listApps(r *request, _ *none) (*wire.AppList, error) {
 	}
 	apps, err := b.store.Apps(r.ctx)
 	if err != nil {
-		return nil, b.readFault(err)
+		return nil, b.readFault(r.ctx, err)
 	}
 	out := &wire.AppList{Apps: []wire.App{}, Total: len(apps)}
 	for _, a := range apps {
@@ -133,7 +133,7 @@ func (b *Broker) getApp(r *request, _ *none) (*wire.App, error) {
 	}
 	a, found, err := b.store.App(r.ctx, r.pathID)
 	if err != nil {
-		return nil, b.readFault(err)
+		return nil, b.readFault(r.ctx, err)
 	}
 	if !found {
 		return nil, errNoApp

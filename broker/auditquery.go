@@ -20,7 +20,7 @@ func (b *Broker) auditEvents(r *request, _ *none) (*wire.AuditPage, error) {
 	}
 	events, total, err := b.store.Events(r.ctx, filter)
 	if err != nil {
-		return nil, b.readFault(err)
+		return nil, b.readFault(r.ctx, err)
 	}
 	return &wire.AuditPage{Events: events, Total: total, Offset: filter.Offset, Limit: filter.Limit}, nil
 }

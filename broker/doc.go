@@ -1,5 +1,5 @@
 // Package broker is an embedded AgentWrit broker: the whole protocol of
-// docs/protocol.md over HTTP, backed by one database file. [Open]
+// docs/protocol.md over HTTP, backed by one database. [Open]
 // starts a broker, [Broker.Handler] serves it, [Broker.Serve] does so with
 // timeouts.
 //
@@ -43,6 +43,14 @@
 //
 // The handler signs a token after the commit; before that there is nothing to
 // return. A refusal is an operation too, because of its audit event.
+//
+// # Several brokers
+//
+// The records are in one SQLite file of one process, or in a PostgreSQL database
+// that several brokers share (package store). There, transactions take turns, each
+// begins by applying what other brokers have committed, and a revocation is
+// answered when every broker has applied it. A broker that loses the database
+// answers nothing from memory once its lease is over.
 //
 // # Reads
 //

@@ -166,9 +166,12 @@ func (b *Broker) problem(w http.ResponseWriter, hr *http.Request, err error) {
 	writeJSON(w, wire.ProblemContentType, p.Status, p)
 }
 
-// readFault logs that the database can't be read and returns the caller's error.
-func (b *Broker) readFault(err error) error {
-	b.metrics.dbErrors.WithLabelValues(dbRead).Inc()
-	b.log.Error("cannot read storage", slog.Any("error", err))
+// readFault logs that the database can't be read and returns the caller's error. A
+// read that ended because its caller has left is no fault.
+func (b *Broker) readFault(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		b.metrics.dbErrors.WithLabelValues(dbRead).Inc()
+		b.log.Error("cannot read storage", slog.Any("error", err))
+	}
 	return errUnavailable
 }

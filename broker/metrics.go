@@ -82,9 +82,10 @@ func newMetrics(b *Broker) *metrics {
 	active := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "agentwrit", Name: "active_agents", Help: "Registered agents with unexpired tokens."},
 		func() float64 {
-			n, err := b.store.ActiveAgents(context.Background(), b.now())
+			ctx := context.Background()
+			n, err := b.store.ActiveAgents(ctx, b.now())
 			if err != nil {
-				_ = b.readFault(err) // logs it; a gauge has no error to return
+				_ = b.readFault(ctx, err) // logs it; a gauge has no error to return
 			}
 			return float64(n)
 		})

@@ -50,6 +50,7 @@ func (b *Broker) observe(next http.Handler) http.Handler {
 		b.metrics.request(route, rec.status, took)
 		level := slog.LevelDebug
 		switch {
+		case r.Context().Err() != nil: // the client has left
 		case rec.status >= 500:
 			level = slog.LevelError
 		case rec.status >= 400:

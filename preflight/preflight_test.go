@@ -2,6 +2,7 @@ package preflight_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -41,9 +42,9 @@ func page(t *testing.T, records int, stream bool) string {
 	return srv.URL
 }
 
-// withoutReleases is a broker behind a proxy that answers releases itself, so
-// that they never take effect. It returns the proxy's URL.
-func withoutReleases(t *testing.T, brokerURL string, status int) string {
+// proxied returns the URL of a proxy of a broker that answers one path by itself.
+func proxied(t *testing.T, brokerURL, path string, answer http.HandlerFunc) string {
+	t.Helper()
 	target, err := url.Parse(brokerURL)
 	if err != nil {
 		t.Fatal(err)
@@ -52,14 +53,65 @@ func withoutReleases(t *testing.T, brokerURL string, status int) string {
 	own := &http.Transport{}
 	proxy.Transport = own
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/v1/token/release" {
-			w.WriteHeader(status)
+		if r.URL.Path == path {
+			answer(w, r)
 			return
 		}
 		proxy.ServeHTTP(w, r)
 	}))
 	t.Cleanup(func() { srv.Close(); own.CloseIdleConnections() })
 	return srv.URL
+}
+
+// withoutReleases is a broker behind a proxy that answers releases itself, so
+// that they never take effect. It returns the proxy's URL.
+func withoutReleases(t *testing.T, brokerURL string, status int) string {
+	return proxied(t, brokerURL, "/v1/token/release", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+}
+
+// A broker that reports a problem fails its check, though it answers.
+func TestUnhealthyBroker(t *testing.T) {
+	b := brokertest.Start(t)
+	rec := b.Register(t, tools.Ceiling()...)
+	sick := proxied(t, b.URL, "/v1/health", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Write([]byte(`{"status":"degraded","version":"1","uptime":7,"problems":["the disk is full"]}`))
+	})
+	app, err := agentwrit.NewApp(sick, rec.ClientID, rec.ClientSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := run(t.Context(), preflight.Config{Broker: app, BrokerURL: sick, Model: llm.NewPlanner(), PageURL: page(t, http.StatusUnauthorized, true)})["broker"]
+	if r.State != preflight.Failed || !strings.Contains(r.Found, "degraded: the disk is full") {
+		t.Errorf("%s: %s", r.State, r.Found)
+	}
+}
+
+// An audit log that is shorter than the signed checkpoint fails its check, though
+// its hash chain is intact.
+func TestTruncatedAuditLog(t *testing.T) {
+	b := brokertest.Start(t)
+	cfg := preflight.Config{Broker: b.App(t, tools.Ceiling()...), BrokerURL: b.URL, Model: llm.NewPlanner(), PageURL: page(t, http.StatusUnauthorized, true)}
+	whole := b.Admin(t)
+	var err error
+	cfg.Admin, err = agentwrit.NewAdmin(proxied(t, b.URL, "/v1/audit/events", func(w http.ResponseWriter, r *http.Request) {
+		page, err := whole.AuditPage(r.Context(), agentwrit.AuditFilter{Limit: 1000})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		page.Events, page.Total = page.Events[:2], 2
+		w.Header().Set("Content-Type", "application/json")
+		if err := json.NewEncoder(w).Encode(page); err != nil {
+			t.Error(err)
+		}
+	}), b.AdminSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := run(t.Context(), cfg)["audit chain"]; r.State != preflight.Failed || !strings.Contains(r.Do, "keep a copy") {
+		t.Errorf("%s: %s", r.State, r.Found)
+	}
 }
 
 func run(ctx context.Context, cfg preflight.Config) map[string]preflight.Result {

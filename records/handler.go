@@ -134,7 +134,11 @@ func (s *Store) serve(rt route, w http.ResponseWriter, r *http.Request) (out any
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), workTimeout)
 	defer cancel()
-	err = s.transact(ctx, func(t txn) error {
+	transact := s.transact
+	if rt.method == http.MethodGet {
+		transact = s.read
+	}
+	err = transact(ctx, func(t txn) error {
 		p, found, err := t.find(ctx, id)
 		switch {
 		case err != nil:

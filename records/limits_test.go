@@ -312,7 +312,11 @@ func TestBillingIsThePatientsOwn(t *testing.T) {
 		}
 		return b.Balance.String()
 	}
-	before := balance(own, "P-1042")
+	bills := func() string {
+		_, _, out := a.send(own, "GET", "/records/P-1042/billing", "")
+		return out
+	}
+	before, billed := balance(own, "P-1042"), bills()
 	if out, err := a.call(other, "generate_billing_codes", `{"patient_id":"P-3301","procedures":["spirometry"]}`); err != nil || !strings.Contains(out, `"icd10":"J45`) {
 		t.Fatalf("%s, %v", out, err)
 	}
@@ -324,6 +328,9 @@ func TestBillingIsThePatientsOwn(t *testing.T) {
 	}
 	if out, err := a.call(other, "file_insurance_claim", `{"patient_id":"P-3301"}`); err != nil || !strings.Contains(out, "94010") {
 		t.Errorf("%s, %v", out, err)
+	}
+	if now := bills(); now != billed {
+		t.Errorf("another patient's charge and claim changed this one's billing from\n%s to\n%s", billed, now)
 	}
 }
 

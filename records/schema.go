@@ -51,6 +51,8 @@ ALTER TABLE patients ADD COLUMN phone TEXT NOT NULL DEFAULT '';
 ALTER TABLE patients ADD COLUMN emergency_contact TEXT NOT NULL DEFAULT '';
 ALTER TABLE insurance ADD COLUMN group_number TEXT NOT NULL DEFAULT '';
 ALTER TABLE visits ADD COLUMN diagnoses TEXT NOT NULL DEFAULT '[]';
+`, `
+CREATE TABLE probe (id INTEGER PRIMARY KEY, filler TEXT NOT NULL) STRICT;
 `}
 
 // tables are in an order in which they can be emptied.

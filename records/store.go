@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/devonartis/medassist-go/internal/sqlitedb"
@@ -13,8 +15,9 @@ import (
 
 // A Store keeps the records. It is safe for concurrent use.
 type Store struct {
-	db  *sql.DB
-	now func() time.Time
+	db    *sql.DB
+	now   func() time.Time
+	fault atomic.Pointer[error] // of the last write; nil if it was stored
 }
 
 // OpenStore opens or creates the records at path, or in memory when path is
@@ -24,7 +27,7 @@ func OpenStore(ctx context.Context, path string, now func() time.Time) (*Store, 
 	if err != nil {
 		return nil, fmt.Errorf("records: %w", err)
 	}
-	s := &Store{db, now}
+	s := &Store{db: db, now: now}
 	if err := s.transact(ctx, fillSeed); err != nil {
 		_ = db.Close() // the first error counts
 		return nil, fmt.Errorf("records: seed: %w", err)
@@ -53,7 +56,46 @@ type txn struct {
 // transact runs do in a transaction and commits it unless do fails. Transactions
 // do not overlap: SQLite begins them as "immediate".
 func (s *Store) transact(ctx context.Context, do func(txn) error) error {
-	tx, err := s.db.BeginTx(ctx, nil)
+	err := s.transactWith(ctx, nil, do)
+	var refused *requestError
+	switch {
+	case err == nil:
+		s.fault.Store(nil)
+	case !errors.As(err, &refused) && ctx.Err() == nil:
+		s.fault.Store(&err)
+	}
+	return err
+}
+
+// probeBytes is more than any request writes.
+const probeBytes = 256 << 10
+
+// Check reports whether records can be written. If the last write failed it tries
+// another one, which is large, because a full disk may have room for a small one.
+func (s *Store) Check(ctx context.Context) error {
+	if s.fault.Load() == nil {
+		return nil
+	}
+	for _, size := range []int{probeBytes, 0} {
+		err := s.transact(ctx, func(t txn) error {
+			_, err := t.ExecContext(ctx, "INSERT OR REPLACE INTO probe (id, filler) VALUES (1, ?)", strings.Repeat("x", size))
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("records: %w", err)
+		}
+	}
+	return nil
+}
+
+// read runs do in a transaction that only reads, which works while another program
+// holds the database, or nothing can be written to it.
+func (s *Store) read(ctx context.Context, do func(txn) error) error {
+	return s.transactWith(ctx, &sql.TxOptions{ReadOnly: true}, do)
+}
+
+func (s *Store) transactWith(ctx context.Context, options *sql.TxOptions, do func(txn) error) error {
+	tx, err := s.db.BeginTx(ctx, options)
 	if err != nil {
 		return err
 	}
@@ -75,7 +117,7 @@ type Patient struct {
 // Patients returns all patients. Their number is that of the seed: no request
 // adds one.
 func (s *Store) Patients(ctx context.Context) (all []Patient, err error) {
-	err = s.transact(ctx, func(t txn) error {
+	err = s.read(ctx, func(t txn) error {
 		all, err = collect(ctx, t, func(p *Patient) []any { return []any{text{&p.ID}, &p.Name, &p.DateOfBirth, &p.Sex} },
 			"SELECT id, name, date_of_birth, sex FROM patients ORDER BY id")
 		return err
@@ -85,7 +127,7 @@ func (s *Store) Patients(ctx context.Context) (all []Patient, err error) {
 
 // Find returns the patient with that ID; found is false if there is none.
 func (s *Store) Find(ctx context.Context, id patient.ID) (p Patient, found bool, err error) {
-	err = s.transact(ctx, func(t txn) error {
+	err = s.read(ctx, func(t txn) error {
 		p, found, err = t.find(ctx, id)
 		return err
 	})

@@ -32,6 +32,10 @@ func TestRegister(t *testing.T) {
 	if err != nil || shown.Found != FoundOther || shown.Changed || len(shown.App.Scopes) != 1 {
 		t.Errorf("another ceiling, without update: %+v, %v", shown, err)
 	}
+	others, err := Register(t.Context(), admin, []string{"read:records:*"}, first.Credentials, false)
+	if err != nil || others.Found != FoundOther {
+		t.Errorf("another ceiling of the same size: %+v, %v", others, err)
+	}
 	changed, err := Register(t.Context(), admin, wide, first.Credentials, true)
 	if err != nil || !changed.Changed || len(changed.App.Scopes) != 2 {
 		t.Errorf("another ceiling, with update: %+v, %v", changed, err)

@@ -21,6 +21,10 @@ type Event struct {
 	Spans  []Span // how the step's time was spent, for the waterfall
 	Step   Step   // the payload
 
+	// Unsaved reports, of a run's last event, that the run could not be stored when
+	// it ended. It is not stored itself, and not part of the JSON.
+	Unsaved bool
+
 	encoded []byte // the public form, encoded once, when the event is appended
 }
 

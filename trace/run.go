@@ -21,6 +21,7 @@ type Run struct {
 	Ended          time.Time `json:"ended,omitzero"`    // zero while the run is live
 	Outcome        Outcome   `json:"outcome,omitempty"` // empty while the run is live
 	Summary        *Complete `json:"summary,omitempty"` // nil while the run is live
+	Unsaved        bool      `json:"-"`                 // a part of it is in memory only, because storing it fails
 }
 
 // Live reports whether the run has not ended.
@@ -67,4 +68,7 @@ type Log interface {
 	// including future ones, each once and in order. io.EOF follows the run's
 	// last event. It fails with ErrNotFound.
 	Follow(ctx context.Context, runID string, after int64) (*Cursor[Event], error)
+	// Fault returns why runs can't be stored at present, and nil if they can. They
+	// are kept in memory meanwhile.
+	Fault() error
 }

@@ -152,7 +152,9 @@ func (s *Store) end(en *entry, e Event, summary Complete) error {
 	en.mu.Lock()
 	en.run = run
 	en.mu.Unlock()
-	en.feed.Append(e)
+	shown := e
+	shown.Unsaved = err != nil
+	en.feed.Append(shown)
 	en.feed.Close()
 
 	s.mu.Lock()
@@ -171,7 +173,9 @@ func (s *Store) end(en *entry, e Event, summary Complete) error {
 // Run implements [Log].
 func (s *Store) Run(ctx context.Context, runID string) (Run, error) {
 	if en := s.entry(runID); en != nil {
-		return en.info(), nil
+		run := en.info()
+		run.Unsaved = s.writer.unsaved(runID)
+		return run, nil
 	}
 	run, found, err := s.db.run(ctx, runID)
 	switch {
@@ -230,6 +234,9 @@ func (s *Store) Follow(ctx context.Context, runID string, after int64) (*Cursor[
 	}
 	return feed.From(index(after)), nil
 }
+
+// Fault implements [Log].
+func (s *Store) Fault() error { return s.writer.fault() }
 
 // plain returns t as it is decoded from storage.
 func plain(t time.Time) time.Time { return t.UTC().Round(0) }

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -29,14 +30,14 @@ type writer struct {
 
 	mu      sync.Mutex
 	rows    []row
+	saving  []row        // are being stored
 	waiting []chan error // of callers waiting for the rows so far
-	saving  bool         // rows are being stored
+	failed  error        // of the last commit
 
-	wake   chan struct{} // holds a value if there are rows
-	hurry  chan struct{} // holds a value if a caller waits
-	stop   chan struct{}
-	ended  chan struct{}
-	failed error // error of the last commit; used by work only
+	wake  chan struct{} // holds a value if there are rows
+	hurry chan struct{} // holds a value if a caller waits
+	stop  chan struct{}
+	ended chan struct{}
 }
 
 func newWriter(db *database, log *slog.Logger) *writer {
@@ -84,14 +85,30 @@ func (w *writer) putAndWait(rows ...row) error {
 func (w *writer) idle() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.rows) == 0 && !w.saving
+	return len(w.rows) == 0 && len(w.saving) == 0
+}
+
+// fault returns the error of the last commit. Its rows are kept and tried again, so
+// it is nil once what failed has succeeded.
+func (w *writer) fault() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failed
+}
+
+// unsaved reports whether rows of a run could not be stored yet.
+func (w *writer) unsaved(runID string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	of := func(r row) bool { return r.event != nil && r.event.RunID == runID || r.run != nil && r.run.ID == runID }
+	return w.failed != nil && (slices.ContainsFunc(w.rows, of) || slices.ContainsFunc(w.saving, of))
 }
 
 // close stores the remaining rows and stops the writer.
 func (w *writer) close() error {
 	close(w.stop)
 	<-w.ended
-	return w.failed
+	return w.fault()
 }
 
 func signal(c chan struct{}) {
@@ -113,7 +130,7 @@ func (w *writer) work() {
 			return
 		}
 		pause := gatherFor
-		if w.failed != nil {
+		if w.fault() != nil {
 			pause = retryAfter
 		}
 		timer.Reset(pause)
@@ -131,13 +148,14 @@ func (w *writer) work() {
 func (w *writer) save() {
 	w.mu.Lock()
 	rows, waiting := w.rows, w.waiting
-	w.rows, w.waiting, w.saving = nil, nil, true
+	w.rows, w.waiting, w.saving = nil, nil, rows
 	w.mu.Unlock()
 
 	err := w.db.save(rows)
 
 	w.mu.Lock()
-	w.saving = false
+	before := w.failed
+	w.saving, w.failed = nil, err
 	if err != nil {
 		w.rows = append(rows, w.rows...)
 		if over := len(w.rows) - maxUnsaved; over > 0 {
@@ -148,14 +166,13 @@ func (w *writer) save() {
 	w.mu.Unlock()
 	switch {
 	case err != nil:
-		if w.failed == nil {
+		if before == nil {
 			w.log.Error("trace: storage failed, keeping runs in memory", slog.Any("error", err))
 		}
 		signal(w.wake)
-	case w.failed != nil:
+	case before != nil:
 		w.log.Info("trace: storage recovered")
 	}
-	w.failed = err
 	for _, done := range waiting {
 		done <- err
 	}

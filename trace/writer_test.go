@@ -36,8 +36,11 @@ func TestAFailingDatabaseStopsNoRun(t *testing.T) {
 	if events, err := s.Events(t.Context(), "run-1", 0); err != nil || len(events) != 4 {
 		t.Errorf("%d events, %v", len(events), err)
 	}
-	if run, err := s.Run(t.Context(), "run-1"); err != nil || run.Live() {
-		t.Errorf("run = %+v, %v", run, err)
+	if run, err := s.Run(t.Context(), "run-1"); err != nil || run.Live() || !run.Unsaved || s.Fault() == nil {
+		t.Errorf("run = %+v, %v; fault %v", run, err, s.Fault())
+	}
+	if events, _ := s.Events(t.Context(), "run-1", 3); len(events) != 1 || !events[0].Unsaved {
+		t.Errorf("the run's end does not tell that it is not stored: %+v", events)
 	}
 
 	exec(`DROP TRIGGER fault`)
@@ -45,6 +48,9 @@ func TestAFailingDatabaseStopsNoRun(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("it was not stored after the database recovered")
 		}
+	}
+	if run, err := s.Run(t.Context(), "run-1"); err != nil || run.Unsaved || s.Fault() != nil {
+		t.Errorf("stored later: %+v, %v; fault %v", run, err, s.Fault())
 	}
 	if events, err := s.db.events(t.Context(), "run-1"); err != nil || len(events) != 4 {
 		t.Errorf("%d events are stored, %v", len(events), err)

@@ -93,15 +93,15 @@ func (p *play) apply(ctx context.Context, e trace.Event) bool {
 	case trace.AgentCreated:
 		p.categories[s.AgentID] = s.Category
 	case trace.ToolCall:
-		p.call(ctx, s.CallID, s.Tool, string(s.Args), OutcomeAllowed)
+		p.call(ctx, s.CallID, s.Tool, string(s.Args), OutcomeAllowed, "")
 	case trace.ScopeDenied:
-		p.call(ctx, s.CallID, s.Tool, string(s.Args), OutcomeDenied)
+		p.call(ctx, s.CallID, s.Tool, string(s.Args), OutcomeDenied, s.RefusedBy)
 	case trace.TokenRejected:
-		p.call(ctx, s.CallID, s.Tool, "", OutcomeDenied)
+		p.call(ctx, s.CallID, s.Tool, "", OutcomeDenied, s.RefusedBy)
 	case trace.DelegationDenied:
-		p.call(ctx, s.CallID, s.Tool, "", OutcomeDenied)
+		p.call(ctx, s.CallID, s.Tool, "", OutcomeDenied, s.RefusedBy)
 	case trace.ToolError:
-		p.call(ctx, s.CallID, s.Tool, s.Args, OutcomeFailed)
+		p.call(ctx, s.CallID, s.Tool, s.Args, OutcomeFailed, "")
 	case trace.TokenReleased:
 		p.released = true
 		return false
@@ -118,14 +118,14 @@ func (p *play) apply(ctx context.Context, e trace.Event) bool {
 
 // call makes a call with the shared key that was decided on the side with AgentWrit.
 // Its arguments are those of the step, or else those that the model wrote.
-func (p *play) call(ctx context.Context, id, tool, args string, writ Outcome) {
+func (p *play) call(ctx context.Context, id, tool, args string, writ Outcome, by trace.RefusedBy) {
 	if args == "" {
 		i := slices.IndexFunc(p.requested, func(c trace.LLMCall) bool { return c.CallID == id })
 		if i >= 0 {
 			args = p.requested[i].Args
 		}
 	}
-	c := Call{Tool: tool, Writ: writ, Shared: OutcomeFailed, id: id}
+	c := Call{Tool: tool, Writ: writ, By: string(by), Shared: OutcomeFailed}
 	if parsed, err := tools.Parse(tool, args); err == nil {
 		c.Patient, c.Writes = parsed.Patient.String(), parsed.Tool.Writes()
 		c.Shared = p.instance.do(ctx, parsed)

@@ -65,8 +65,8 @@ type Call struct {
 	Writes  bool    `json:"writes"`
 	Shared  Outcome `json:"shared_key,omitempty"`
 	Writ    Outcome `json:"agentwrit,omitempty"`
-
-	id string // the model's
+	// By is who denied it on the side with AgentWrit: "gate", "broker" or "records".
+	By string `json:"denied_by,omitempty"`
 }
 
 // A Side is what was done with one kind of credential.

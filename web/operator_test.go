@@ -269,3 +269,40 @@ func TestBrowserPreflight(t *testing.T) {
 		t.Errorf("%d lines", lines)
 	}
 }
+
+// One button stops all runs. Its preview lists what that ends and changes nothing;
+// the result counts what the broker confirms.
+func TestOperatorStopsEverything(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, configure{})
+	first := s.waiting(t, "Show records and labs", "call get_lab_results for P-1042")
+	second := s.waiting(t, "Show billing history", "call get_billing_history for P-1042")
+	_, page := s.fetch(t, "/operator")
+	if a, b := strings.Index(string(page), ">"+second+"<"), strings.Index(string(page), ">"+first+"<"); a < 0 || b < a {
+		t.Errorf("the newest run is not listed first: %d, %d", a, b)
+	}
+	for _, part := range []string{"Stop everything …", "Revoke task", "Revoke agent", "Revoke token"} {
+		if !strings.Contains(string(page), part) {
+			t.Errorf("the page lacks %q", part)
+		}
+	}
+	_, preview := s.fetch(t, "/operator/stop")
+	if !strings.Contains(string(preview), "This cancels 2 live runs and revokes 2 tokens:") || len(s.service.Live()) != 2 || len(s.service.Tokens()) != 2 {
+		t.Errorf("the preview does not say what it ends, or ends it: %d runs live", len(s.service.Live()))
+	}
+	status, result := s.form(t, "/operator/stop", nil)
+	if status != http.StatusOK || !strings.Contains(result, "2 runs stopped: 2 of 2 tokens confirmed revoked.") {
+		t.Errorf("%d: %s", status, result)
+	}
+	for _, id := range []string{first, second} {
+		if end := stepsOf[trace.Complete](t, s, id); len(end) != 1 || end[0].Outcome != trace.OutcomeCancelled || !end[0].AllRevoked {
+			t.Errorf("%s ended with %+v", id, end)
+		}
+		if revoked := stepsOf[trace.TokenRevoked](t, s, id); len(revoked) != 1 || revoked[0].Level != "task" {
+			t.Errorf("%s: revocations %+v", id, revoked)
+		}
+	}
+	if _, page := s.fetch(t, "/operator"); strings.Contains(string(page), "Stop everything …") {
+		t.Error("there is nothing to stop, and a button that does")
+	}
+}

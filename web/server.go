@@ -13,6 +13,7 @@ import (
 	"github.com/devonartis/medassist-go/preflight"
 	"github.com/devonartis/medassist-go/records"
 	"github.com/devonartis/medassist-go/trace"
+	"github.com/devonartis/medassist-go/twin"
 	"github.com/devonartis/medassist-go/web/api"
 	"github.com/devonartis/medassist-go/web/audit"
 	"github.com/devonartis/medassist-go/web/auditlog"
@@ -25,6 +26,7 @@ import (
 	"github.com/devonartis/medassist-go/web/run"
 	"github.com/devonartis/medassist-go/web/stage"
 	"github.com/devonartis/medassist-go/web/static"
+	comparison "github.com/devonartis/medassist-go/web/twin"
 	"github.com/devonartis/medassist-go/web/ui"
 )
 
@@ -44,6 +46,7 @@ type Config struct {
 	Log     trace.Log
 	Records *records.Store
 	Broker  Broker
+	Twins   *twin.Service
 
 	BrokerURL      string
 	BrokerEmbedded bool
@@ -93,7 +96,7 @@ type Server struct {
 
 // New checks a configuration and returns a server.
 func New(cfg Config) (*Server, error) {
-	if cfg.Runs == nil || cfg.Log == nil || cfg.Records == nil || cfg.Broker == nil || cfg.Preflight.Broker == nil || cfg.Preflight.Model == nil {
+	if cfg.Runs == nil || cfg.Log == nil || cfg.Records == nil || cfg.Broker == nil || cfg.Twins == nil || cfg.Preflight.Broker == nil || cfg.Preflight.Model == nil {
 		return nil, errors.New("web: runs, a log, records, a broker and a preflight are required")
 	}
 	if cfg.Clock == nil {
@@ -116,12 +119,13 @@ var navigation = []ui.Link{
 	{Path: "/runs", Name: "Runs"},
 	{Path: "/audit", Name: "Audit"},
 	{Path: "/operator", Name: "Operator"},
+	{Path: "/twin", Name: "Compare"},
 	{Path: "/present", Name: "Present"},
 }
 
 // mount creates the shared parts and the pages, and registers their routes.
 func (s *Server) mount(cfg Config) {
-	files := static.New(hero.Assets, run.Assets, operator.Assets, audit.Assets, stage.Assets)
+	files := static.New(hero.Assets, run.Assets, operator.Assets, audit.Assets, stage.Assets, comparison.Assets)
 	gate := guard.New(guard.Config{Key: cfg.PresenterKey, Secret: cfg.CookieSecret, Proxies: cfg.TrustedProxies,
 		Viewers: cfg.Viewers, ViewersPerAddress: cfg.ViewersPerAddress, Clock: cfg.Clock})
 	out := respond.New(respond.Config{
@@ -152,8 +156,11 @@ func (s *Server) mount(cfg Config) {
 	programs := api.New(api.Config{Runs: cfg.Runs, Log: cfg.Log, Patients: cfg.Records, Broker: cfg.Broker, Operator: desk,
 		Audit: auditLog, Model: cfg.ModelName, Streams: s.streams, Shared: copies})
 
+	compare := comparison.New(comparison.Config{Twins: cfg.Twins, Sheet: files.Sheet(), Respond: out,
+		Show: func(ctx context.Context, r twin.Result) error { return onStage.Show(ctx, r.RunID) }})
+
 	r := gate.Router(out, metrics.observe)
-	for _, page := range []interface{ Mount(*guard.Router) }{encounter, onStage, log, desk, programs} {
+	for _, page := range []interface{ Mount(*guard.Router) }{encounter, onStage, log, desk, programs, compare} {
 		page.Mount(r)
 	}
 	r.Get("/metrics", metrics.serve)
@@ -164,6 +171,7 @@ func (s *Server) mount(cfg Config) {
 		onStage.Wait()
 		log.Wait()
 		desk.Wait()
+		compare.Wait()
 	}
 }
 

@@ -12,12 +12,14 @@ import (
 
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit/brokertest"
+	"github.com/devonartis/medassist-go/decisions"
 	"github.com/devonartis/medassist-go/llm"
 	"github.com/devonartis/medassist-go/patient"
 	"github.com/devonartis/medassist-go/preflight"
 	"github.com/devonartis/medassist-go/records"
 	"github.com/devonartis/medassist-go/tools"
 	"github.com/devonartis/medassist-go/trace"
+	"github.com/devonartis/medassist-go/twin"
 	"github.com/devonartis/medassist-go/web"
 	"github.com/devonartis/medassist-go/web/browsertest"
 )
@@ -36,6 +38,8 @@ type site struct {
 	service *agents.Service
 	log     *trace.Store
 	records *records.Store
+	decided *decisions.Log
+	twins   *twin.Service
 	web     *web.Server
 }
 
@@ -67,8 +71,11 @@ func newSite(t testing.TB, c configure) *site {
 	if c.model == nil {
 		c.model = llm.NewPlanner()
 	}
+	s.decided, err = decisions.Open(ctx, "", time.Now, slog.New(slog.DiscardHandler))
+	must(t, err)
+	t.Cleanup(func() { s.decided.Close() })
 	s.service, err = agents.New(agents.Config{
-		Broker: app, Operator: s.broker.Admin(t), BrokerURL: s.broker.URL, BrokerEmbedded: true, Model: c.model, Log: s.log,
+		Decisions: s.decided, Broker: app, Operator: s.broker.Admin(t), BrokerURL: s.broker.URL, BrokerEmbedded: true, Model: c.model, Log: s.log,
 		Tools: tools.NewClient(address, nil),
 		Directory: func(ctx context.Context, id patient.ID) (agents.DirectoryEntry, error) {
 			p, found, err := s.records.Find(ctx, id)
@@ -76,7 +83,8 @@ func newSite(t testing.TB, c configure) *site {
 		},
 	})
 	must(t, err)
-	cfg := web.Config{Runs: s.service, Log: s.log, Records: s.records, Broker: app, BrokerURL: s.broker.URL, BrokerEmbedded: true,
+	s.twins = twin.New(twin.Config{Runs: s.service, Log: s.log, Decisions: s.decided, Clock: time.Now, Logger: slog.New(slog.DiscardHandler)})
+	cfg := web.Config{Runs: s.service, Twins: s.twins, Log: s.log, Records: s.records, Broker: app, BrokerURL: s.broker.URL, BrokerEmbedded: true,
 		Admin: s.broker.Admin(t), ModelName: c.model.Name(), ModelMode: string(c.model.Mode()),
 		Preflight: preflight.Config{Broker: app, BrokerURL: s.broker.URL, Admin: s.broker.Admin(t), Model: c.model, PageURL: address}}
 	if c.web != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -244,9 +245,13 @@ func (f *reference) revoke(body []byte) {
 	}
 }
 
-// answer replaces a response.
+// answer replaces a response and keeps its headers, except those about its body.
 func answer(resp *httptest.ResponseRecorder, status int, body any) {
+	header := resp.Header()
+	header.Del("Content-Type")
+	header.Del("Content-Length")
 	*resp = *httptest.NewRecorder()
+	maps.Copy(resp.Header(), header)
 	if body != nil {
 		resp.Header().Set("Content-Type", "application/json")
 	}

@@ -1,15 +1,15 @@
-// Package conformance tests a broker against the protocol as recorded from a
-// reference broker: testdata/golden.json, exchange by exchange, over HTTP.
+// Package conformance tests a broker over HTTP, in two parts:
 //
-// The tests run against the embedded broker, or against the one named in the
-// environment:
+//   - The protocol as recorded from a reference broker: testdata/golden.json,
+//     exchange by exchange. Every broker passes it.
+//   - The rules by which the embedded broker is stricter (docs/protocol.md). A
+//     broker that does not promise them skips each, with the reason.
 //
-//	AGENTWRIT_CONFORMANCE_URL=http://127.0.0.1:8080 \
-//	AGENTWRIT_CONFORMANCE_SECRET=… go test ./broker/conformance
+// The tests run with the embedded broker, with one that behaves like the reference
+// broker, and with the one that AGENTWRIT_TEST_BROKER_URL and
+// AGENTWRIT_TEST_ADMIN_SECRET name; see package brokertest.
 //
-// The package exports nothing. The rules in which the embedded broker is stricter
-// are tested in package broker; every recorded exchange is still reproduced. Three
-// of them need an explanation:
+// The package exports nothing. Three recorded exchanges need an explanation:
 //
 //   - "app launch: over the ceiling" requests an admin: scope, which the embedded
 //     broker never grants. On the app's route the ceiling is checked first, and

@@ -1,16 +1,14 @@
 package conformance
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/json"
 	"maps"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
 
-	"github.com/devonartis/medassist-go/broker"
+	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 )
 
 // exchange is one recorded request and its answer.
@@ -29,8 +27,11 @@ type step struct {
 }
 
 // TestRecordedExchanges does every recorded exchange again, in order.
-func TestRecordedExchanges(t *testing.T) {
-	s, embedded := connect(t)
+func TestRecordedExchanges(t *testing.T) { brokertest.Each(t, testRecordedExchanges) }
+
+func testRecordedExchanges(t *testing.T, b *brokertest.Broker) {
+	s := connect(t, b)
+	fresh := b.URL != os.Getenv("AGENTWRIT_TEST_BROKER_URL")
 	for i, e := range recorded(t) {
 		next, known := steps[e.Name]
 		if !known {
@@ -48,11 +49,11 @@ func TestRecordedExchanges(t *testing.T) {
 		if next.keep != nil {
 			next.keep(s, got)
 		}
-		t.Run(e.Name, func(t *testing.T) { compare(t, e, got, embedded) })
+		t.Run(e.Name, func(t *testing.T) { compare(t, e, got, fresh) })
 	}
 }
 
-func compare(t *testing.T, e exchange, got response, embedded bool) {
+func compare(t *testing.T, e exchange, got response, fresh bool) {
 	if got.status != e.Status {
 		t.Fatalf("status %d %v, want %d", got.status, got.body, e.Status)
 	}
@@ -61,8 +62,8 @@ func compare(t *testing.T, e exchange, got response, embedded bool) {
 			t.Errorf("header %s = %q, want %q", name, value, want)
 		}
 	}
-	if strings.HasPrefix(e.Name, "audit: ") && e.Status == 200 && !embedded {
-		return // another broker has other first events
+	if strings.HasPrefix(e.Name, "audit: ") && e.Status == 200 && !fresh {
+		return // a broker that was in use has other first events
 	}
 	var extra []string
 	if e.Name == "health" {
@@ -73,25 +74,9 @@ func compare(t *testing.T, e exchange, got response, embedded bool) {
 	}
 }
 
-func connect(t *testing.T) (s *session, embedded bool) {
-	s = &session{t: t, appName: "wire-" + strings.ToLower(rand.Text()[:8]), bearers: map[string]string{
-		"none": "", "garbage": "garbage", "launch token": "",
-	}}
-	if s.url = os.Getenv("AGENTWRIT_CONFORMANCE_URL"); s.url != "" {
-		s.secret = os.Getenv("AGENTWRIT_CONFORMANCE_SECRET")
-		return s, false
-	}
-	b, err := broker.Open(context.Background(), broker.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv := httptest.NewServer(b.Handler())
-	t.Cleanup(func() {
-		srv.Close()
-		b.Close()
-	})
-	s.url, s.secret = srv.URL, b.AdminSecret()
-	return s, true
+func connect(t *testing.T, b *brokertest.Broker) *session {
+	return &session{t: t, url: b.URL, secret: b.AdminSecret, appName: "wire-" + strings.ToLower(rand.Text()[:8]),
+		bearers: map[string]string{"none": "", "garbage": "garbage", "launch token": ""}}
 }
 
 func recorded(t *testing.T) []exchange {

@@ -4,8 +4,11 @@ import (
 	"crypto/rand"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 )
 
 // TestPythonSDK drives the published Python SDK, where Python has it:
@@ -22,14 +25,18 @@ func TestPythonSDK(t *testing.T) {
 		}
 		t.Skip("no Python with agentwrit here")
 	}
-	s, _ := connect(t)
+	brokertest.Each(t, func(t *testing.T, b *brokertest.Broker) { testPythonSDK(t, b, python) })
+}
+
+func testPythonSDK(t *testing.T, b *brokertest.Broker, python string) {
+	s := connect(t, b)
 	s.bearers["admin"] = s.need("POST", "/v1/admin/auth", "", map[string]any{"secret": s.secret}).text("access_token")
 	app := s.need("POST", "/v1/admin/apps", s.bearers["admin"],
 		map[string]any{"name": "python-" + strings.ToLower(rand.Text()[:8]), "scopes": []string{"read:data:*", "write:data:*"}})
 
 	cmd := exec.CommandContext(t.Context(), python, "testdata/sdk.py")
 	cmd.Env = append(os.Environ(), "BROKER_URL="+s.url,
-		"CLIENT_ID="+app.text("client_id"), "CLIENT_SECRET="+app.text("client_secret"))
+		"CLIENT_ID="+app.text("client_id"), "CLIENT_SECRET="+app.text("client_secret"), "STRICT="+strconv.FormatBool(b.Strict))
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "all calls done") {
 		t.Errorf("%v\n%s", err, out)

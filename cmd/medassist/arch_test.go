@@ -46,9 +46,10 @@ var allowedImports = map[string][]string{
 	"web/audit":    slices.Concat(webFloor, []string{"web/auditlog"}),
 	"web/operator": slices.Concat(webFloor, []string{"preflight"}),
 	"web/stage":    slices.Concat(webFloor, []string{"talk", "verdict", "web/hero"}),
+	"web/twin":     slices.Concat(webFloor, []string{"records", "twin"}),
 	"web/api":      slices.Concat(webFloor, []string{"preflight", "records"}),
 	"web": slices.Concat(webFloor, []string{"talk", "preflight", "records", "verdict", "web/hero", "web/picture", "web/auditlog",
-		"web/run", "web/audit", "web/operator", "web/stage", "web/api"}),
+		"web/run", "web/audit", "web/operator", "web/stage", "web/api", "web/twin", "twin"}),
 }
 
 // webFloor is what the pages share, and what that depends on.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/broker"
+	"github.com/devonartis/medassist-go/internal/boundedlog"
 )
 
 // brokerCmd runs the embedded broker on its own.
@@ -110,7 +111,7 @@ func (c *brokerCmd) config(std stdio) (broker.Config, error) {
 		MaxTTL:         c.MaxTTL,
 		TrustedProxies: c.TrustedProxy,
 		Hosts:          c.Host,
-		Logger:         slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: level})),
+		Logger:         slog.New(boundedlog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: level}))),
 		Version:        version(),
 	}
 	if cfg.Database = c.Database; c.Database == "" && !c.Ephemeral {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/internal/boundedlog"
 	"github.com/devonartis/medassist-go/setup"
 )
 
@@ -131,5 +132,5 @@ func (c *Config) logger(std stdio) *slog.Logger {
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		level = slog.LevelWarn
 	}
-	return slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: level}))
+	return slog.New(boundedlog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: level})))
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/devonartis/medassist-go/records"
 	"github.com/devonartis/medassist-go/tools"
 	"github.com/devonartis/medassist-go/trace"
+	"github.com/devonartis/medassist-go/twin"
 	"github.com/devonartis/medassist-go/web"
 )
 
@@ -93,8 +94,10 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 	if err != nil {
 		return err
 	}
+	twins := twin.New(twin.Config{Runs: service, Log: runs, Decisions: decided, Clock: cfg.clock, Logger: log})
 	site, err := web.New(web.Config{
-		Runs: service, Log: runs, Records: store, Broker: broker.app, BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
+		Twins: twins,
+		Runs:  service, Log: runs, Records: store, Broker: broker.app, BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
 		Admin: broker.admin, Promises: promised.get, ModelName: model.Name(), ModelMode: string(model.Mode()),
 		PresenterKey: key, CookieSecret: cookieSecret(cfg, log), TrustedProxies: cfg.TrustedProxy,
 		Viewers: cfg.Viewers, ViewersPerAddress: cfg.ViewersPerAddress, PublicURL: cfg.PublicURL, Reachable: !isLoopback(page.Addr()), Clock: cfg.clock, Logger: log,

@@ -56,8 +56,14 @@ func TestMemoryIsBounded(t *testing.T) {
 	l := New(1, 1)
 	regular := Key{addr("192.0.2.1"), "regular"}
 	l.Allow(regular, now)
+	refused := 0
 	for i := range maxKeys + 1000 {
-		l.Allow(Key{addr("192.0.2.1"), fmt.Sprint(i)}, now)
+		if !l.Allow(Key{addr("192.0.2.1"), fmt.Sprint(i)}, now) {
+			refused++
+		}
+	}
+	if refused != 1001 { // the regular key takes a place
+		t.Errorf("%d new keys are refused beyond the limit, want 1001", refused)
 	}
 	if l.Len() > maxKeys {
 		t.Errorf("%d keys are held, at most %d may be", l.Len(), maxKeys)

@@ -1,11 +1,9 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
-	"time"
 
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit"
@@ -30,9 +28,11 @@ type Runs interface {
 	Revoke(ctx context.Context, r agents.Revocation) (*agents.Revoked, error)
 }
 
-// Patients lists the known patients.
+// Patients lists the known patients, and reports whether their records can be
+// written.
 type Patients interface {
 	Patients(ctx context.Context) ([]records.Patient, error)
+	Check(ctx context.Context) error
 }
 
 // Broker reports the broker's health.
@@ -157,19 +157,4 @@ func (a *API) preflight(w http.ResponseWriter, r *http.Request) error {
 			return nil
 		}
 	}
-}
-
-// health is GET /healthz: ready when the broker and the trace log answer.
-func (a *API) health(w http.ResponseWriter, r *http.Request) error {
-	h, err := a.cfg.Broker.Health(r.Context())
-	_, logErr := a.cfg.Log.Runs(r.Context(), time.Time{}, 1)
-	code, status, broker := http.StatusOK, "ok", "unreachable"
-	if err == nil {
-		broker = h.Status
-	}
-	if err != nil || logErr != nil || broker != "ok" {
-		code, status = http.StatusServiceUnavailable, "not ready"
-	}
-	return respond.JSON(w, code, map[string]any{"status": status, "broker": broker,
-		"live_runs": len(a.cfg.Runs.Live()), "model": cmp.Or(a.cfg.Model, "none")})
 }

@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"bytes"
 	"context"
 	"embed"
 	"fmt"
@@ -82,6 +83,8 @@ func (p *Pages) Mount(r *guard.Router) {
 	r.Get("/operator/live", p.live)
 	r.Get("/operator/revoke", p.previewRevocation)
 	r.Post("/operator/revoke", p.revoke)
+	r.Get("/operator/stop", p.previewStop)
+	r.Post("/operator/stop", p.stop)
 	r.Post("/operator/reset", p.reset)
 	r.Post("/operator/preflight", p.startPreflight)
 	r.Stream("/operator/preflight/frames", p.preflightFrames)
@@ -100,17 +103,29 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request, revocation *Revocat
 	v := Page{Page: p.cfg.Respond.Page(r, "Operator", "operator", "/operator"), Ceiling: tools.Ceiling(), Result: result,
 		Revocation: revocation, CanRevoke: p.cfg.CanRevoke, Promises: p.cfg.Promises(), Checked: p.checks.latest() != nil}
 	v.Live = p.liveView(v.Presenter)
-	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
-	defer cancel()
-	if health, err := p.cfg.Broker.Health(ctx); err == nil {
-		v.Health = health
-	}
+	v.Health = p.health(r.Context())
 	return respond.Render(w, http.StatusOK, OperatorPage(v))
 }
 
-// live is GET /operator/live: the part of the page that refreshes itself.
+// live is GET /operator/live: the parts of the page that refresh themselves.
 func (p *Pages) live(w http.ResponseWriter, r *http.Request) error {
-	return respond.Render(w, http.StatusOK, LiveAgents(p.liveView(p.cfg.Respond.IsPresenter(r))))
+	v := p.liveView(p.cfg.Respond.IsPresenter(r))
+	var b bytes.Buffer
+	respond.Write(&b, LiveAgents(v))
+	respond.Partial(&b, "#stop-everything", "innerMorph", StopEverything(v))
+	respond.Partial(&b, "#health", "innerMorph", Health(p.cfg.Respond.Page(r, "Operator", "operator", "/operator"), p.health(r.Context())))
+	return respond.HTML(w, http.StatusOK, b.Bytes())
+}
+
+// health returns what the broker reports, or nil if it is unreachable.
+func (p *Pages) health(ctx context.Context) *agentwrit.Health {
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	health, err := p.cfg.Broker.Health(ctx)
+	if err != nil {
+		return nil
+	}
+	return health
 }
 
 func (p *Pages) liveView(presenter bool) Live {

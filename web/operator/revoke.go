@@ -2,6 +2,7 @@ package operator
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -64,11 +65,45 @@ func (p *Pages) revoke(w http.ResponseWriter, r *http.Request) error {
 	}
 	v.Done = true
 	v.Ended, v.StillValid, v.Unconfirmed = viewTokens(done.Ended), viewTokens(done.StillValid), viewTokens(done.Unconfirmed)
-	result := fmt.Sprintf("Revoked %s %s. The broker counts %d.", v.Level, v.Target, done.Count)
+	result := fmt.Sprintf("Revoked %s %s: %s confirmed revoked.", v.Level, v.Target, text.Count(len(done.Ended), "token"))
 	if !p.cfg.CanRevoke {
 		result = fmt.Sprintf("Ended by release, without the admin secret: %s.", text.Count(len(done.Ended), "token"))
 	}
 	return p.showRevocation(w, r, v, result)
+}
+
+// previewStop is GET /operator/stop: what stopping everything ends. It changes
+// nothing.
+func (p *Pages) previewStop(w http.ResponseWriter, r *http.Request) error {
+	return p.showRevocation(w, r, p.all(), "")
+}
+
+func (p *Pages) all() *Revocation {
+	return &Revocation{Level: everything, Named: viewTokens(p.cfg.Runs.Tokens()), Runs: len(p.cfg.Runs.Live())}
+}
+
+// stop is POST /operator/stop. It revokes the task of each live run, and then cancels
+// the runs, which end what that did not.
+func (p *Pages) stop(w http.ResponseWriter, r *http.Request) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), resetTimeout)
+	defer cancel()
+	v := p.all()
+	for _, run := range p.cfg.Runs.Live() {
+		done, err := p.cfg.Runs.Revoke(ctx, agents.Revocation{Level: wire.RevokeTask, Target: run, Delegated: true})
+		if err != nil {
+			p.cfg.Logger.WarnContext(ctx, "stop everything: a task was not revoked", "run", run, "error", err)
+			continue
+		}
+		v.Ended = append(v.Ended, viewTokens(done.Ended)...)
+		v.StillValid = append(v.StillValid, viewTokens(done.StillValid)...)
+		v.Unconfirmed = append(v.Unconfirmed, viewTokens(done.Unconfirmed)...)
+	}
+	cancelled, err := p.cfg.Runs.CancelAll(ctx, "operator", "The operator stopped everything.")
+	if err != nil {
+		return err
+	}
+	v.Done = true
+	return p.showRevocation(w, r, v, fmt.Sprintf("%s stopped: %d of %s confirmed revoked.", text.Count(cancelled, "run"), len(v.Ended), text.Count(len(v.Named), "token")))
 }
 
 // showRevocation shows a revocation on the page that asked for it: a run's or

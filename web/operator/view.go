@@ -58,6 +58,18 @@ type Live struct {
 	MayRevoke bool
 }
 
+// ByRun returns the tokens in groups, those of the newest run first.
+func (l Live) ByRun() (groups [][]Token) {
+	for _, t := range l.Tokens {
+		if n := len(groups); n == 0 || groups[n-1][0].RunID != t.RunID {
+			groups = append(groups, nil)
+		}
+		groups[len(groups)-1] = append(groups[len(groups)-1], t)
+	}
+	slices.Reverse(groups)
+	return groups
+}
+
 // Token describes a live token. It does not contain the token itself.
 type Token struct {
 	RunID, Category, ID, AgentID, TaskID, FirstDelegator string
@@ -78,11 +90,11 @@ func (t Token) Name() string {
 // Option is a level at which a token can be revoked, and its target.
 type Option struct{ Level, Target string }
 
-// Options returns the ways to revoke a token, from the narrowest. A token that
-// the broker has not validated yet has no known ID.
+// Options returns the ways to revoke a token, from the narrowest; the task is the
+// whole run's. A token that the broker has not validated yet has no known ID.
 func (t Token) Options() []Option {
 	var out []Option
-	for _, o := range []Option{{"token", t.ID}, {"agent", t.AgentID}, {"task", t.TaskID}, {"chain", t.FirstDelegator}} {
+	for _, o := range []Option{{"token", t.ID}, {"agent", t.AgentID}, {"chain", t.FirstDelegator}} {
 		if o.Target != "" {
 			out = append(out, o)
 		}
@@ -96,6 +108,7 @@ type Revocation struct {
 	Named         []Token          // the tokens of this app that it names
 	Delegated     []Token          // those that were delegated from them
 	Cascade       agentwrit.Answer // whether this broker ends the delegated ones too
+	Runs          int              // that it stops, if it stops everything
 	MayRevoke     bool
 
 	Done                           bool
@@ -104,6 +117,9 @@ type Revocation struct {
 
 // Affected returns the tokens that the revocation may end.
 func (v *Revocation) Affected() []Token { return slices.Concat(v.Named, v.Delegated) }
+
+// everything is the level of a revocation that stops all runs.
+const everything = "everything"
 
 // Impact says how many tokens the revocation ends, as far as that is known.
 func (v *Revocation) Impact() string {

@@ -23,7 +23,10 @@ func (p *Pages) encoded(r *http.Request, form string, info trace.Run, encode fun
 		state, _ := p.cfg.Runs.State(info.ID) // the zero state if it has just ended
 		key += fmt.Sprintf(" %d %v", len(events), state)
 	}
-	return p.cfg.Shared.Get(r, key, !info.Live(), encode)
+	if info.Unsaved {
+		key += " unsaved"
+	}
+	return p.cfg.Shared.Get(r, key, !info.Live() && !info.Unsaved, encode)
 }
 
 // view returns a run as it stands, rendered for all who look at it.

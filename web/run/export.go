@@ -3,8 +3,6 @@ package run
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"time"
@@ -14,6 +12,7 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/trace"
 	"github.com/devonartis/medassist-go/web/internal/respond"
+	"github.com/devonartis/medassist-go/web/ui"
 )
 
 // maxOwnAudit bounds the audit events that are exported with a run.
@@ -72,12 +71,9 @@ type Export struct {
 	Time  time.Time
 }
 
-// Policy returns a content security policy that allows the file's own style, by
-// its hash, and nothing else: no script, no image, no address (CSP Level 3,
-// section 2.3.1).
+// Policy returns the content security policy of the file.
 func (e Export) Policy() string {
-	sum := sha256.Sum256([]byte(e.Style))
-	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	return ui.FilePolicy(e.Style)
 }
 
 // exportHTML is GET /runs/{id}/export.html.

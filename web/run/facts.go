@@ -114,7 +114,7 @@ func factsOf(step trace.Step) []Fact {
 	case trace.TokenRevoked:
 		f.text("level", s.Level)
 		f.mono("target", s.Target)
-		f.text("broker", fmt.Sprintf("%d revoked", s.Count))
+		f.text("revoked", credentialNames(s.Credentials))
 		f.text("still valid", credentialNames(s.StillValid))
 		f.text("not confirmed", credentialNames(s.Unconfirmed))
 	case trace.StolenTokenUsed:

@@ -141,6 +141,7 @@ func (p *Pages) project(ctx context.Context, id string) (*Run, error) {
 	for _, e := range events {
 		run.Apply(e)
 	}
+	run.Info.Unsaved = info.Unsaved // it may have been stored since its end
 	if state, err := p.cfg.Runs.State(id); err == nil && run.Live() {
 		run.Pace, run.Waiting = state.Pace.String(), state.Waiting
 	}

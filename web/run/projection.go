@@ -90,6 +90,7 @@ func (r *Run) Apply(e trace.Event) Changed {
 		return Changed{Answer: true}
 	}
 	r.writing = false
+	r.Info.Unsaved = r.Info.Unsaved || e.Unsaved
 	r.events = append(r.events, e)
 	r.Steps = append(r.Steps, newStep(r.Info, len(r.Steps)+1, e))
 	r.Verdict.Apply(e)

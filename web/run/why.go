@@ -10,6 +10,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/internal/text"
 	"github.com/devonartis/medassist-go/trace"
 	"github.com/devonartis/medassist-go/web/internal/respond"
 	"github.com/devonartis/medassist-go/web/ui"
@@ -134,7 +135,7 @@ func (r *Run) why(decided trace.Event, e evidence) Why {
 		v.Reason = "An agent can't delegate what it does not hold. The broker: " + sentence(s.Reason)
 		record(wire.EventDelegationAttenuation, s.DelegatorID)
 	case trace.TokenRevoked:
-		v.Reason = fmt.Sprintf("The operator revoked %s %s. The broker counts %d.", s.Level, s.Target, s.Count)
+		v.Reason = fmt.Sprintf("The operator revoked %s %s, which ended %s of this run.", s.Level, s.Target, text.Count(len(s.Credentials), "token"))
 		record(wire.EventTokenRevoked, "")
 	case trace.StolenTokenUsed:
 		v.Required, v.Held = ui.RequiredChips(s.RequiredScope, s.MissingScope, s.HeldScope), ui.Chips(s.HeldScope)

@@ -1,7 +1,8 @@
 """Every call of the published Python SDK (agentwrit 0.3.0), against a broker.
 
 Environment: BROKER_URL, CLIENT_ID, CLIENT_SECRET of an app with the ceiling
-read:data:*, write:data:*. Ends with "all calls done"; an assertion that fails
+read:data:*, write:data:*; STRICT is "true" for a broker that keeps the embedded
+broker's stricter rules. Ends with "all calls done"; an assertion that fails
 ends it with a traceback.
 """
 
@@ -14,6 +15,7 @@ from agentwrit import AgentWritApp, scope_is_subset, validate
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 URL = os.environ["BROKER_URL"]
+STRICT = os.environ["STRICT"] == "true"
 CLIENT = os.environ["CLIENT_ID"], os.environ["CLIENT_SECRET"]
 SPIFFE = re.compile(r"spiffe://agentwrit\.local/agent/[^/]+/[^/]+/[0-9a-f]{16}")
 
@@ -81,13 +83,14 @@ assert validate(URL, token.access_token).valid, "a renewal harms no descendant"
 first.release()
 first.release()
 assert not validate(URL, first.access_token).valid
-assert not validate(URL, token.access_token).valid, "a descendant of a released agent lives"
+assert validate(URL, token.access_token).valid != STRICT, "a descendant of a released agent"
 refused(agentwrit.AgentWritError, first.renew)
 refused(agentwrit.AgentWritError, lambda: first.delegate(second.agent_id, ["read:data:a"]))
 second.release()
 
 refused(agentwrit.AuthorizationError, lambda: app.create_agent("o", "t", ["read:other:a"]), 403, "forbidden")
-refused(agentwrit.ProblemResponseError, lambda: app.create_agent("../o", "t", ["read:data:a"]), 400, "invalid_request")
+if STRICT:
+    refused(agentwrit.ProblemResponseError, lambda: app.create_agent("../o", "t", ["read:data:a"]), 400, "invalid_request")
 
 wrong = AgentWritApp(URL, CLIENT[0], "0" * 64)
 refused(agentwrit.AuthenticationError, lambda: wrong.create_agent("o", "t", ["read:data:a"]), 401, "unauthorized")
