@@ -115,14 +115,16 @@ func (s *Service) Start(ctx context.Context, req Request) (trace.Run, error) {
 }
 
 func (s *Service) start(ctx context.Context, req Request) (trace.Run, error) {
-	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	detached := context.WithoutCancel(ctx)
+	ctx, cancel := context.WithCancelCause(detached)
 	run := s.newRun(req)
 	e := s.newEncounter(run, req, cancel)
 	if err := s.admit(e); err != nil {
 		e.stop()
 		return trace.Run{}, err
 	}
-	if err := s.cfg.Log.Create(ctx, run); err != nil {
+	// A run that is cancelled from here on still has a trace, which says so.
+	if err := s.cfg.Log.Create(detached, run); err != nil {
 		s.remove(e)
 		return trace.Run{}, fmt.Errorf("create the run: %w", err)
 	}

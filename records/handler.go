@@ -98,7 +98,8 @@ func (s *Store) handle(rt route, log *slog.Logger) http.HandlerFunc {
 		switch {
 		case errors.As(err, &refused):
 			writeProblem(w, r, refused.code, refused.reason)
-		case err != nil && r.Context().Err() != nil: // the client has gone
+		case err != nil && r.Context().Err() != nil: // the client has gone, or was too slow
+			w.WriteHeader(http.StatusRequestTimeout)
 		case err != nil:
 			log.ErrorContext(r.Context(), "records", "path", r.URL.Path, "error", err)
 			writeProblem(w, r, wire.CodeInternal, "the records are unavailable")

@@ -46,6 +46,8 @@ func TestEveryRouteIsDocumented(t *testing.T) {
 			t.Errorf("%s is documented for %s, but registered for %s", name, doc.Access, route.Access)
 		case doc.Limits == "":
 			t.Errorf("%s has no limits", name)
+		case strings.Contains(doc.Limits, "a read") != route.Costly:
+			t.Errorf("%s: its limits are %q; does it take a read? %v", name, doc.Limits, route.Costly)
 		case strings.Contains(doc.Limits, "a place") != route.Stream:
 			t.Errorf("%s: its limits are %q; does it take a place? %v", name, doc.Limits, route.Stream)
 		}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/devonartis/medassist-go/agents"
@@ -108,9 +109,7 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 		return err
 	}
 	closing.add(func() error { site.Close(); return nil })
-	mux := http.NewServeMux()
-	mux.Handle("/records/", records.NewHandler(store, broker.app, log))
-	mux.Handle("/", site.Handler())
+	both := split(records.NewHandler(store, broker.app, log), site.Handler())
 
 	printf(std.out, "page    %s%s%s\n", localURL(page.Addr()), keyQuery(key), note)
 	printf(std.out, "broker  %s %s%s\n", broker.url, broker.kind(), broker.note)
@@ -118,7 +117,19 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 	if cfg.ready != nil {
 		cfg.ready(Addresses{Page: localURL(page.Addr()), Broker: broker.url})
 	}
-	return serve(ctx, newBoundedListener(page, cfg), mux, service, site, log)
+	return serve(ctx, newBoundedListener(page, cfg), both, service, site, log)
+}
+
+// split returns a handler for the records API and all other paths. http.ServeMux
+// would answer some requests itself, without the checks and headers of the pages.
+func split(records, pages http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/records/") {
+			records.ServeHTTP(w, r)
+			return
+		}
+		pages.ServeHTTP(w, r)
+	})
 }
 
 // serve serves ln until ctx ends. It then stops in order: runs first, because

@@ -82,7 +82,7 @@ func (a *API) Mount(r *guard.Router) {
 	r.Post("/api/runs/{id}/pace", a.pace)
 	r.Get("/api/patients", a.patients)
 	r.Get("/api/tools", a.tools)
-	r.Get("/api/audit/events", a.auditEvents)
+	r.GetCostly("/api/audit/events", a.auditEvents)
 	r.Post("/api/revoke", a.revoke)
 	r.Post("/api/reset", a.reset)
 	r.Post("/api/preflight", a.preflight)

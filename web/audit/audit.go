@@ -53,12 +53,12 @@ func New(cfg Config) *Pages {
 
 // Mount registers the routes.
 func (p *Pages) Mount(r *guard.Router) {
-	r.Get("/audit", p.needsLog(p.page))
+	r.GetCostly("/audit", p.needsLog(p.page))
 	r.Stream("/audit/frames", p.needsLog(p.frames))
 	r.Get("/audit/lab", p.needsLog(p.lab))
 	// An export is expensive for the broker.
 	r.GetByPresenter("/audit/export", p.needsLog(p.export))
-	r.Get("/audit/checkpoint", p.needsLog(p.checkpoint))
+	r.GetCostly("/audit/checkpoint", p.needsLog(p.checkpoint))
 	r.Post("/audit/reverify", p.needsLog(p.startOver))
 }
 

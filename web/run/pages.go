@@ -91,7 +91,7 @@ func (p *Pages) Mount(r *guard.Router) {
 	r.Get("/runs/{id}/why/{seq}", p.why)
 	r.Get("/runs/{id}/replay", p.replay)
 	r.Stream("/runs/{id}/replay/frames", p.replayFrames)
-	r.Get("/runs/{id}/export.json", p.exportJSON)
+	r.GetCostly("/runs/{id}/export.json", p.exportJSON)
 	r.Get("/runs/{id}/export.html", p.exportHTML)
 	r.Post("/runs/{id}/pace", p.pace)
 	r.Post("/runs/{id}/next", p.next)

@@ -49,6 +49,7 @@ type Guard struct {
 	proxies     []netip.Prefix
 	tries       *tries
 	places      *places
+	reads       *reads
 }
 
 // New returns a Guard.
@@ -59,7 +60,7 @@ func New(cfg Config) *Guard {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
-	return &Guard{cfg.Key, cfg.Secret, cfg.Proxies, newTries(cfg.Clock), newPlaces(cfg.Viewers, cfg.ViewersPerAddress)}
+	return &Guard{cfg.Key, cfg.Secret, cfg.Proxies, newTries(cfg.Clock), newPlaces(cfg.Viewers, cfg.ViewersPerAddress), newReads(cfg.Clock)}
 }
 
 // Access says who may call a route.
@@ -76,6 +77,7 @@ type Route struct {
 	Method, Pattern string
 	Access          Access
 	Stream          bool // it takes a viewer's place
+	Costly          bool // it takes a part of the viewers' reads of the audit log
 }
 
 // Router registers routes behind the checks.
@@ -95,35 +97,41 @@ func (g *Guard) Router(rs *respond.Responder, middleware func(http.Handler) http
 	r.mux.MethodNotAllowed(rs.Handle(r.otherMethod).ServeHTTP)
 	r.Get("/key", r.keyPage)
 	// The one POST that needs no key: it is how a browser presents the key.
-	r.add(Route{http.MethodPost, "/key", Anyone, false}, rs.Handle(r.takeKey))
+	r.add(Route{Method: http.MethodPost, Pattern: "/key", Access: Anyone}, rs.Handle(r.takeKey))
 	return r
 }
 
 // Get registers a route that only reads.
 func (r *Router) Get(pattern string, h respond.HandlerFunc) {
-	r.add(Route{http.MethodGet, pattern, Anyone, false}, r.rs.Handle(h))
+	r.add(Route{Method: http.MethodGet, Pattern: pattern, Access: Anyone}, r.rs.Handle(h))
+}
+
+// GetCostly registers a route that reads the broker's audit log. The broker limits
+// such reads, so each viewer may use a part of them only, and all of them together.
+func (r *Router) GetCostly(pattern string, h respond.HandlerFunc) {
+	r.add(Route{Method: http.MethodGet, Pattern: pattern, Access: Anyone, Costly: true}, r.rs.Handle(r.rationed(h)))
 }
 
 // GetByPresenter registers a route that only reads, but is expensive: it is for
 // the presenter alone.
 func (r *Router) GetByPresenter(pattern string, h respond.HandlerFunc) {
-	r.add(Route{http.MethodGet, pattern, Presenter, false}, r.rs.Handle(r.presenterOnly(h)))
+	r.add(Route{Method: http.MethodGet, Pattern: pattern, Access: Presenter}, r.rs.Handle(r.presenterOnly(h)))
 }
 
 // Stream registers a route that only reads and whose answer stays open. It is
 // refused while all places for viewers are taken.
 func (r *Router) Stream(pattern string, h respond.HandlerFunc) {
-	r.add(Route{http.MethodGet, pattern, Anyone, true}, r.rs.Handle(r.placed(h)))
+	r.add(Route{Method: http.MethodGet, Pattern: pattern, Access: Anyone, Stream: true}, r.rs.Handle(r.placed(h)))
 }
 
 // Post registers a route that changes something, for the presenter alone.
 func (r *Router) Post(pattern string, h respond.HandlerFunc) {
-	r.add(Route{http.MethodPost, pattern, Presenter, false}, r.rs.Handle(r.presenterOnly(h)))
+	r.add(Route{Method: http.MethodPost, Pattern: pattern, Access: Presenter}, r.rs.Handle(r.presenterOnly(h)))
 }
 
 // Files registers a handler that serves files.
 func (r *Router) Files(pattern string, h http.Handler) {
-	r.add(Route{http.MethodGet, pattern, Anyone, false}, h)
+	r.add(Route{Method: http.MethodGet, Pattern: pattern, Access: Anyone}, h)
 }
 
 // add registers a route. HEAD is answered wherever GET is: net/http sends no body.

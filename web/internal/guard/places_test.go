@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/devonartis/medassist-go/web/internal/respond"
 )
@@ -121,4 +122,45 @@ func TestStreamsHavePlaces(t *testing.T) {
 			t.Errorf("%d places are taken after all have left", r.guard.places.open)
 		}
 	})
+}
+
+// A viewer can't use up what the broker allows the app to read, and all viewers
+// together can't either. The presenter is not limited.
+func TestReadsAreRationed(t *testing.T) {
+	c := newClock()
+	r := newRouterFor(New(Config{Key: key, Clock: c.Now}))
+	r.GetCostly("/log", func(w http.ResponseWriter, _ *http.Request) error { w.WriteHeader(http.StatusNoContent); return nil })
+	// read returns how many of n reads are answered.
+	read := func(addr, key string, n int) (answered int) {
+		for range n {
+			req := httptest.NewRequest("GET", "/log", nil)
+			req.RemoteAddr = addr + ":4711"
+			req.Header.Set(keyHeader, key)
+			w := httptest.NewRecorder()
+			r.ServeHTTP(w, req)
+			if w.Code == http.StatusNoContent {
+				answered++
+			} else if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") == "" {
+				t.Fatalf("%s: %d", addr, w.Code)
+			}
+		}
+		return answered
+	}
+	if n := read("203.0.113.9", "", 1000); n != 60 {
+		t.Errorf("one viewer reads %d times", n)
+	}
+	total := 60
+	for i := range 10 {
+		total += read(netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}).String(), "", 100)
+	}
+	if total != 200 {
+		t.Errorf("all viewers read %d times", total)
+	}
+	if n := read("192.0.2.1", key, 500); n != 500 {
+		t.Errorf("the presenter reads %d of 500 times", n)
+	}
+	c.now = c.now.Add(time.Second)
+	if n := read("203.0.113.9", "", 100); n != 3 {
+		t.Errorf("one viewer reads %d times a second", n)
+	}
 }

@@ -76,7 +76,10 @@ func As(err error) *Error { return classify(err) }
 // Error answers an error.
 func (rs *Responder) Error(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
-		return // the client is gone
+		// The client is gone, or took too long to send the request: then an answer
+		// without a status would be one of success.
+		w.WriteHeader(http.StatusRequestTimeout)
+		return
 	}
 	e := classify(err)
 	if e == nil {

@@ -1,6 +1,7 @@
 package respond
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -90,5 +91,18 @@ func TestRecover(t *testing.T) {
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	if w.Code != 500 || strings.Contains(w.Body.String(), "cheese") || !strings.Contains(log.String(), "cheese") {
 		t.Errorf("%d %s; log: %s", w.Code, w.Body, &log)
+	}
+}
+
+// A client that has left, or was too slow, is not told that it succeeded, and
+// nothing is logged.
+func TestErrorOfAClientThatLeft(t *testing.T) {
+	var log strings.Builder
+	left, leave := context.WithCancel(t.Context())
+	leave()
+	w := httptest.NewRecorder()
+	newResponder(&log).Error(w, httptest.NewRequestWithContext(left, "POST", "/", nil), errors.New("context canceled"))
+	if w.Code != http.StatusRequestTimeout || log.Len() > 0 {
+		t.Errorf("%d; log: %s", w.Code, &log)
 	}
 }
