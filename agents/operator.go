@@ -98,8 +98,8 @@ func (s *Service) affected(level agentwrit.RevokeLevel, target string) (named, d
 	}
 	for _, t := range all {
 		also := slices.ContainsFunc(named, func(n held) bool { return t.delegatedFrom(n.Token) })
-		if level == wire.RevokeChain {
-			also = slices.Contains(t.Delegators, target)
+		if level == wire.RevokeAgent || level == wire.RevokeChain {
+			also = also || slices.Contains(t.Delegators, target) // also if the agent's own token has ended
 		}
 		if also && !t.namedBy(level, target) {
 			delegated = append(delegated, t)

@@ -75,8 +75,10 @@ func testReleaseDuringRenewals(t *testing.T, b *brokertest.Broker) {
 	assertInvalid(t, app, agent.AccessToken(), "after release")
 }
 
-func TestKeys(t *testing.T) {
-	app := brokertest.Start(t).App(t, "read:data:*")
+func TestKeys(t *testing.T) { brokertest.Each(t, testKeys) }
+
+func testKeys(t *testing.T, b *brokertest.Broker) {
+	app := b.App(t, "read:data:*")
 	_, own, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)

@@ -61,8 +61,9 @@ func hang(_ http.ResponseWriter, r *http.Request) {
 
 // A failed call that may have left a valid token at the broker reports it, and no
 // other does.
-func TestMayHaveIssued(t *testing.T) {
-	b := brokertest.Start(t)
+func TestMayHaveIssued(t *testing.T) { brokertest.Each(t, testMayHaveIssued) }
+
+func testMayHaveIssued(t *testing.T, b *brokertest.Broker) {
 	rec := b.Register(t, "read:data:*")
 	proxy := intercept(t, b)
 	app, err := agentwrit.NewApp(proxy.url, rec.ClientID, rec.ClientSecret)
@@ -133,7 +134,10 @@ func TestMayHaveIssued(t *testing.T) {
 
 // A broker that can't be connected to has issued nothing.
 func TestMayHaveIssuedWithoutConnection(t *testing.T) {
-	b := brokertest.Start(t)
+	brokertest.Each(t, testMayHaveIssuedWithoutConnection)
+}
+
+func testMayHaveIssuedWithoutConnection(t *testing.T, b *brokertest.Broker) {
 	rec := b.Register(t, "read:data:*")
 	proxy := intercept(t, b)
 	broken := &http.Client{Transport: dialErrorFor("/v1/register")}

@@ -12,8 +12,9 @@ import (
 )
 
 // Release succeeds only when the broker has confirmed it.
-func TestReleaseNeedsConfirmation(t *testing.T) {
-	b := brokertest.Start(t)
+func TestReleaseNeedsConfirmation(t *testing.T) { brokertest.Each(t, testReleaseNeedsConfirmation) }
+
+func testReleaseNeedsConfirmation(t *testing.T, b *brokertest.Broker) {
 	rec := b.Register(t, "read:data:*")
 	proxy := intercept(t, b)
 	app, err := agentwrit.NewApp(proxy.url, rec.ClientID, rec.ClientSecret)

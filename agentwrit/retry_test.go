@@ -17,7 +17,10 @@ import (
 // A call that issues or ends something is repeated only if the broker reported
 // that it did nothing.
 func TestCallsWithEffectsAreNotRepeated(t *testing.T) {
-	b := brokertest.Start(t)
+	brokertest.Each(t, testCallsWithEffectsAreNotRepeated)
+}
+
+func testCallsWithEffectsAreNotRepeated(t *testing.T, b *brokertest.Broker) {
 	rec := b.Register(t, "read:data:*")
 	proxy := intercept(t, b)
 	app, err := agentwrit.NewApp(proxy.url, rec.ClientID, rec.ClientSecret)
@@ -129,8 +132,10 @@ func TestSessionGivesUp(t *testing.T) {
 }
 
 // Callers can't change an agent's scopes through a slice.
-func TestScopeIsACopy(t *testing.T) {
-	app := brokertest.Start(t).App(t, "read:data:*")
+func TestScopeIsACopy(t *testing.T) { brokertest.Each(t, testScopeIsACopy) }
+
+func testScopeIsACopy(t *testing.T, b *brokertest.Broker) {
+	app := b.App(t, "read:data:*")
 	requested := []string{"read:data:a"}
 	agent := createAgent(t, app, requested...)
 	requested[0] = "read:data:*"

@@ -33,8 +33,9 @@ type holder struct {
 
 // No way of printing, logging or encoding a client, or a value that holds one,
 // reveals a secret.
-func TestSecretsAreNotPrinted(t *testing.T) {
-	b := brokertest.Start(t)
+func TestSecretsAreNotPrinted(t *testing.T) { brokertest.Each(t, testSecretsAreNotPrinted) }
+
+func testSecretsAreNotPrinted(t *testing.T, b *brokertest.Broker) {
 	rec := b.Register(t, "read:data:*")
 	app, err := agentwrit.NewApp(b.URL, rec.ClientID, rec.ClientSecret)
 	if err != nil {
@@ -127,8 +128,9 @@ func walk(v reflect.Value, seen map[uintptr]bool, found func(string)) {
 
 // An error of a request that did not come through has no address, whose query may
 // be confidential, neither in its text nor in what it wraps.
-func TestErrorsHaveNoAddress(t *testing.T) {
-	b := brokertest.Start(t)
+func TestErrorsHaveNoAddress(t *testing.T) { brokertest.Each(t, testErrorsHaveNoAddress) }
+
+func testErrorsHaveNoAddress(t *testing.T, b *brokertest.Broker) {
 	proxy := intercept(t, b)
 	admin, err := agentwrit.NewAdmin(proxy.url, b.AdminSecret)
 	if err != nil {

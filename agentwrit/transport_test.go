@@ -21,7 +21,11 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func TestTransportSendsTokenToOneOrigin(t *testing.T) {
-	agent := brokertest.Start(t).Agent(t, "read:data:a")
+	brokertest.Each(t, testTransportSendsTokenToOneOrigin)
+}
+
+func testTransportSendsTokenToOneOrigin(t *testing.T, b *brokertest.Broker) {
+	agent := b.Agent(t, "read:data:a")
 	for _, tt := range []struct {
 		origin, url string
 		sent        bool
@@ -82,7 +86,11 @@ func (c *closeRecorder) Close() error { c.closed = true; return nil }
 
 // A redirect to another origin is refused, also by a client that follows it.
 func TestTransportDoesNotFollowRedirects(t *testing.T) {
-	agent := brokertest.Start(t).Agent(t, "read:data:a")
+	brokertest.Each(t, testTransportDoesNotFollowRedirects)
+}
+
+func testTransportDoesNotFollowRedirects(t *testing.T, b *brokertest.Broker) {
+	agent := b.Agent(t, "read:data:a")
 	var reached atomic.Bool
 	elsewhere := server(t, func(http.ResponseWriter, *http.Request) { reached.Store(true) })
 	origin := server(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere, http.StatusFound) })
@@ -134,10 +142,12 @@ func TestTransportRenews(t *testing.T) {
 }
 
 // If the token can't be renewed, it is used while it lasts and no longer.
-func TestTransportWithoutRenewal(t *testing.T) {
+func TestTransportWithoutRenewal(t *testing.T) { brokertest.EachKind(t, testTransportWithoutRenewal) }
+
+func testTransportWithoutRenewal(t *testing.T, start brokertest.Starter) {
 	var ahead atomic.Int64
 	clock := func() time.Time { return time.Now().Add(time.Duration(ahead.Load()) * time.Second) }
-	b := brokertest.Start(t, brokertest.WithClock(clock))
+	b := start(t, brokertest.WithClock(clock))
 	rec := b.Register(t, "read:data:*")
 	proxy := intercept(t, b)
 	app, err := agentwrit.NewApp(proxy.url, rec.ClientID, rec.ClientSecret, agentwrit.WithClock(clock))

@@ -103,7 +103,10 @@ func (r *Run) revocation() Line {
 			continued = append(continued, c.step.Category)
 		}
 	}
+	left := slices.ContainsFunc(first.step.StillValid, func(c trace.Credential) bool { return !hit(c) })
 	switch {
+	case left:
+		line.Outcome = "What it had delegated stayed valid at this broker."
 	case denied && len(continued) > 0:
 		line.Outcome = fmt.Sprintf("Its next call was denied; %s continued.", list(continued))
 	case denied:

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 	"github.com/devonartis/medassist-go/trace"
 	"github.com/devonartis/medassist-go/web"
 	"github.com/devonartis/medassist-go/web/browsertest"
@@ -94,6 +96,46 @@ func TestOperatorRevokes(t *testing.T) {
 	}
 	if n := len(stepsOf[trace.TokenRejected](t, s, id)); n != 1 {
 		t.Errorf("%d calls were rejected for a revoked token", n)
+	}
+}
+
+// With a broker that leaves delegated tokens valid, the preview says so, the result
+// names what is still valid, and the whole tree is revoked one by one on request.
+func TestOperatorAtTheReferenceBroker(t *testing.T) {
+	t.Parallel()
+	left := agentwrit.Promises{Keys: agentwrit.NotKept, Checkpoints: agentwrit.NotKept, Cascade: agentwrit.NotKept}
+	s := newSite(t, configure{broker: brokertest.StartReference, web: func(c *web.Config) { c.Promises = func() agentwrit.Promises { return left } }})
+	if _, page := s.fetch(t, "/operator"); strings.Count(string(page), "✕ not kept") != 3 {
+		t.Error("the page does not name the promises that are not kept")
+	}
+	if _, page := s.fetch(t, "/audit"); strings.Contains(string(page), "/audit/checkpoint") || !strings.Contains(string(page), "this broker signs no checkpoint") {
+		t.Error("the audit page offers a checkpoint")
+	}
+	if resp, body := s.fetch(t, "/audit/checkpoint"); resp.StatusCode != 404 || !strings.Contains(string(body), "signed checkpoints") {
+		t.Errorf("checkpoint: %s", resp.Status)
+	}
+	for tree, says := range map[string]string{"": "still valid, because this broker does not revoke what was delegated", "yes": "2 tokens confirmed revoked"} {
+		id := s.waiting(t, "Prescribe Amoxicillin for bacterial infection", "call write_prescription for P-1042")
+		var agent string
+		for _, token := range s.service.Tokens() {
+			if token.RunID == id && token.Category == "clinical" {
+				agent = token.AgentID
+			}
+		}
+		revocation := url.Values{"level": {"agent"}, "target": {agent}}
+		if _, preview := s.fetch(t, "/operator/revoke?"+revocation.Encode()); !strings.Contains(string(preview), "revokes 1 of up to 2 tokens: this broker does not revoke what was delegated") ||
+			!strings.Contains(string(preview), "Revoke what was delegated too") {
+			t.Error("the preview does not say what is left valid")
+		}
+		revocation.Set("tree", tree)
+		if status, said := s.form(t, "/operator/revoke", revocation); status != 200 || !strings.Contains(said, says) {
+			t.Errorf("tree %q: %d lacks %q", tree, status, says)
+		}
+		must(t, s.service.SetPace(id, agents.Instant))
+		steps := stepsOf[trace.TokenRevoked](t, s, id)
+		if tree == "" && (len(steps) != 1 || len(steps[0].StillValid) != 1) || tree == "yes" && (len(steps) != 2 || !steps[1].Remaining) {
+			t.Errorf("tree %q: %+v", tree, steps)
+		}
 	}
 }
 

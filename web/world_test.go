@@ -47,6 +47,8 @@ type site struct {
 type configure struct {
 	model llm.Model
 	web   func(*web.Config)
+	// broker starts the broker; nil means the embedded one.
+	broker brokertest.Starter
 	// front wraps the whole site, as a proxy would.
 	front func(http.Handler) http.Handler
 }
@@ -54,7 +56,10 @@ type configure struct {
 func newSite(t testing.TB, c configure) *site {
 	t.Helper()
 	ctx := context.Background()
-	s := &site{broker: brokertest.Start(t)}
+	if c.broker == nil {
+		c.broker = brokertest.Start
+	}
+	s := &site{broker: c.broker(t)}
 	app := s.broker.App(t, tools.Ceiling()...)
 
 	var err error

@@ -54,13 +54,15 @@ func classify(err error) *Error {
 	case errors.Is(err, agents.ErrNotLive), errors.Is(err, agents.ErrNotWaiting):
 		return &Error{Status: http.StatusConflict, Detail: "The run has ended, or is not waiting."}
 	case errors.Is(err, agents.ErrNoOperator):
-		return &Error{Status: http.StatusForbidden, Detail: "Revocation needs the broker's admin secret: set AGENTWRIT_ADMIN_SECRET and restart."}
+		return &Error{Status: http.StatusForbidden, Detail: "Revoking anything but the tokens of live runs needs the broker's admin secret: set AGENTWRIT_ADMIN_SECRET and restart."}
 	case errors.Is(err, agents.ErrNoToken):
 		return &Error{Status: http.StatusConflict, Detail: "This run has no stolen token, or the token has ended."}
 	case errors.Is(err, agents.ErrBusy):
 		return &Error{Status: http.StatusServiceUnavailable, Detail: "Too many live runs. Wait for one to end.", Retry: "2"}
 	case errors.Is(err, agents.ErrStopping):
 		return &Error{Status: http.StatusServiceUnavailable, Detail: "The server is shutting down."}
+	case errors.Is(err, agentwrit.ErrNotServed):
+		return &Error{Status: http.StatusNotFound, Detail: "This broker serves neither keys nor signed checkpoints."}
 	case errors.Is(err, agentwrit.ErrInvalidRequest) && errors.As(err, &broker):
 		return &Error{Status: http.StatusBadRequest, Detail: "The broker: " + broker.Detail}
 	case errors.As(err, &broker):

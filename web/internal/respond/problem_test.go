@@ -37,6 +37,7 @@ func TestErrorTable(t *testing.T) {
 		{agents.ErrNotWaiting, 409, "is not waiting"},
 		{agents.ErrNoToken, 409, "no stolen token"},
 		{agents.ErrNoOperator, 403, "AGENTWRIT_ADMIN_SECRET"},
+		{agentwrit.ErrNotServed, 404, "neither keys nor signed checkpoints"},
 		{agents.ErrBusy, 503, "Too many live runs"},
 		{agents.ErrStopping, 503, "shutting down"},
 		{&agentwrit.Error{Detail: "scope_exceeded"}, 502, "The broker: scope_exceeded"},
