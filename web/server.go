@@ -23,6 +23,7 @@ import (
 	"github.com/devonartis/medassist-go/web/internal/shared"
 	"github.com/devonartis/medassist-go/web/internal/sse"
 	"github.com/devonartis/medassist-go/web/operator"
+	"github.com/devonartis/medassist-go/web/reference"
 	"github.com/devonartis/medassist-go/web/run"
 	"github.com/devonartis/medassist-go/web/stage"
 	"github.com/devonartis/medassist-go/web/static"
@@ -121,11 +122,12 @@ var navigation = []ui.Link{
 	{Path: "/operator", Name: "Operator"},
 	{Path: "/twin", Name: "Compare"},
 	{Path: "/present", Name: "Present"},
+	{Path: "/docs", Name: "API"},
 }
 
 // mount creates the shared parts and the pages, and registers their routes.
 func (s *Server) mount(cfg Config) {
-	files := static.New(hero.Assets, run.Assets, operator.Assets, audit.Assets, stage.Assets, comparison.Assets)
+	files := static.New(hero.Assets, run.Assets, operator.Assets, audit.Assets, stage.Assets, comparison.Assets, reference.Assets)
 	gate := guard.New(guard.Config{Key: cfg.PresenterKey, Secret: cfg.CookieSecret, Proxies: cfg.TrustedProxies,
 		Viewers: cfg.Viewers, ViewersPerAddress: cfg.ViewersPerAddress, Clock: cfg.Clock})
 	out := respond.New(respond.Config{
@@ -160,7 +162,7 @@ func (s *Server) mount(cfg Config) {
 		Show: func(ctx context.Context, r twin.Result) error { return onStage.Show(ctx, r.RunID) }})
 
 	r := gate.Router(out, metrics.observe)
-	for _, page := range []interface{ Mount(*guard.Router) }{encounter, onStage, log, desk, programs, compare} {
+	for _, page := range []interface{ Mount(*guard.Router) }{encounter, onStage, log, desk, programs, compare, reference.New(out)} {
 		page.Mount(r)
 	}
 	r.Get("/metrics", metrics.serve)

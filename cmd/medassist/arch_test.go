@@ -42,14 +42,15 @@ var allowedImports = map[string][]string{
 	"web/internal/newrun":  webFloor,
 	"web/internal/shared":  webFloor,
 	// Pages import the floor and never each other.
-	"web/run":      slices.Concat(webFloor, []string{"records", "verdict", "web/hero", "web/picture"}),
-	"web/audit":    slices.Concat(webFloor, []string{"web/auditlog"}),
-	"web/operator": slices.Concat(webFloor, []string{"preflight"}),
-	"web/stage":    slices.Concat(webFloor, []string{"talk", "verdict", "web/hero"}),
-	"web/twin":     slices.Concat(webFloor, []string{"records", "twin"}),
-	"web/api":      slices.Concat(webFloor, []string{"preflight", "records"}),
+	"web/run":       slices.Concat(webFloor, []string{"records", "verdict", "web/hero", "web/picture"}),
+	"web/audit":     slices.Concat(webFloor, []string{"web/auditlog"}),
+	"web/operator":  slices.Concat(webFloor, []string{"preflight"}),
+	"web/stage":     slices.Concat(webFloor, []string{"talk", "verdict", "web/hero"}),
+	"web/twin":      slices.Concat(webFloor, []string{"records", "twin"}),
+	"web/api":       slices.Concat(webFloor, []string{"preflight", "records"}),
+	"web/reference": slices.Concat(webFloor, []string{"docs/openapi"}),
 	"web": slices.Concat(webFloor, []string{"talk", "preflight", "records", "verdict", "web/hero", "web/picture", "web/auditlog",
-		"web/run", "web/audit", "web/operator", "web/stage", "web/api", "web/twin", "twin"}),
+		"web/run", "web/audit", "web/operator", "web/stage", "web/api", "web/twin", "twin", "web/reference", "docs/openapi"}),
 }
 
 // webFloor is what the pages share, and what that depends on.

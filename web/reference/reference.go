@@ -1,0 +1,71 @@
+package reference
+
+import (
+	"embed"
+	"net/http"
+
+	"github.com/devonartis/medassist-go/docs/openapi"
+	"github.com/devonartis/medassist-go/web/internal/guard"
+	"github.com/devonartis/medassist-go/web/internal/respond"
+	"github.com/devonartis/medassist-go/web/static"
+	"github.com/devonartis/medassist-go/web/ui"
+)
+
+//go:embed *.css
+var files embed.FS
+
+// Assets are the package's stylesheets.
+var Assets = static.Assets{FS: files, Styles: []string{"reference.css"}}
+
+// Pages serves the references. Safe for concurrent use.
+type Pages struct {
+	respond *respond.Responder
+	apis    []api
+}
+
+// An api is one document and its addresses.
+type api struct {
+	page, json string
+	name       string
+	view       Page
+	document   []byte // JSON
+}
+
+// New returns the pages.
+func New(r *respond.Responder) *Pages {
+	p := &Pages{respond: r}
+	p.add("App", "/docs", "/openapi.json", openapi.App)
+	p.add("Broker", "/docs/broker", "/openapi/broker.json", openapi.Broker)
+	return p
+}
+
+func (p *Pages) add(name, page, json string, text []byte) {
+	doc, asJSON, err := parse(text)
+	if err != nil {
+		panic("web/reference: " + name + ": " + err.Error()) // the documents are constant
+	}
+	view := doc.view()
+	view.JSON = json
+	p.apis = append(p.apis, api{page, json, name, view, asJSON})
+}
+
+// Mount registers the routes.
+func (p *Pages) Mount(r *guard.Router) {
+	for _, a := range p.apis {
+		r.Get(a.page, func(w http.ResponseWriter, r *http.Request) error { return p.show(w, r, a) })
+		r.Get(a.json, func(w http.ResponseWriter, _ *http.Request) error {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write(a.document) // an error means that the client is gone
+			return nil
+		})
+	}
+}
+
+func (p *Pages) show(w http.ResponseWriter, r *http.Request, a api) error {
+	view := a.view
+	view.Page = p.respond.Page(r, a.view.Heading, "reference", "/docs")
+	for _, other := range p.apis {
+		view.Others = append(view.Others, ui.Link{Path: other.page, Name: other.name})
+	}
+	return respond.Render(w, http.StatusOK, Reference(view, a.page))
+}
