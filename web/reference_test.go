@@ -37,6 +37,9 @@ func TestReference(t *testing.T) {
 			t.Errorf("%s has %d paths, want %d", at.json, len(got.Paths), len(want.Paths))
 		}
 		_, page := s.fetch(t, at.page)
+		if problem := `href="#schema-Problem"`; strings.Count(string(page), problem) < 10 {
+			t.Errorf("%s: the answers that are defined once are not shown", at.page)
+		}
 		for _, op := range openapidoc.Operations(t, file) {
 			method, path, _ := strings.Cut(op, " ")
 			if !strings.Contains(string(page), `<span class="method">`+method+`</span> <code>`+path+`</code>`) {

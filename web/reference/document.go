@@ -50,8 +50,9 @@ type body struct {
 }
 
 type response struct {
-	Ref, Description string
-	Content          ordered[media]
+	Ref         string `yaml:"$ref"`
+	Description string
+	Content     ordered[media]
 }
 
 type media struct{ Schema *schema }
