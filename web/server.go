@@ -92,6 +92,7 @@ type Config struct {
 type Server struct {
 	router  *guard.Router
 	streams *sse.Streams
+	stage   *stage.Pages
 	wait    func() // for the work of the pages
 }
 
@@ -167,7 +168,7 @@ func (s *Server) mount(cfg Config) {
 	}
 	r.Get("/metrics", metrics.serve)
 	r.Files("/static/*", files)
-	s.router = r
+	s.router, s.stage = r, onStage
 	s.wait = func() {
 		encounter.Wait()
 		onStage.Wait()
@@ -182,6 +183,9 @@ func (s *Server) Handler() http.Handler { return s.router }
 
 // Routes returns the registered routes.
 func (s *Server) Routes() []guard.Route { return s.router.Routes() }
+
+// Show puts a run on the stage.
+func (s *Server) Show(ctx context.Context, runID string) error { return s.stage.Show(ctx, runID) }
 
 // Close returns when the work of the pages has ended and all streams have been
 // told to end. The streams come last, so that they send what the pages render last.
