@@ -89,13 +89,13 @@ func TestBrowserTalk(t *testing.T) {
 	laptop.Click(`.looks form:nth-child(1) button`)
 	everywhere("another theme", `document.querySelector(".screen").dataset.theme === "dark"`)
 	look("dark")
-	laptop.Click(`.segments form:nth-child(2) button`)
+	laptop.Click(`#shown form:nth-child(2) button`)
 	everywhere("the audit log", `document.querySelector("#shown-page .chain")`)
 	look("audit")
 	if n := stage.Count("main a, main button, main form, main input") + phone.Count("main a, main button, main form, main input"); n > 0 {
 		t.Errorf("stage and phone have %d controls", n)
 	}
-	laptop.Click(`.segments form:nth-child(3) button`)
+	laptop.Click(`#shown form:nth-child(3) button`)
 	everywhere("a tampered copy", `document.querySelector("#shown-page .lab-found")`)
 	look("tampered")
 	laptop.Press(browsertest.Escape)

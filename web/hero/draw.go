@@ -70,7 +70,7 @@ func (p *plan) box(n *pen, b box) {
 		class = "lane none"
 	}
 	n.path(class, rect(p.laneX, b.y, p.laneW, b.h, p.caption*0.55))
-	base := b.y + p.agent*1.2
+	base := b.y + b.head/2 + p.agent*0.33
 	left := p.laneX + p.agent*0.8
 	cy := base - p.agent*0.35
 	r := p.agent * 0.47

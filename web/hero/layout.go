@@ -17,6 +17,7 @@ type placed struct {
 type box struct {
 	*lane
 	y, h   float64
+	head   float64 // height of its header
 	open   bool
 	rows   []placed
 	footer float64 // baseline of the line under the rows, or 0 without one
@@ -50,7 +51,9 @@ func Draw(h *Hero, id string, s Shape) Drawing {
 	if s.phone {
 		return p.drawPhone()
 	}
-	p.place()
+	if p.place(loose); p.bottom > p.height && s.tightens {
+		p.place(tight)
+	}
 	d := Drawing{ID: id, Class: "hero hero-" + s.name, Width: s.width, Height: round(p.bottom), Title: h.Title(), Still: h.ended != nil}
 	d.Parts = append(d.Parts, p.part("captions", p.captions), p.part("flow", p.flow), p.part("gate", p.gate))
 	for _, b := range p.boxes {
@@ -116,13 +119,33 @@ func (r row) lines() float64 {
 	return 1
 }
 
+// Spacing, as multiples of the font sizes that it goes by.
+type spacing struct {
+	head float64 // of a lane, of the agent's name
+	gap  float64 // between lanes, of a caption
+	pad  float64 // inside a lane, of the small text
+	row  float64 // the least height of a row, of a pill
+}
+
+// Spacing that reads well, and spacing for a picture that would be scaled down to
+// sizes that nobody can read from the last row.
+var (
+	loose = spacing{head: 1.75, gap: 0.55, pad: 0.5}
+	tight = spacing{head: 1.42, gap: 0.3, pad: 0.2, row: 1.04}
+)
+
 // place decides where everything goes. Rows share the height that is left, within
 // the bounds of the shape.
-func (p *plan) place() {
+func (p *plan) place(by spacing) {
+	p.boxes, p.thief = nil, nil
 	lanes := p.h.visible()
 	open := p.opened(lanes)
-	head, line, gap, pad := p.agent*1.75, p.meta*1.35, p.caption*0.55, p.meta*0.5
+	head, line, gap, pad := p.agent*by.head, p.meta*1.35, p.caption*by.gap, p.meta*by.pad
 	p.top = p.caption*1.5 + pad
+	rowMin := p.rowMin
+	if by.row > 0 {
+		rowMin = p.pillH * by.row
+	}
 
 	fixed, rows := p.top, 0.0
 	for _, l := range lanes {
@@ -149,12 +172,12 @@ func (p *plan) place() {
 	}
 	rowH := p.rowMax
 	if rows > 0 {
-		rowH = min(p.rowMax, max(p.rowMin, (p.height-fixed)/rows))
+		rowH = min(p.rowMax, max(rowMin, (p.height-fixed)/rows))
 	}
 
 	y := p.top
 	for _, l := range lanes {
-		b := box{lane: l, y: y, open: open[l]}
+		b := box{lane: l, y: y, open: open[l], head: head}
 		y += head
 		if b.open {
 			shown, more := l.shown()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/devonartis/medassist-go/internal/text"
 	"github.com/devonartis/medassist-go/trace"
 )
 
@@ -13,9 +14,14 @@ func (p *plan) drawPhone() Drawing {
 	d := Drawing{ID: p.id, Class: "hero hero-" + p.name, Width: p.width, Title: p.h.Title(), Still: p.h.ended != nil}
 	y := 2.0
 	lanes := p.h.visible()
+	open := p.opened(lanes)
 	for _, l := range lanes {
 		var n pen
-		y = p.phoneLane(&n, l, y)
+		if open[l] {
+			y = p.phoneLane(&n, l, y)
+		} else {
+			y = p.phoneSummary(&n, l, y)
+		}
 		d.Parts = append(d.Parts, Part{ID: p.id + "-" + l.category, Nodes: n.nodes})
 	}
 	if len(p.h.thefts) > 0 {
@@ -156,6 +162,30 @@ func (p *plan) phoneLane(n *pen, l *lane, y float64) float64 {
 		y += p.meta * 1.5
 	}
 	return y + 4
+}
+
+// phoneSummary draws a lane without its rows: its header, and how many calls were
+// allowed.
+func (p *plan) phoneSummary(n *pen, l *lane, y float64) float64 {
+	class := "lane"
+	if l.agent.over() {
+		class = "lane ended"
+	}
+	h := p.agent * 1.9
+	n.path(class, rect(1, y, p.width-2, h, 8))
+	p.phoneHeader(n, l, y+p.agent*1.25)
+	calls := 0
+	for _, r := range l.rows {
+		if r.kind == allowed {
+			calls++
+		}
+	}
+	if calls > 0 && l.agent.over() {
+		x := p.width*0.5 + 2
+		n.use("allowed", x, y+h/2, 15)
+		n.text("strong t-allowed", x+11, y+h/2+p.meta*0.35, p.meta, text.Count(calls, "call"))
+	}
+	return y + h + 8
 }
 
 func (p *plan) phoneHeader(n *pen, l *lane, base float64) {

@@ -48,6 +48,7 @@ func (p *Pages) desk(w http.ResponseWriter, r *http.Request) error {
 	v := p.presentView(r)
 	respond.Partial(&b, "#acts", "innerMorph", Acts(v))
 	respond.Partial(&b, "#script", "innerMorph", Script(v))
+	respond.Partial(&b, "#shown", "innerMorph", Shown(v))
 	respond.Partial(&b, "#clock", "innerMorph", Clock(v))
 	respond.Partial(&b, "#checks", "innerMorph", Checks(v))
 	respond.Partial(&b, "#controls", "innerMorph", Controls(v))

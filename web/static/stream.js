@@ -11,7 +11,7 @@
 // continues where it was. The server gives a sign of life every 15 seconds: a
 // connection without one for 40 is taken for broken.
 (() => {
-  const silent = 40000;
+  const silent = 40000; // or what the element has as data-silent
   const positions = new WeakMap(); // the last event ID that an element has received
   let open = null; // { element, abort }
 
@@ -83,7 +83,7 @@
     let watchdog;
     const alive = () => {
       clearTimeout(watchdog);
-      watchdog = setTimeout(() => abort.abort(), silent);
+      watchdog = setTimeout(() => abort.abort(), Number(element.dataset.silent) || silent);
     };
     alive();
     try {
