@@ -130,6 +130,9 @@ func (c *client) read(ctx context.Context, k call, resp *http.Response) *Error {
 	if err := json.Unmarshal(body, k.out); err != nil {
 		return &Error{Op: k.op, Kind: ErrProtocol, Status: resp.StatusCode, Detail: "the response is not valid JSON of the expected form"}
 	}
+	if h, ok := k.out.(*Health); ok {
+		h.Date, _ = http.ParseTime(resp.Header.Get("Date")) // zero without one
+	}
 	return nil
 }
 

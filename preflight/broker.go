@@ -34,6 +34,7 @@ func (x *examination) broker(ctx context.Context) Result {
 	case h.Status != "ok":
 		return failed(h.Status+": "+strings.Join(h.Problems, "; "), "Look at the broker's log and its disk.")
 	}
+	x.behind = time.Duration(h.ClockBehind) * time.Second
 	return passed(fmt.Sprintf("%s is healthy, up for %s", x.BrokerURL, time.Duration(h.Uptime)*time.Second))
 }
 
@@ -100,6 +101,8 @@ func (x *examination) ceiling(ctx context.Context) Result {
 
 func (x *examination) clocks(context.Context) Result {
 	switch {
+	case x.behind > 0:
+		return warning(fmt.Sprintf("the broker's clock was set back: it is %s behind a time that the broker has seen before", x.behind), "Synchronize it with NTP. Until it has caught up, lifetimes are counted by the later time.")
 	case !x.issued:
 		return skipped("no token was issued to compare them by", "")
 	case x.skew.Abs() > maxSkew:

@@ -113,6 +113,7 @@ type examination struct {
 	http *http.Client
 
 	skew   time.Duration // of the broker's clock against ours
+	behind time.Duration // that the broker's clock is behind its time
 	issued bool          // the broker has issued a token
 	talk   conversation
 }

@@ -188,6 +188,8 @@ func TestPreflight(t *testing.T) {
 		"clocks apart": {func(c *preflight.Config, _ *brokertest.Broker) {
 			c.Clock = func() time.Time { return time.Now().Add(-time.Minute) }
 		}, map[string]preflight.State{"clocks": "warning"}, "off", false},
+		"a clock that was set back": {func(c *preflight.Config, _ *brokertest.Broker) { c.Broker = setBack{c.Broker} },
+			map[string]preflight.State{"clocks": "warning"}, "1m30s behind", false},
 		"a model that is down": {func(c *preflight.Config, _ *brokertest.Broker) { c.Model = broken(401, `{"error":{"message":"no"}}`) },
 			map[string]preflight.State{"model: a tool call": "failed", "model: streaming": "skipped", "model: context": "skipped"}, "", false},
 		"a model that calls no tool": {func(c *preflight.Config, _ *brokertest.Broker) {
@@ -291,4 +293,15 @@ func TestPreflightEndsEarly(t *testing.T) {
 	if n != 1 {
 		t.Errorf("%d checks after the end", n)
 	}
+}
+
+// setBack is a broker whose clock was set back.
+type setBack struct{ preflight.Broker }
+
+func (b setBack) Health(ctx context.Context) (*agentwrit.Health, error) {
+	h, err := b.Broker.Health(ctx)
+	if err == nil {
+		h.ClockBehind = 90
+	}
+	return h, err
 }

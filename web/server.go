@@ -157,7 +157,7 @@ func (s *Server) mount(cfg Config) {
 		{Path: "/operator", Title: "Operator", View: desk.OnStage},
 	}, PublicURL: cfg.PublicURL, Reachable: cfg.Reachable, Clock: cfg.Clock, Respond: out, Streams: s.streams})
 	programs := api.New(api.Config{Runs: cfg.Runs, Log: cfg.Log, Patients: cfg.Records, Broker: cfg.Broker, Operator: desk,
-		Audit: auditLog, Model: cfg.ModelName, Streams: s.streams, Shared: copies})
+		Audit: auditLog, Model: cfg.ModelName, Clock: cfg.Clock, Streams: s.streams, Shared: copies})
 
 	compare := comparison.New(comparison.Config{Twins: cfg.Twins, Sheet: files.Sheet(), Respond: out,
 		Show: func(ctx context.Context, r twin.Result) error { return onStage.Show(ctx, r.RunID) }})

@@ -46,6 +46,10 @@ type Health struct {
 	AuditEventsCount int64    `json:"audit_events_count"`
 	Problems         []string `json:"problems,omitempty"`
 	ClockBehind      int64    `json:"clock_behind,omitempty"` // seconds that the wall clock is behind the broker's time
+
+	// Date is when the broker answered, by its wall clock and in whole seconds. The
+	// SDK takes it from the response's header; it is zero if there is none.
+	Date time.Time `json:"-"`
 }
 
 // A Challenge is the response of GET /v1/challenge.

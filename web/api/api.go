@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit"
@@ -60,6 +61,7 @@ type Config struct {
 	Operator Operator
 	Audit    AuditLog // nil without the broker's admin secret
 	Model    string   // its name, for health
+	Clock    func() time.Time
 
 	Streams *sse.Streams
 	Shared  *shared.Answers

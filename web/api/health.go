@@ -10,9 +10,13 @@ import (
 	"github.com/devonartis/medassist-go/web/internal/respond"
 )
 
+// maxSkew is the difference between the broker's clock and ours above which
+// the lifetimes on the pages are misleading.
+const maxSkew = 3 * time.Second
+
 // health is GET /healthz: ready when the broker works and runs and records can be
-// stored. After a failure it is not ready until what failed would succeed. A clock
-// that was set back is a problem, but not one that a restart would solve.
+// stored. After a failure it is not ready until what failed would succeed. Clocks
+// that differ, or were set back, are problems, but not ones that a restart would solve.
 func (a *API) health(w http.ResponseWriter, r *http.Request) error {
 	ctx, ready := r.Context(), true
 	problems := []string{}
@@ -25,6 +29,9 @@ func (a *API) health(w http.ResponseWriter, r *http.Request) error {
 	if h, err := a.cfg.Broker.Health(ctx); err == nil {
 		broker = h.Status
 		problems = append(problems, h.Problems...)
+		if skew := h.Date.Sub(a.cfg.Clock()); !h.Date.IsZero() && skew.Abs() > maxSkew {
+			problems = append(problems, fmt.Sprintf("the broker's clock differs from this machine's by %s", skew.Round(time.Second)))
+		}
 		if h.ClockBehind > 0 {
 			problems = append(problems, fmt.Sprintf("the broker's wall clock is %d s behind a time that it has seen before", h.ClockBehind))
 		}
