@@ -27,6 +27,10 @@ var (
 
 const barHeight = 13.0
 
+// manyBreaks is how many breaks have a sign of their own. In a run that waits before
+// each step, a sign at each break would hide the bars between them.
+const manyBreaks = 8
+
 // draw draws the timeline on a strip.
 func (t *Timeline) draw(st strip) scene {
 	s := &scene{id: t.id + "-" + st.class, class: "waterfall-" + st.class, title: t.Title(), desc: t.Description()}
@@ -48,7 +52,7 @@ func (t *Timeline) draw(st strip) scene {
 		s.textMid(k.x, floor+17, "pic-time", k.text)
 	}
 	for _, g := range a.breaks {
-		g.draw(s, st, floor)
+		g.draw(s, st, floor, len(a.breaks) > manyBreaks)
 	}
 	for i, lane := range lanes {
 		y := st.top + (float64(i)+.5)*st.pitch
@@ -123,9 +127,12 @@ func (c column) texts() []string {
 	return []string{full + " tokens", full, took}
 }
 
-// draw draws a break, with the length of the idle interval.
-func (g gap) draw(s *scene, st strip, floor float64) {
-	s.shape("pic-pause", "Nothing ran for "+duration(g.took), bar(g.x0+2, st.top, g.x-g.x0-4, floor-st.top, 0))
+// draw draws a break, with the length of the idle interval unless there are many.
+func (g gap) draw(s *scene, st strip, floor float64, many bool) {
+	s.shape("pic-pause", "Nothing ran for "+duration(g.took), bar(g.x0+1, st.top, max(g.x-g.x0-2, 1), floor-st.top, 0))
+	if many {
+		return
+	}
 	mid := (g.x0 + g.x) / 2
 	s.shape("pic-break", "", path("M", mid-5, floor+5, "l", 4, -10, "m", 2, 10, "l", 4, -10))
 	if g.x-g.x0 > breakWidth-1 {

@@ -1,6 +1,8 @@
 package run
 
 import (
+	"strings"
+
 	"github.com/a-h/templ"
 
 	"github.com/devonartis/medassist-go/scenario"
@@ -24,6 +26,26 @@ type Form struct {
 	PatientID, Request, Pace string
 	Scenario                 string            // the one that is shown, if any
 	Errors                   map[string]string // by field; "" is the form as a whole
+	Suggested                *PatientOption    // who may be meant by an ID that nobody has
+}
+
+// suggest returns the patient whose ID differs from what was typed in case alone, or
+// whose name was typed. It returns nil if the typed ID is a patient's, or if more
+// than one patient could be meant.
+func suggest(patients []PatientOption, typed string) (found *PatientOption) {
+	typed = strings.Join(strings.Fields(typed), " ")
+	for _, p := range patients {
+		switch {
+		case p.ID == typed:
+			return nil
+		case !strings.EqualFold(p.ID, typed) && !strings.EqualFold(p.Name, typed):
+		case found != nil:
+			return nil
+		default:
+			found = &p
+		}
+	}
+	return found
 }
 
 // fields are the parts of the form that can have an error; "" is the form as a

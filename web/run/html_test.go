@@ -132,3 +132,17 @@ func encounter(r *run.Run) run.Encounter {
 	}
 	return e
 }
+
+// A patient is suggested, never guessed: the run is not started with another ID than
+// the one that was typed.
+func TestSuggestedPatient(t *testing.T) {
+	e := encounter(nil)
+	e.Form = run.Form{PatientID: "p-1042", Errors: map[string]string{"patient_id": "No patient p-1042. Maria Alvarez is P-1042."}, Suggested: &run.PatientOption{ID: "P-1042", Name: "Maria Alvarez"}}
+	d := render(t, run.RequestForm(e))
+	if got := attr(d.byID("patient"), "value"); got != "p-1042" {
+		t.Errorf("patient = %q", got)
+	}
+	if got := d.texts("button", "quiet"); len(got) != 1 || got[0] != "Use P-1042" {
+		t.Errorf("offered: %q", got)
+	}
+}

@@ -159,9 +159,15 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, form Fo
 // encounterView returns the page without a run.
 func (p *Pages) encounterView(r *http.Request, form Form) (Encounter, error) {
 	e := Encounter{Page: p.cfg.Respond.Page(r, "Encounter", "encounter", "/"), Scenarios: scenario.All(), Form: form}
-	list, err := p.cfg.Patients.Patients(r.Context())
-	for _, patient := range list {
-		e.Patients = append(e.Patients, PatientOption{ID: patient.ID.String(), Name: patient.Name})
-	}
+	var err error
+	e.Patients, err = p.patients(r.Context())
 	return e, err
+}
+
+func (p *Pages) patients(ctx context.Context) (out []PatientOption, err error) {
+	list, err := p.cfg.Patients.Patients(ctx)
+	for _, patient := range list {
+		out = append(out, PatientOption{ID: patient.ID.String(), Name: patient.Name})
+	}
+	return out, err
 }

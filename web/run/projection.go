@@ -196,10 +196,10 @@ func (r *Run) Answer() string {
 }
 
 // Expectation returns whether an ended run went as its scenario expects. It
-// returns nil if the run is live or plays no scenario.
+// returns nil if the run is live, was cancelled or plays no scenario.
 func (r *Run) Expectation() *scenario.Verdict {
 	sc, ok := scenario.ByID(r.Info.Scenario)
-	if !ok || r.Live() {
+	if !ok || r.Live() || r.Complete.Outcome == trace.OutcomeCancelled {
 		return nil
 	}
 	v := sc.Expect.Judge(r.events)

@@ -21,6 +21,10 @@ const (
 	minSpeed = 0.25
 	maxSpeed = 100.0
 	maxGap   = 2 * time.Second // longer gaps between two events are shortened to it
+	// A run at pace Instant is over in less than a second, so a replay at speed 1
+	// shows each step, and each key moment, for at least this long.
+	minStep   = 250 * time.Millisecond
+	minMoment = 2 * time.Second
 )
 
 // Replay describes a replay: the events of an ended run are shown again.
@@ -139,14 +143,26 @@ func (p *Pages) replayFrames(w http.ResponseWriter, r *http.Request) error {
 	return p.cfg.Streams.ServePage(w, r, func(stream *sse.Stream) { b.play(stream.Context(), stream, readLayout(r)) })
 }
 
+// gap returns the time that a replay stays at an event before the next.
+func gap(at, next trace.Event, speed float64) time.Duration {
+	least := minStep
+	switch at.Step.(type) {
+	case trace.LLMDelta:
+		least = 0
+	case trace.ScopeDenied, trace.TokenRejected, trace.DelegationDenied, trace.Delegation, trace.TokenRevoked, trace.StolenTokenUsed:
+		least = minMoment
+	}
+	took := min(max(next.Time.Sub(at.Time), least), max(least, time.Duration(float64(maxGap)*speed)))
+	return time.Duration(float64(took) / speed)
+}
+
 // play sends what each event changes after the time that passed between it and the
 // one before, divided by the replay's speed.
 func (b playback) play(ctx context.Context, stream *sse.Stream, l layout) {
 	r := newRenderer(b.run)
 	for i, e := range b.rest {
 		if i > 0 {
-			gap := time.Duration(float64(e.Time.Sub(b.rest[i-1].Time)) / b.run.Replay.Speed)
-			sleep(ctx, min(gap, maxGap))
+			sleep(ctx, gap(b.rest[i-1], e, b.run.Replay.Speed))
 		}
 		if ctx.Err() != nil || stream.Write(r.add([]trace.Event{e})[l]) != nil {
 			return

@@ -3,6 +3,7 @@ package run
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -26,6 +27,15 @@ func (p *Pages) start(w http.ResponseWriter, r *http.Request) error {
 	}
 	form := Form{PatientID: body.PatientID, Request: body.Request, Pace: body.Pace, Scenario: body.Scenario}
 	req, err := body.Parse(true)
+	if body.Scenario == "" {
+		patients, err := p.patients(r.Context())
+		if err != nil {
+			return err
+		}
+		if form.Suggested = suggest(patients, body.PatientID); form.Suggested != nil {
+			return p.showErrors(w, r, form, respond.BadInput("patient_id", fmt.Sprintf("No patient %s. %s is %s.", body.PatientID, form.Suggested.Name, form.Suggested.ID)))
+		}
+	}
 	if err != nil {
 		return p.showErrors(w, r, form, err)
 	}

@@ -23,6 +23,16 @@
     if (run && document.activeElement?.closest("#request-form .field")) $("main").focus({ preventScroll: true });
   });
 
+  // A suggested patient is taken over, and the focus goes on to the request.
+  document.addEventListener("click", (e) => {
+    const id = e.target.closest("[data-suggest]")?.dataset.suggest;
+    if (!id) return;
+    $("patient").value = id;
+    $("patient").removeAttribute("aria-invalid");
+    e.target.closest(".field-error").remove();
+    $("request").focus();
+  });
+
   const store = {
     get pace() { try { return sessionStorage.getItem("pace"); } catch { return null; } },
     set pace(value) { try { sessionStorage.setItem("pace", value); } catch { /* private browsing */ } },

@@ -97,7 +97,7 @@ func TestFormKeepsWhatWasTyped(t *testing.T) {
 	if attr(d.byID("request"), "aria-invalid") != "" {
 		t.Error("the request is marked, though nothing is wrong with it")
 	}
-	if got := d.texts("p", "field-error"); len(got) != 2 || got[1] != "Too many runs." {
+	if got := d.texts("div", "field-error"); len(got) != 2 || got[1] != "Too many runs." {
 		t.Errorf("errors: %q", got)
 	}
 }

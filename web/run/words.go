@@ -47,6 +47,24 @@ type count struct {
 	Words   string
 }
 
+// totals returns the counts of an ended run. What a thief did with a stolen token is
+// counted apart: no agent of the run made those calls.
+func (r *Run) totals() []count {
+	out := summary(r.Complete)
+	accepted, denied := 0, 0
+	for _, e := range r.events {
+		if s, ok := e.Step.(trace.StolenTokenUsed); ok && s.RefusedBy != "" {
+			denied++
+		} else if ok && s.Authorized {
+			accepted++
+		}
+	}
+	if accepted+denied > 0 {
+		out = append(out, count{ui.Trouble, ui.Trouble.Sign(), 1, fmt.Sprintf("stolen token: %d accepted, %d denied", accepted, denied)})
+	}
+	return out
+}
+
 // summary returns a run's summary, count by count. It calls all tokens revoked
 // only if the broker has confirmed each.
 func summary(c *trace.Complete) []count {
