@@ -146,6 +146,22 @@ func TestKeysAreRefreshed(t *testing.T) {
 	}
 }
 
+// With a clock that was set back the age of the keys is unknown: they are fetched
+// again.
+func TestKeysAreFetchedAgainWhenTheClockIsSetBack(t *testing.T) {
+	s, v := newKeyServer(t)
+	c := s.claims()
+	c.NotBefore -= 7200
+	token := s.token(t, s.header(), c)
+	for i, back := range []time.Duration{0, -time.Hour} {
+		s.advance(back)
+		if _, err := v.Validate(t.Context(), token); err != nil {
+			t.Errorf("%s: %v", back, err)
+		}
+		s.wantFetches(t, back.String(), int32(i+1))
+	}
+}
+
 // Tokens with invented key IDs delay nobody else, and their callers can give up.
 func TestUnknownKeysDelayNobody(t *testing.T) {
 	s, v := newKeyServer(t)

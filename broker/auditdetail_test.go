@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/broker"
@@ -173,5 +174,19 @@ func TestRefusalsAreRecorded(t *testing.T) {
 				t.Errorf("%s: a secret is in the detail %q", tt.what, e.Detail)
 			}
 		}
+	}
+}
+
+// A token that has expired is refused, and the audit log says whose it was.
+func TestExpiredTokenIsRecorded(t *testing.T) {
+	h := start(t, broker.Config{})
+	expired := h.admin()
+	h.clock.advance(25 * time.Hour)
+	if a := h.call("GET", "/v1/audit/events", expired, nil); a.status != 401 {
+		t.Errorf("an expired token: %d %s", a.status, a.body)
+	}
+	all := h.events(h.admin(), "event_type="+string(wire.EventTokenAuthFailed))
+	if len(all) != 1 || all[0].AgentID != "admin" || all[0].Resource != "/v1/audit/events" {
+		t.Errorf("recorded: %+v", all)
 	}
 }

@@ -20,6 +20,20 @@ type Step interface {
 
 // registered holds the zero value of every step. Decoding, [Types] and [Steps]
 // derive from it; a test reports a Step that is missing here.
+//
+// To add a step type, in this order:
+//
+//  1. *_steps.go here: the constant of its Type, the struct with its JSON keys, and
+//     its methods Type and step.
+//  2. registered below, and a value in the table of step_test.go.
+//  3. docs/openapi/app.yaml: the type and the keys of its detail. The tests of this
+//     package compare them.
+//  4. agents: what happens appends the step to the trace, with a test.
+//  5. Each switch over steps, which `make lint` lists: tally.go here,
+//     scenario/judge.go, verdict/run.go, twin/play.go, web/picture/apply.go,
+//     web/hero/apply.go, and facts.go, meaning.go and projection.go of web/run. A step
+//     that concerns a page not at all joins the case without a body.
+//  6. If it decides about a call: why.go and step.go of web/run.
 var registered = []Step{
 	Validation{}, PatientLookup{}, BrokerHealth{}, BrokerWait{},
 	LLMStart{}, LLMWait{}, LLMDelta{}, LLMResponse{},

@@ -206,3 +206,22 @@ func TestWrongKeysBehindAProxy(t *testing.T) {
 		t.Errorf("the presenter: %d", got)
 	}
 }
+
+// A full table remembers no further address, though others may still try.
+func TestFullTable(t *testing.T) {
+	c := newClock()
+	tries := newTries(c.Now)
+	for i := range maxAddresses {
+		left := newAllowance()
+		left.AllowN(c.now, 1)
+		tries.addresses[netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})] = left
+	}
+	for i := range 2 * triesPerAddress {
+		if _, wait := tries.try(netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}), wrong); (wait > 0) != (i >= triesPerAddress) {
+			t.Errorf("try %d of addresses beyond the table waits %s", i+1, wait)
+		}
+	}
+	if n := len(tries.addresses); n != maxAddresses {
+		t.Errorf("%d addresses are remembered", n)
+	}
+}
