@@ -57,6 +57,7 @@ func (p *pacer) logged(step trace.Step) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.until = time.Now().Add(p.keyMoment)
+	default: // not a key moment
 	}
 }
 

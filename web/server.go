@@ -152,7 +152,7 @@ func (s *Server) mount(cfg Config) {
 	log := audit.New(audit.Config{Log: auditLog, Broker: cfg.BrokerURL, Clock: cfg.Clock, Respond: out, Streams: s.streams})
 	desk := operator.New(operator.Config{Runs: cfg.Runs, Records: cfg.Records, Broker: cfg.Broker, Promises: cfg.Promises, CanRevoke: cfg.Admin != nil,
 		Preflight: cfg.Preflight, Clock: cfg.Clock, Logger: cfg.Logger, Respond: out, Streams: s.streams})
-	onStage = stage.New(stage.Config{Runs: cfg.Runs, Log: cfg.Log, Broker: cfg.Broker, Pages: []stage.StagePage{
+	onStage = stage.New(stage.Config{Runs: cfg.Runs, Log: cfg.Log, Broker: cfg.Broker, Pages: []stage.Page{
 		{Path: "/audit", Title: "Audit log", View: log.OnStage, Also: []stage.Variant{{Query: "change=" + audit.StageChange, Title: "Tamper"}}},
 		{Path: "/operator", Title: "Operator", View: desk.OnStage},
 	}, PublicURL: cfg.PublicURL, Reachable: cfg.Reachable, Clock: cfg.Clock, Respond: out, Streams: s.streams})

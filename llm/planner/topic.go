@@ -74,9 +74,6 @@ var sources = map[topic]source{
 	coverage:    {toolInsurance, []string{"coverage"}, sayCoverage},
 }
 
-// isAction reports whether the topic asks for more than to read something.
-func (t topic) isAction() bool { return t >= prescribe }
-
 // isSoft reports whether words for the topic are often only the circumstances of
 // something else: "labs for her diabetes", "the doctor wants the chart".
 func (t topic) isSoft() bool { return t == finding || t == doctor }

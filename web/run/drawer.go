@@ -112,6 +112,7 @@ func (r *Run) drawer(c *Card, e evidence) Drawer {
 			if s.Credential == c.id {
 				d.Calls = append(d.Calls, r.Steps[i])
 			}
+		default: // no call
 		}
 	}
 	return d

@@ -68,8 +68,9 @@ func decisionOf(step trace.Step) (id trace.Credential, by string, ok bool) {
 		return id, "the operator", true
 	case trace.StolenTokenUsed:
 		return s.Credential, deniedBy(trace.RefusedByRecords), true
+	default:
+		return id, "", false
 	}
-	return id, "", false
 }
 
 // why is GET /runs/{id}/why/{seq}.
@@ -145,6 +146,7 @@ func (r *Run) why(decided trace.Event, e evidence) Why {
 		}
 		record(wire.EventTokenIssued, holder())
 		record(wire.EventTokenReleased, holder())
+	default: // not a decision
 	}
 	v.Chain, v.Token = r.chain(id, e), r.card(id)
 	v.Checks = r.checks(decided.Step, v.Events)
@@ -165,6 +167,7 @@ func (r *Run) checks(step trace.Step, events []event) (out []check) {
 	case trace.ToolCall, trace.ScopeDenied, trace.TokenRejected, trace.StolenTokenUsed, trace.AgentCreated, trace.Delegation:
 		add("Ask the broker what the token holds. TOKEN is the access token, which never leaves the app.",
 			`curl -s -H 'Content-Type: application/json' -d "{\"token\":\"$TOKEN\"}" '%s'`, r.Info.BrokerURL+"/v1/token/validate")
+	default: // no token to ask about
 	}
 	if len(events) > 0 {
 		e := events[0]

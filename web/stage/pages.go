@@ -36,9 +36,9 @@ type Broker interface {
 	Health(ctx context.Context) (*agentwrit.Health, error)
 }
 
-// A StagePage is a page of the app that the presenter can put on the stage. The
+// A Page is a page of the app that the presenter can put on the stage. The
 // view is read-only, and is rendered again while it is there.
-type StagePage struct {
+type Page struct {
 	Path  string // "/audit"
 	Title string
 	View  func(ctx context.Context, query url.Values) (templ.Component, error)
@@ -54,7 +54,7 @@ type Config struct {
 	Runs   Runs
 	Log    trace.Log
 	Broker Broker
-	Pages  []StagePage
+	Pages  []Page
 	// PublicURL is the base URL at which other machines reach the pages. If it is
 	// empty, the link for phones is derived from the request.
 	PublicURL string

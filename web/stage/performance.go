@@ -45,6 +45,7 @@ func (p *Performance) add(events []trace.Event) {
 			continue
 		case trace.Complete:
 			p.over, p.Waiting = true, ""
+		default: // shown as it is
 		}
 		p.events = append(p.events, e)
 	}

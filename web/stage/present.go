@@ -184,8 +184,9 @@ func isVisible(e trace.Event) bool {
 	switch e.Step.(type) {
 	case trace.TokenValidated, trace.TokenRenewed, trace.PostReleaseValidation:
 		return false
+	default:
+		return true
 	}
-	return true
 }
 
 // back is POST /present/back: one step back on the stage, and from the first one
@@ -256,7 +257,7 @@ func (p *Pages) open(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	link := StagePage{Path: linkPath, Title: "Follow on your phone", View: func(context.Context, url.Values) (templ.Component, error) {
+	link := Page{Path: linkPath, Title: "Follow on your phone", View: func(context.Context, url.Values) (templ.Component, error) {
 		l, err := newLink(p.publicURL(r))
 		return LinkView(l), err
 	}}

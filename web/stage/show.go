@@ -47,7 +47,7 @@ type Look struct {
 type show struct {
 	log     trace.Log
 	runs    Runs
-	pages   []StagePage
+	pages   []Page
 	streams *sse.Streams
 	work    sync.WaitGroup // what follows runs and pages
 
@@ -160,7 +160,7 @@ func (s *show) goTo(step int) {
 
 // openPage puts one of the pages, or of more, on the stage and keeps it up to
 // date. The empty path takes the page away.
-func (s *show) openPage(ctx context.Context, path string, more ...StagePage) error {
+func (s *show) openPage(ctx context.Context, path string, more ...Page) error {
 	var page *shownPage
 	var view func(context.Context) (templ.Component, error)
 	if path != "" {
@@ -169,7 +169,7 @@ func (s *show) openPage(ctx context.Context, path string, more ...StagePage) err
 			return errNoPage
 		}
 		pages := slices.Concat(s.pages, more)
-		i := slices.IndexFunc(pages, func(p StagePage) bool { return p.Path == u.Path })
+		i := slices.IndexFunc(pages, func(p Page) bool { return p.Path == u.Path })
 		if i < 0 {
 			return errNoPage
 		}

@@ -53,7 +53,7 @@ type Present struct {
 	Scene  string // on the stage, as HTML
 	Stream string // address of its changes
 	Look   Look
-	Pages  []StagePage
+	Pages  []Page
 
 	No          int    // of the act on the stage; 0 for none
 	OnPage      string // path of the page on the stage
