@@ -163,7 +163,7 @@ func (c *clause) drugTasks() []task {
 	}
 	switch {
 	case c.able&ableRefill != 0:
-		if len(c.drugs) == 0 && (c.prescription || c.has(medications)) {
+		if c.refillsAll() {
 			return []task{{topic: refill}}
 		}
 		return to(refill)
@@ -192,9 +192,17 @@ func (c *clause) drugTasks() []task {
 	return nil
 }
 
+// refillsAll reports whether the clause asks to refill all medications.
+func (c *clause) refillsAll() bool {
+	return c.able&ableRefill != 0 && len(c.drugs) == 0 && (c.prescription || c.takes || c.has(medications) || c.has(billing) && c.has(labs))
+}
+
 // reads returns what the clause requests to read.
 func (c *clause) reads() []task {
-	if c.asksWhatIsTaken() {
+	switch {
+	case c.refillsAll():
+		return nil
+	case c.asksWhatIsTaken():
 		return []task{{topic: medications}}
 	}
 	var out []task
@@ -204,6 +212,7 @@ func (c *clause) reads() []task {
 		case w.topic == allergies && (len(c.drugs) > 0 || c.substance != "") && !c.prescribes():
 		case w.topic.isSoft() && (c.prescribes() || len(c.drugs) > 0 && (c.safe || c.considered)):
 		case (w.topic == labs || w.topic == visits) && c.has(coverage):
+		case w.topic == visits && (c.codes || c.claim):
 		case w.topic == visits && c.question && (c.has(balance) || c.has(charges)): // "what did the visit cost?"
 		case (w.topic == insurance || w.topic == balance) && c.question && c.has(claims): // "did the insurer pay the claim?"
 		case c.service != "" && isCost(w.topic), w.topic == coverage && c.service != "":

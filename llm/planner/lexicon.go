@@ -128,7 +128,7 @@ var lexicon = index(slices.Concat([]entry{
 	{kind: verb, able: ableGive, phrases: "give, start, begin, initiate, put, dispense, add on, treat, try"},
 	{kind: verb, able: ableGive, unable: orders, phrases: "order, request, ordering"},
 	{kind: verb, able: ablePrescribe, phrases: "prescribe, rx, script for"},
-	{kind: verb, able: ableRefill, phrases: "refill, refills, renew, renewal, repeat, reorder, continue, extend, top up, resume, restart, another month of, more of, needs more, need more, ran out of, run out of, running out of, out of her, out of his"},
+	{kind: verb, able: ableRefill, phrases: "refill, refills, renew, renewal, repeat, reorder, continue, extend, top up, resume, restart, another month of, more of, needs more, need more, about to run out, almost out, nearly out, ran out of, run out of, running out of, out of her, out of his"},
 	{kind: verb, able: ableChange, phrases: "increase, raise, raising, increasing, decrease, reduce, lower, lowering, double, halve, adjust, titrate, bump, bump up, up the dose, uptitrate, cut, cut down, switch, swap, " +
 		"up her, up his, change the dose, change her dose, change his dose, change dose, change the dosage, replace"},
 	{kind: skip, phrases: "can you, could you, would you, will you, can u, would like, i'd like, should like, everything above, all above, all of the above, previous instructions, all previous, " +
@@ -172,7 +172,7 @@ var lexicon = index(slices.Concat([]entry{
 	{kind: own, phrases: "this patient, the patient, my patient, our patient, current patient, same patient, this lady, this woman, this man, this gentleman"},
 	{kind: pronoun, phrases: "he, his, him, himself, she, her, hers, herself, they, their, theirs, them, shes, hes, theyre"},
 	{kind: all, phrases: "all patients, all patient, all the patients, all of the patients, all our patients, all of our patients, all my patients, all your patients, every patient, every single patient, each patient, any patient, " +
-		"everyone, everybody, everyone's, patients, entire database, whole database, the database, entire system, whole system, all charts, every chart, all the charts, all people, every person, whole clinic, entire clinic, " +
+		"everyone, everybody, everyones, everybodys, patients, entire database, whole database, the database, entire system, whole system, all charts, every chart, all the charts, all people, every person, whole clinic, entire clinic, " +
 		"how many patients, patient list, list of patients, every record, all records in, all records of the, anyone, anybody, all of them, patient database, entire patient"},
 	{kind: others, phrases: "other patients, all other patients, all the other patients, another patient, other patient, the other patient, someone else, somebody else, someone else's, anyone else, everyone else, everybody else, " +
 		"different patient, next patient, a random patient, who else, other people, the rest of the patients, another person, a different person, neighbor"},

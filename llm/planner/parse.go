@@ -28,6 +28,10 @@ func understand(request, patient string) understood {
 	}
 	p.endClause()
 	p.out.cut = !whole
+	all := slices.Clone(p.out.tasks)
+	p.out.tasks = slices.DeleteFunc(p.out.tasks, func(t task) bool { // named before it is to be refilled
+		return t.topic == safety && slices.ContainsFunc(all, func(o task) bool { return o.topic == refill && o.about == t.about })
+	})
 	if len(p.out.tasks)+len(p.out.cannot)+len(p.out.strangers) == 0 && p.vague && !p.out.unnamed {
 		p.out.tasks = []task{{topic: chart, patient: patient}, {topic: labs, patient: patient}}
 	}
@@ -210,7 +214,7 @@ func (p *parser) object(e *entry) {
 			c.noteText = p.takeUntil(isStop)
 		}
 	case noteNoun:
-		if c.able&ableNote != 0 || !c.begun && (p.peek(0).text == ":" || p.peek(-1).text == "note" && p.noteFollows()) {
+		if c.able&ableNote != 0 || !c.begun && (p.peek(0).text == ":" || p.peek(-1).text == "note" && (p.noteFollows() || p.colonAhead())) {
 			c.note, c.noteText = true, p.takeNote()
 		} else {
 			c.wants = append(c.wants, task{topic: visits})
@@ -232,8 +236,13 @@ func (p *parser) want(e *entry) {
 			return
 		}
 	}
+	if p.peek(-1).text == "record" && p.peek(0).text == ":" && !c.begun { // "please record: …"
+		p.i++
+		c.note, c.noteText = true, p.takeUntil(isLineEnd)
+		return
+	}
 	for _, t := range e.topics {
-		if !t.isSoft() || !c.refers {
+		if !c.refers || !t.isSoft() && t != test {
 			c.wants = append(c.wants, task{topic: t, about: e.about})
 		}
 	}
@@ -260,9 +269,14 @@ func (p *parser) verb(e *entry) {
 	c.expectsDrug = e.able == ablePrescribe
 	c.considered = c.considered || p.considered
 	p.considered = false
-	if e.able&ableNote != 0 && p.peek(0).text == ":" { // "document: …"
+	switch next := p.peek(0); {
+	case e.able&ableNote == 0:
+	case next.text == ":": // "document: …"
 		p.i++
 		c.note, c.noteText = true, p.takeUntil(isLineEnd)
+	case next.kind == tokenQuote: // "write "…" in the chart"
+		p.i++
+		c.note, c.noteText = true, p.takeUntil(isQuote)
 	}
 }
 
@@ -391,6 +405,9 @@ func (p *parser) endClause() {
 	p.clause, p.begin = clause{}, p.i
 	if p.conditions && c.prescribes() && len(c.drugs) > 0 {
 		c.considered, p.out.depends = true, true
+	}
+	if c.able&ableRefill != 0 && c.it && len(c.drugs) == 0 && p.drug != "" { // "refill it"
+		c.drugs = []task{{about: p.drug}}
 	}
 	if c.lacksDrug() {
 		p.out.unnamed = true

@@ -28,6 +28,7 @@ type clinic struct {
 	*agents.Service
 	log   *trace.Store
 	store *records.Store
+	keeps bool // what a request writes
 }
 
 func openClinic(t testing.TB) clinic {
@@ -73,7 +74,7 @@ func openClinic(t testing.TB) clinic {
 		defer cancel()
 		must(service.Shutdown(ctx))
 	})
-	return clinic{service, log, store}
+	return clinic{service, log, store, false}
 }
 
 // short names the tools in the table.
@@ -135,7 +136,7 @@ func (c clinic) ask(t testing.TB, id, request string) (calls []string, answer st
 			}
 		}
 	}
-	if wrote {
+	if wrote && !c.keeps {
 		if err := c.store.Reset(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -202,6 +203,28 @@ func TestRequests(t *testing.T) {
 		if !slices.Equal(calls, r.calls) || len(lacks) > 0 {
 			t.Errorf("line %d: %s (%s)\ncalls %s\nwant  %s\nlacks %q\n%s", r.line, r.request, r.patient,
 				strings.Join(calls, ", "), strings.Join(r.calls, ", "), lacks, answer)
+		}
+	}
+}
+
+// What earlier requests wrote counts in later ones.
+func TestRequestsInARow(t *testing.T) {
+	c := openClinic(t)
+	c.keeps = true
+	for _, tt := range []struct{ request, calls, says string }{
+		{"code the office visit", "codes", "Coded for P-1042: 99213"},
+		{"file a claim for the office visit", "billing, claim", "A claim for 99213 ($132.00) was filed"}, // coded once
+		{"file the claim", "billing, codes, claim", "A claim for 99213 ($132.00) was filed"},
+		{"Show records, check billing, and prescribe Lisinopril", "records, billing, check Lisinopril, prescribe Lisinopril", "10 mg once daily was prescribed"},
+		{"what is she on", "check", "**Lisinopril** 10 mg once daily"},
+		{"Show records, check billing, and prescribe Lisinopril", "records, billing, check Lisinopril, prescribe Lisinopril", "the record now holds it twice"}, // a scenario is run again
+		{"prescribe enalapril", "check Enalapril, records", "already takes **Lisinopril**, another ACE inhibitor"},
+		{"add a note: better today", "note", "A note was added"},
+		{"when was the last visit", "records", "with MedAssist clinical agent: note"},
+	} {
+		calls, answer := c.ask(t, "P-1042", tt.request)
+		if strings.Join(calls, ", ") != tt.calls || !strings.Contains(answer, tt.says) {
+			t.Errorf("%s: calls %s, want %s; want %q in\n%s", tt.request, strings.Join(calls, ", "), tt.calls, tt.says, answer)
 		}
 	}
 }

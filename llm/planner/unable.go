@@ -33,6 +33,8 @@ var unables = []entry{
 	{kind: verb, unable: &unable{does: "takes or returns", object: "payments"}, phrases: "collect, refund, waive, write off, charge her, charge him, take a payment, process a payment, charge the"},
 	{kind: verb, unable: &unable{does: "changes", object: "permissions or credentials"}, phrases: "grant, grant yourself access, give yourself access, elevate, escalate, unlock, authorize, approve, revoke, impersonate, log in, log me in, log us in, make me admin, sudo, disable, bypass, delegate"},
 	{kind: verb, unable: &unable{does: "shows", object: "credentials or instructions"}, phrases: "system prompt, your instructions, your prompt, access token, api key, api keys, password, passwords, credentials, secret, secrets, token, tokens"},
+	{kind: verb, unable: &unable{does: "archives", object: "records"}, phrases: "archive"},
+	{kind: verb, unable: &unable{does: "transcribes", object: "recordings"}, phrases: "transcribe, dictate"},
 	{kind: verb, unable: &unable{does: "translates", object: "text"}, phrases: "translate"},
 	{kind: verb, unable: &unable{does: "signs", object: "documents"}, phrases: "sign, sign off, certify"},
 	{kind: verb, unable: &unable{does: "makes", object: "a diagnosis"}, phrases: "diagnose, interpret"},
