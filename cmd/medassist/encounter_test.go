@@ -26,6 +26,7 @@ const fullRequest = "Show records, check billing, and prescribe Lisinopril"
 // The standard request, from its first step to the last revoked token, and the
 // broker's audit log of it.
 func TestFullEncounter(t *testing.T) {
+	t.Parallel()
 	a := startApp(t)
 	assertFullEncounter(t, a, a.admin())
 }
@@ -104,6 +105,7 @@ func assertAuditLog(t *testing.T, admin *agentwrit.Admin, runID string) {
 
 // Every scenario has its expected outcome.
 func TestScenarios(t *testing.T) {
+	t.Parallel()
 	a := startApp(t)
 	for _, s := range scenario.All() {
 		t.Run(s.ID, func(t *testing.T) {
@@ -190,6 +192,7 @@ func TestBadInput(t *testing.T) {
 }
 
 func TestTwentyRunsFourAtATime(t *testing.T) {
+	t.Parallel()
 	a := startApp(t)
 	var wg sync.WaitGroup
 	for range 4 {
@@ -266,6 +269,7 @@ func TestRemoteBrokerAndModel(t *testing.T) {
 // If the broker becomes unreachable during a run, the run fails and does not claim
 // that its tokens are revoked.
 func TestBrokerUnreachable(t *testing.T) {
+	t.Parallel()
 	b := brokertest.Start(t)
 	target, _ := url.Parse(b.URL)
 	var state sync.Map
@@ -292,6 +296,7 @@ func TestBrokerUnreachable(t *testing.T) {
 // With a misbehaving model each run ends, reports what happened and leaves no
 // active token.
 func TestMisbehavingModels(t *testing.T) {
+	t.Parallel()
 	say := func(chunks ...string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/event-stream")
@@ -354,6 +359,7 @@ func TestMisbehavingModels(t *testing.T) {
 		}()), "answered"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			model := httptest.NewServer(tc.model)
 			defer model.Close()
 			a := startApp(t, func(c *Config) { c.LLMBaseURL, c.LLMModel = model.URL+"/v1", "bad" })

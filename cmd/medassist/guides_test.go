@@ -29,6 +29,7 @@ var shellBlock = regexp.MustCompile("(?m)^(?:<!-- ([^\n]+?) -->\n)?```sh\n((?:[^
 // Every command of every guide runs as written, except that ports are replaced and
 // that `go run ./cmd/medassist` runs this binary.
 func TestCommandsOfTheGuides(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("runs the commands of the guides")
 	}
@@ -50,6 +51,7 @@ func TestCommandsOfTheGuides(t *testing.T) {
 			}
 			ran++
 			t.Run(fmt.Sprintf("%s/%d", filepath.Base(guide), i+1), func(t *testing.T) {
+				t.Parallel()
 				switch how {
 				case "":
 					runBlock(t, env, commands)

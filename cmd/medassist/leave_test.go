@@ -29,6 +29,7 @@ func (a *app) ended(id string) result {
 // A client that disconnects ends its stream but not the run, which still releases
 // every token.
 func TestClientDisconnects(t *testing.T) {
+	t.Parallel()
 	a := startApp(t)
 	ctx, disconnect := context.WithCancel(t.Context())
 	req, err := http.NewRequestWithContext(ctx, "POST", a.Page+"/api/request", strings.NewReader(`{"patient_id":"P-1042","request":"`+fullRequest+`","pace":"talk:50ms"}`))

@@ -17,6 +17,7 @@ import (
 // Calls between the product's own parts don't use the environment's proxy, also
 // if they don't listen on loopback. Calls to a remote model do.
 func TestProxyFromEnvironment(t *testing.T) {
+	t.Parallel()
 	ip := otherAddress(t)
 	var mu sync.Mutex
 	seen := map[string]int{}

@@ -80,6 +80,7 @@ func TestVerifyBroker(t *testing.T) {
 
 // An export is verified without the broker, and tampering is reported.
 func TestVerifyExport(t *testing.T) {
+	t.Parallel()
 	url, _ := runBroker(t, brokerCmd{Ephemeral: true, AdminSecret: testSecret})
 	dir := t.TempDir()
 	keys := write(t, filepath.Join(dir, "keys"), get(t, url+"/v1/keys"))
