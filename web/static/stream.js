@@ -128,7 +128,9 @@
       const next = await read(connection);
       if (!next) return;
       failed = next.failed ? failed + 1 : 0;
-      await sleep(Math.max(next.wait || 0, Math.min(250 * 2 ** failed, 5000) * (0.7 + 0.6 * Math.random())));
+      // A server that is full asks for a pause; each refusal makes it longer, up to a minute.
+      const pause = (next.wait || 0) * Math.min(failed || 1, 6);
+      await sleep(Math.max(pause, Math.min(250 * 2 ** failed, 5000)) * (0.7 + 0.6 * Math.random()));
     }
   };
 
