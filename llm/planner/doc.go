@@ -9,7 +9,7 @@
 //   - read.go parses the conversation; value.go reads JSON and keeps its order;
 //   - understanding: language.go recognizes requests in other languages; token.go and
 //     spelling.go split a request into words; parse.go and phrase.go read it clause by
-//     clause (clause.go) into tasks (topic.go), with the words of lexicon.go,
+//     clause (clause.go, reference.go, dose.go) into tasks (topic.go), with the words of lexicon.go,
 //     observations.go and unable.go, the drugs of drugs.go and the patients of
 //     directory.go;
 //   - plan.go decides which calls a task needs now: a drug is checked before it is

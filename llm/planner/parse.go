@@ -1,7 +1,6 @@
 package planner
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 )
@@ -278,125 +277,6 @@ func (p *parser) verb(e *entry) {
 		p.i++
 		c.note, c.noteText = true, p.takeUntil(isQuote)
 	}
-}
-
-// addPatient handles a patient, named by the last n tokens. In "P-1042's records,
-// P-2187's labs" the second one begins a clause.
-func (p *parser) addPatient(id string, n int) {
-	if p.negated {
-		p.dropped = true
-		return
-	}
-	before := p.peek(-1 - n)
-	follows := p.peek(-1).possessive && (before.kind == tokenComma || before.text == "and") // "the chart, and P-2187's chart"
-	if (p.clause.idFirst || follows) && len(p.clause.wants) > 0 && !slices.Contains(p.clause.patients, id) {
-		p.endClause()
-	}
-	p.who, p.byName = id, p.peek(-1).kind != tokenID
-	c := &p.clause
-	c.idFirst = c.idFirst || !c.isWhole()
-	if !slices.Contains(c.patients, id) {
-		c.patients = append(c.patients, id)
-	}
-}
-
-// pronoun resolves a pronoun: it refers to the patient named last if it can.
-func (p *parser) pronoun(word string) {
-	c := &p.clause
-	who, known := personWithID(p.who)
-	female := slices.Contains([]string{"she", "her", "hers", "herself", "shes"}, word)
-	male := slices.Contains([]string{"he", "his", "him", "himself", "hes"}, word)
-	switch {
-	case p.who == "":
-		c.own = true
-	case p.who == p.patient || slices.Contains(c.patients, p.who) || len(c.patients) > 1:
-	case slices.Contains(p.out.strangers, p.who) || slices.Contains(c.strangers, p.who):
-		p.addStranger(p.who)
-	case known && p.byName && (female && !who.female || male && who.female):
-		c.own = true
-	case len(c.patients) == 0 && len(p.lead) == 0:
-		c.patients = append(c.patients, p.who)
-	}
-}
-
-func (p *parser) addDrug(t token) {
-	c := &p.clause
-	c.expectsDrug = false
-	if p.negated {
-		p.dropped = true
-		return
-	}
-	p.drug = drugName(t.text)
-	if !slices.ContainsFunc(c.drugs, func(have task) bool { return have.about == p.drug }) {
-		c.or = c.or || len(c.drugs) > 0 && p.peek(-2).text == "or"
-		c.drugs = append(c.drugs, task{about: p.drug, dose: c.dose, written: t.written})
-	}
-	c.dose = ""
-}
-
-// number handles a dose, a duration, or a code to claim.
-func (p *parser) number(n string) {
-	c := &p.clause
-	unit := p.peek(0)
-	switch before := p.peek(-2); {
-	case isDoseUnit(unit.text):
-		p.i++
-		if last := len(c.drugs) - 1; last >= 0 && c.drugs[last].dose == "" {
-			c.drugs[last].dose = n + " " + unit.text
-		} else {
-			c.dose = n + " " + unit.text
-		}
-	case isTimeUnit(unit.text): // "every 8 hours", "twice daily for 7 days"
-		if last := len(c.drugs) - 1; last >= 0 && (before.text == "every" || before.text == "for" && c.drugs[last].frequency != "") {
-			p.setFrequency(strings.TrimSpace(c.drugs[last].frequency + " " + p.src[before.start:unit.end]))
-		}
-	case (c.claim || c.codes) && len(n) == 5:
-		c.claimCodes = append(c.claimCodes, n)
-	case before.text == "patient" || before.text == "mrn" || before.text == "id" && p.peek(-3).text == "patient":
-		p.addPatient(n, 1)
-	}
-}
-
-// purpose handles what follows "for": the indication of a drug, a service to code
-// or to claim, or a patient.
-func (p *parser) purpose() {
-	c := &p.clause
-	c.expectsDrug = false
-	c.refers = len(c.wants) > 0
-	switch {
-	case p.isPerson():
-		p.step()
-		if (c.codes || c.claim) && p.peek(0).kind == tokenWord && p.peek(-1).possessive { // "a claim for Robert's visit"
-			c.coded = p.takePhrase()
-		}
-	case p.peek(0).kind == tokenNumber:
-	case (c.codes || c.claim) && c.coded == "":
-		c.coded = p.takePhrase()
-	case len(c.drugs) > 0:
-		why := p.takePhrase()
-		for i := range c.drugs {
-			c.drugs[i].indication = cmp.Or(c.drugs[i].indication, why)
-		}
-	}
-}
-
-// setFrequency sets how often the drug named last is taken.
-func (p *parser) setFrequency(text string) {
-	if last := len(p.clause.drugs) - 1; last >= 0 {
-		p.clause.drugs[last].frequency = text
-	}
-}
-
-// months maps the names of months to their numbers.
-var months = map[string]string{"january": "01", "february": "02", "march": "03", "april": "04", "may": "05", "june": "06",
-	"july": "07", "august": "08", "september": "09", "october": "10", "november": "11", "december": "12"}
-
-func asksYesOrNo(word string) bool {
-	switch word {
-	case "is", "are", "was", "were", "does", "did", "has", "have", "had", "any", "isn't", "doesn't", "hasn't":
-		return true
-	}
-	return false
 }
 
 // endClause turns the clause into tasks and begins the next one.
