@@ -60,8 +60,8 @@ var acts = []Act{
 	{
 		Named: "The audit log is tamper-evident", Page: "/audit", Minutes: 3, Versions: inLong,
 		Proves:  "tampering is detectable",
-		PointAt: "the tamper lab: edit an event and see which link breaks",
-		Say:     "Every step you saw is in this log, and each event holds the hash of the one before. Change one, and the chain breaks.",
+		PointAt: "the tamper lab, which starts at the blocked call: edit it, and see that everything after it breaks",
+		Say:     "Each decision you saw is in this log: what was allowed, and what was blocked. Each entry holds the hash of the one before. Change one, and nothing after it can be trusted.",
 	},
 	{
 		Named: "Verified revocation", Scenario: "full", Pace: "instant", Minutes: 2, Versions: inBoth,

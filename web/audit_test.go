@@ -38,7 +38,7 @@ func TestAuditPage(t *testing.T) {
 func TestAuditWithoutAdmin(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, configure{web: func(c *web.Config) { c.Admin = nil }})
-	for _, path := range []string{"/audit", "/audit/frames", "/audit/lab", "/audit/export", "/audit/checkpoint"} {
+	for _, path := range []string{"/audit/frames", "/audit/export", "/audit/checkpoint"} {
 		if resp, body := s.fetch(t, path); resp.StatusCode != 403 || !strings.Contains(string(body), "AGENTWRIT_ADMIN_SECRET") {
 			t.Errorf("%s: %s", path, resp.Status)
 		}
@@ -127,28 +127,82 @@ func TestBrowserAuditLive(t *testing.T) {
 	all.Wait("the run's own events", `location.pathname === "/audit" && document.querySelectorAll("#events > li").length > 10`)
 }
 
-// The tamper lab changes a copy, shows where the chain breaks, and restores it.
+// MedAssist's own log is readable without the broker's admin secret, and the presenter
+// can download it.
+func TestAuditDecisions(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, configure{web: func(c *web.Config) { c.Admin = nil }})
+	id, _ := s.encounter(t, "P-1042", "Show me records for this patient and also get records for P-2187")
+	_, body := s.fetch(t, "/audit?run="+id)
+	for _, want := range []string{"MedAssist's own log", "2 decisions, chain intact", "get_patient_records for P-2187 by=gate", "AGENTWRIT_ADMIN_SECRET"} {
+		if !strings.Contains(string(body), want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if resp, _ := s.fetch(t, "/audit/decisions?known=2"); resp.StatusCode != 204 {
+		t.Errorf("no news: %s", resp.Status)
+	}
+	_, document := s.fetch(t, "/audit/decisions/export")
+	var x struct {
+		First  int64                  `json:"first"`
+		Events []agentwrit.AuditEvent `json:"events"`
+	}
+	must(t, json.Unmarshal(document, &x))
+	n, _, err := agentwrit.VerifyChain(func(yield func(agentwrit.AuditEvent, error) bool) {
+		for _, e := range x.Events {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	})
+	if err != nil || n != 2 || x.First != 1 || x.Events[1].Outcome != "denied" || x.Events[1].TaskID != id {
+		t.Errorf("%d decisions from %d on: %v", n, x.First, err)
+	}
+	if strings.Contains(string(document), "eyJ") {
+		t.Error("a token is in the log")
+	}
+}
+
+// The tamper lab starts at the blocked call, in view. It changes a copy, shows that what
+// follows breaks, and restores it, for MedAssist's own log and for the broker's.
 func TestBrowserTamperLab(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, configure{})
-	s.encounter(t, "P-1042", "Show labs")
+	s.encounter(t, "P-1042", "Show me records for this patient and also get records for P-2187")
+	s.encounter(t, "P-1042", "Show records, check billing, and prescribe Lisinopril")
 	b := browsertest.Start(t)
 	p := open(t, b, browsertest.Laptop, s.URL+"/audit")
-	for _, change := range []string{"edit", "forge", "delete", "swap", "cut"} {
-		browsertest.Eval[string](p, fmt.Sprintf(`document.querySelector(".lab-form [name=change]").value = %q`, change))
-		browsertest.Eval[bool](p, `(document.querySelector(".lab-form [name=event]").selectedIndex = 4, true)`)
-		p.Click(".lab-form .danger")
-		p.Wait("the change is detected", `document.querySelector(".lab-found")`)
-		if broken := p.Count("#lab .block-broken"); (broken > 0) != (change != "cut") {
-			t.Errorf("%s: %d links break", change, broken)
-		}
-		p.Screenshot("lab-" + change)
-		if change == "edit" || change == "cut" { // one with broken links, the one without
-			p.Accessible("the tamper lab, " + change)
-		}
-		p.Click(".lab-form a")
-		p.Wait("the copy is restored", `!document.querySelector(".lab-found")`)
+	const inView = `(e => { const r = e.getBoundingClientRect(); return r.top >= 0 && r.bottom <= innerHeight })`
+	if !browsertest.Eval[bool](p, inView+`(document.querySelector("#lab"))`) || p.Count("#lab .block-denied") != 1 {
+		t.Error("the blocked call is not in view")
 	}
+	if got := browsertest.Eval[string](p, `document.querySelector(".lab-form [name=event]").selectedOptions[0].innerText`); !strings.Contains(got, "P-2187") {
+		t.Errorf("the lab starts at %s", got)
+	}
+	p.Click(".lab-form .danger")
+	p.Wait("the change is detected", `document.querySelector(".lab-found")`)
+	if broken := p.Count("#lab .block-broken"); broken < 4 || p.Count("#lab .block-changed.block-denied") != 1 || !browsertest.Eval[bool](p, inView+`(document.querySelector("#lab"))`) {
+		t.Errorf("%d links break, in view", broken)
+	}
+	p.Screenshot("lab-own")
+	for _, log := range []string{"own", "broker"} {
+		for _, change := range []string{"edit", "forge", "delete", "swap", "cut"} {
+			p.Click(".lab-form a")
+			p.Wait("the copy is restored", `!document.querySelector(".lab-found")`)
+			if now := browsertest.Eval[string](p, `document.querySelector(".lab-form [name=log]").value`); now != log {
+				p.Go(s.URL + "/audit?log=" + log)
+				p.Wait("the scripts have loaded", loaded)
+			}
+			browsertest.Eval[string](p, fmt.Sprintf(`document.querySelector(".lab-form [name=change]").value = %q`, change))
+			browsertest.Eval[bool](p, `(document.querySelector(".lab-form [name=event]").selectedIndex = 2, true)`)
+			p.Click(".lab-form .danger")
+			p.Wait("the change is detected", `document.querySelector(".lab-found")`)
+			if broken := p.Count("#lab .block-broken"); (broken > 0) != (change != "cut") {
+				t.Errorf("%s of the %s log: %d links break", change, log, broken)
+			}
+		}
+	}
+	p.Accessible("the tamper lab")
 	if p.Count("#trail .is-denied") > 0 {
 		t.Error("the log itself is reported as broken")
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/decisions"
 	"github.com/devonartis/medassist-go/preflight"
 	"github.com/devonartis/medassist-go/records"
 	"github.com/devonartis/medassist-go/trace"
@@ -48,6 +49,8 @@ type Config struct {
 	Records *records.Store
 	Broker  Broker
 	Twins   *twin.Service
+	// Decisions is MedAssist's own log of decisions about calls.
+	Decisions *decisions.Log
 
 	BrokerURL      string
 	BrokerEmbedded bool
@@ -98,7 +101,7 @@ type Server struct {
 
 // New checks a configuration and returns a server.
 func New(cfg Config) (*Server, error) {
-	if cfg.Runs == nil || cfg.Log == nil || cfg.Records == nil || cfg.Broker == nil || cfg.Twins == nil || cfg.Preflight.Broker == nil || cfg.Preflight.Model == nil {
+	if cfg.Runs == nil || cfg.Log == nil || cfg.Records == nil || cfg.Broker == nil || cfg.Twins == nil || cfg.Decisions == nil || cfg.Preflight.Broker == nil || cfg.Preflight.Model == nil {
 		return nil, errors.New("web: runs, a log, records, a broker and a preflight are required")
 	}
 	if cfg.Clock == nil {
@@ -149,18 +152,18 @@ func (s *Server) mount(cfg Config) {
 	encounter := run.New(run.Config{Runs: cfg.Runs, Log: cfg.Log, Patients: cfg.Records, Audit: evidence, Sheet: files.Sheet(),
 		Show:  func(ctx context.Context, runID string) error { return onStage.Show(ctx, runID) },
 		Clock: cfg.Clock, Respond: out, Streams: s.streams, Shared: copies})
-	log := audit.New(audit.Config{Log: auditLog, Broker: cfg.BrokerURL, Clock: cfg.Clock, Respond: out, Streams: s.streams})
+	log := audit.New(audit.Config{Log: auditLog, Decisions: cfg.Decisions, Broker: cfg.BrokerURL, Clock: cfg.Clock, Respond: out, Streams: s.streams})
 	desk := operator.New(operator.Config{Runs: cfg.Runs, Records: cfg.Records, Broker: cfg.Broker, Promises: cfg.Promises, CanRevoke: cfg.Admin != nil,
 		Preflight: cfg.Preflight, Clock: cfg.Clock, Logger: cfg.Logger, Respond: out, Streams: s.streams})
+	compare := comparison.New(comparison.Config{Twins: cfg.Twins, Sheet: files.Sheet(), Respond: out,
+		Show: func(ctx context.Context) error { return onStage.ShowPage(ctx, "/twin") }})
 	onStage = stage.New(stage.Config{Runs: cfg.Runs, Log: cfg.Log, Broker: cfg.Broker, Pages: []stage.Page{
 		{Path: "/audit", Title: "Audit log", View: log.OnStage, Also: []stage.Variant{{Query: "change=" + audit.StageChange, Title: "Tamper"}}},
 		{Path: "/operator", Title: "Operator", View: desk.OnStage},
+		{Path: "/twin", Title: "Before and after", View: compare.OnStage},
 	}, PublicURL: cfg.PublicURL, Reachable: cfg.Reachable, Clock: cfg.Clock, Respond: out, Streams: s.streams})
 	programs := api.New(api.Config{Runs: cfg.Runs, Log: cfg.Log, Patients: cfg.Records, Broker: cfg.Broker, Operator: desk,
 		Audit: auditLog, Model: cfg.ModelName, Clock: cfg.Clock, Streams: s.streams, Shared: copies})
-
-	compare := comparison.New(comparison.Config{Twins: cfg.Twins, Sheet: files.Sheet(), Respond: out,
-		Show: func(ctx context.Context, r twin.Result) error { return onStage.Show(ctx, r.RunID) }})
 
 	r := gate.Router(out, metrics.observe)
 	for _, page := range []interface{ Mount(*guard.Router) }{encounter, onStage, log, desk, programs, compare, reference.New(out)} {

@@ -125,6 +125,17 @@ func TestBrowserTwin(t *testing.T) {
 			p.Screenshot("twin-phone-right")
 		}
 	}
+	for name, at := range map[string]struct {
+		path   string
+		screen browsertest.Screen
+	}{"stage": {"/stage", browsertest.Laptop}, "stage-large": {"/stage", browsertest.Projector}, "follow": {"/follow", browsertest.Phone}} {
+		p = open(t, b, at.screen, s.URL+at.path)
+		p.Wait("the comparison is on the stage", `document.querySelector(".twin-stage .twin-verdict")`)
+		if wide := browsertest.Eval[int](p, `document.documentElement.scrollWidth - innerWidth`); wide > 0 || p.Count(".twin-stage :is(a, button, form)") > 0 {
+			t.Errorf("%s: %d px too wide, or with controls", name, wide)
+		}
+		p.Screenshot("twin-on-" + name)
+	}
 	p = open(t, b, browsertest.Laptop, s.URL+"/twin")
 	p.Press("p")
 	p.Screenshot("twin-projector-mode")

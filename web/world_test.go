@@ -89,7 +89,7 @@ func newSite(t testing.TB, c configure) *site {
 	})
 	must(t, err)
 	s.twins = twin.New(twin.Config{Runs: s.service, Log: s.log, Decisions: s.decided, Clock: time.Now, Logger: slog.New(slog.DiscardHandler)})
-	cfg := web.Config{Runs: s.service, Twins: s.twins, Log: s.log, Records: s.records, Broker: app, BrokerURL: s.broker.URL, BrokerEmbedded: true,
+	cfg := web.Config{Runs: s.service, Twins: s.twins, Decisions: s.decided, Log: s.log, Records: s.records, Broker: app, BrokerURL: s.broker.URL, BrokerEmbedded: true,
 		Admin: s.broker.Admin(t), ModelName: c.model.Name(), ModelMode: string(c.model.Mode()),
 		Preflight: preflight.Config{Broker: app, BrokerURL: s.broker.URL, Admin: s.broker.Admin(t), Model: c.model, PageURL: address}}
 	if c.web != nil {

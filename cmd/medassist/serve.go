@@ -97,8 +97,8 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 	}
 	twins := twin.New(twin.Config{Runs: service, Log: runs, Decisions: decided, Clock: cfg.clock, Logger: log})
 	site, err := web.New(web.Config{
-		Twins: twins,
-		Runs:  service, Log: runs, Records: store, Broker: broker.app, BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
+		Twins: twins, Decisions: decided,
+		Runs: service, Log: runs, Records: store, Broker: broker.app, BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
 		Admin: broker.admin, Promises: promised.get, ModelName: model.Name(), ModelMode: string(model.Mode()),
 		PresenterKey: key, CookieSecret: cookieSecret(cfg, log), TrustedProxies: cfg.TrustedProxy,
 		Viewers: cfg.Viewers, ViewersPerAddress: cfg.ViewersPerAddress, PublicURL: cfg.PublicURL, Reachable: !isLoopback(page.Addr()), Clock: cfg.clock, Logger: log,

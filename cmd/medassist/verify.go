@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
 // verifyCmd verifies an audit log: that its hash chain is intact and that it
@@ -25,6 +26,8 @@ type verifyCmd struct {
 	Keys        string   `help:"Trust this key set (a saved response of /v1/keys) instead of the broker's current one." placeholder:"FILE"`
 	Checkpoint  []string `help:"A saved checkpoint; may be repeated." placeholder:"FILE"`
 	Save        string   `help:"Save the broker's current checkpoint to this file." placeholder:"FILE"`
+
+	first int64 // position of the first event of the file, if the file says so
 }
 
 // Run verifies the log and prints the result. It returns errCheckFailed if the log
@@ -38,7 +41,7 @@ func (c *verifyCmd) Run(ctx context.Context, std stdio) error {
 	for _, k := range checkpoints {
 		points = append(points, k.Checkpoint)
 	}
-	size, _, err := agentwrit.VerifyChain(c.events(ctx), points...)
+	size, err := c.verify(ctx, points)
 	if err != nil {
 		return c.report(std, err, size)
 	}
@@ -49,10 +52,38 @@ func (c *verifyCmd) Run(ctx context.Context, std stdio) error {
 	if note != "" {
 		printf(std.out, "note    %s\n", note)
 	}
+	if c.first > 1 {
+		printf(std.out, "note    the log begins with event %d; earlier ones are not in the file\n", c.first)
+	}
 	if len(checkpoints) == 0 {
 		printf(std.out, "note    without a checkpoint, a truncated or completely rewritten log can't be detected\n")
 	}
 	return nil
+}
+
+// verify verifies the log's hash chain and that it agrees with checkpoints. It returns
+// how many events are intact. A file without the oldest events, which MedAssist's own
+// log drops, is verified from its first event on.
+func (c *verifyCmd) verify(ctx context.Context, points []agentwrit.Checkpoint) (size int64, err error) {
+	if c.Events == "" || len(points) > 0 {
+		size, _, err = agentwrit.VerifyChain(c.events(ctx), points...)
+		return size, err
+	}
+	var chain wire.Chain
+	dropped := int64(0)
+	for e, err := range c.events(ctx) {
+		if err != nil {
+			return chain.Size - dropped, err
+		}
+		if c.first > 1 && dropped == 0 {
+			dropped = c.first - 1
+			chain = wire.Chain{Size: dropped, Head: e.PrevHash}
+		}
+		if err := chain.Add(e); err != nil {
+			return chain.Size - dropped, err
+		}
+	}
+	return chain.Size - dropped, nil
 }
 
 // report prints why the verification failed and returns errCheckFailed. It returns
@@ -200,7 +231,7 @@ func (c *verifyCmd) exported() iter.Seq2[agentwrit.AuditEvent, error] {
 			}
 			var events []agentwrit.AuditEvent
 			if err == nil {
-				events, err = eventsIn(value)
+				events, err = c.eventsIn(value)
 			}
 			if err != nil {
 				yield(agentwrit.AuditEvent{}, fmt.Errorf("audit log: %w", err))
@@ -216,18 +247,22 @@ func (c *verifyCmd) exported() iter.Seq2[agentwrit.AuditEvent, error] {
 }
 
 // eventsIn returns the events of one JSON value.
-func eventsIn(value json.RawMessage) (events []agentwrit.AuditEvent, err error) {
+func (c *verifyCmd) eventsIn(value json.RawMessage) (events []agentwrit.AuditEvent, err error) {
 	if bytes.HasPrefix(value, []byte("[")) {
 		err = json.Unmarshal(value, &events)
 		return events, err
 	}
 	var page struct {
+		First  int64                  `json:"first"`
 		Events []agentwrit.AuditEvent `json:"events"`
 	}
 	if err := json.Unmarshal(value, &page); err != nil {
 		return nil, err
 	}
 	if page.Events != nil {
+		if c.first == 0 {
+			c.first = page.First
+		}
 		return page.Events, nil
 	}
 	var one agentwrit.AuditEvent

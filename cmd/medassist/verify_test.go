@@ -198,3 +198,40 @@ func TestVerifyWithoutCheckpoints(t *testing.T) {
 		server.Close()
 	}
 }
+
+// An export of MedAssist's own log is verified, also when its oldest entries were
+// dropped, and tampering with one is reported.
+func TestVerifyDecisions(t *testing.T) {
+	var events []wire.AuditEvent
+	prev := wire.GenesisHash
+	for _, id := range []string{"dec-000001", "dec-000002", "dec-000003", "dec-000004"} {
+		e := wire.AuditEvent{ID: id, EventType: "access_denied", Outcome: wire.OutcomeDenied, Detail: "get_patient_records for P-2187", PrevHash: prev}
+		e.Hash = e.ComputeHash()
+		events, prev = append(events, e), e.Hash
+	}
+	export := func(first int, events []wire.AuditEvent) string {
+		b, err := json.Marshal(map[string]any{"log": "medassist decisions", "first": first, "events": events})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return write(t, filepath.Join(t.TempDir(), "decisions.json"), b)
+	}
+	edited := slices.Clone(events)
+	edited[2].Detail = "get_patient_records for P-1042"
+	for name, tc := range map[string]struct {
+		file, want string
+		failed     bool
+	}{
+		"whole":                     {export(1, events), "OK      4 events, hash chain intact", false},
+		"without the oldest":        {export(3, events[2:]), "note    the log begins with event 3;", false},
+		"edited":                    {export(1, edited), "event 3 (dec-000003): hash mismatch", true},
+		"edited, without oldest":    {export(2, edited[1:]), "event 3 (dec-000003): hash mismatch", true},
+		"the oldest taken out":      {export(1, events[1:]), "event 1 (dec-000002): prev_hash", true},
+		"one taken out of the rest": {export(2, []wire.AuditEvent{events[1], events[3]}), "event 3 (dec-000004): prev_hash", true},
+	} {
+		out, err := verify(t, verifyCmd{Events: tc.file})
+		if errors.Is(err, errCheckFailed) != tc.failed || !strings.Contains(out, tc.want) {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+}

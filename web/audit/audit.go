@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/decisions"
 	"github.com/devonartis/medassist-go/web/auditlog"
 	"github.com/devonartis/medassist-go/web/internal/guard"
 	"github.com/devonartis/medassist-go/web/internal/respond"
@@ -32,9 +33,10 @@ const (
 
 // Config is what the pages need. All fields but Log are required.
 type Config struct {
-	Log    auditlog.Source // nil without the broker's admin secret
-	Broker string          // its address
-	Clock  func() time.Time
+	Log       auditlog.Source // nil without the broker's admin secret
+	Decisions *decisions.Log  // MedAssist's own
+	Broker    string          // its address
+	Clock     func() time.Time
 
 	Respond *respond.Responder
 	Streams *sse.Streams
@@ -53,9 +55,11 @@ func New(cfg Config) *Pages {
 
 // Mount registers the routes.
 func (p *Pages) Mount(r *guard.Router) {
-	r.GetCostly("/audit", p.needsLog(p.page))
+	r.GetCostly("/audit", p.page)
 	r.Stream("/audit/frames", p.needsLog(p.frames))
-	r.Get("/audit/lab", p.needsLog(p.lab))
+	r.Get("/audit/lab", p.lab)
+	r.Get("/audit/decisions", p.decisions)
+	r.GetByPresenter("/audit/decisions/export", p.exportOwn)
 	// An export is expensive for the broker.
 	r.GetByPresenter("/audit/export", p.needsLog(p.export))
 	r.GetCostly("/audit/checkpoint", p.needsLog(p.checkpoint))
@@ -73,15 +77,19 @@ func (p *Pages) needsLog(h respond.HandlerFunc) respond.HandlerFunc {
 	return func(http.ResponseWriter, *http.Request) error { return respond.NoAuditLog }
 }
 
-// page is GET /audit: the newest events that the query selects, newest first.
+// page is GET /audit: MedAssist's own log and the broker's, the newest events that the
+// query selects, newest first.
 func (p *Pages) page(w http.ResponseWriter, r *http.Request) error {
-	state := p.follower.Refresh(r.Context())
-	v := Page{Page: p.cfg.Respond.Page(r, "Audit", "audit", "/audit"), Filter: readFilter(r.URL.Query()), Log: p.logView(state)}
-	var err error
-	if v.Rows, err = p.rows(r.Context(), state, v.Filter); err != nil {
-		return err
+	v := Page{Page: p.cfg.Respond.Page(r, "Audit", "audit", "/audit"), Filter: readFilter(r.URL.Query()), HasLog: p.cfg.Log != nil}
+	if v.HasLog {
+		state := p.follower.Refresh(r.Context())
+		v.Log = p.logView(state)
+		var err error
+		if v.Rows, err = p.rows(r.Context(), state, v.Filter); err != nil {
+			return err
+		}
 	}
-	v.Lab = newLab(state, r.URL.Query())
+	v.Own, v.Lab = p.own(v.Filter), p.newLab(r.Context(), r.URL.Query())
 	return respond.Render(w, http.StatusOK, AuditPage(v))
 }
 

@@ -15,8 +15,10 @@ import (
 type Page struct {
 	ui.Page
 	Filter Filter
+	HasLog bool // the broker's log can be read
 	Log    Log
 	Rows   []Row // newest first
+	Own    Own
 	Lab    Lab
 }
 
@@ -39,7 +41,8 @@ type Log struct {
 type Block struct {
 	ID, Hash, Words string
 	Good            bool // its hash is right, and it follows the event before
-	Changed         bool // it is not the broker's event
+	Changed         bool // it is not the log's event
+	Denied          bool // something was blocked
 }
 
 // Filter selects events. An empty field selects all.

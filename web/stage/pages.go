@@ -98,6 +98,9 @@ func (p *Pages) Mount(r *guard.Router) {
 	r.Post("/present/timer", p.timer)
 }
 
+// ShowPage puts one of the pages on the stage, for all who follow.
+func (p *Pages) ShowPage(ctx context.Context, path string) error { return p.show.openPage(ctx, path) }
+
 // Show puts a run on the stage that was started outside of the talk.
 func (p *Pages) Show(ctx context.Context, runID string) error {
 	return p.show.perform(ctx, runID, "", 0, 0)

@@ -30,7 +30,7 @@ type Config struct {
 	Twins *twin.Service
 	// Show puts a comparison on the stage: one that a presenter starts here is the
 	// one that the audience follows.
-	Show    func(ctx context.Context, r twin.Result) error
+	Show    func(ctx context.Context) error
 	Sheet   string // all stylesheets as one, for exports
 	Respond *respond.Responder
 }
@@ -150,11 +150,10 @@ func (p *Pages) start(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	started, err := p.cfg.Twins.Start(r.Context(), form.Scenario)
-	if err != nil {
+	if _, err := p.cfg.Twins.Start(r.Context(), form.Scenario); err != nil {
 		return classify(err)
 	}
-	if err := p.cfg.Show(r.Context(), started); err != nil {
+	if err := p.cfg.Show(r.Context()); err != nil {
 		return err
 	}
 	if !respond.FromPage(r) {
