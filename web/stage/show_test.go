@@ -29,7 +29,7 @@ func newTestShow(t *testing.T) (*show, *trace.Store) {
 		t.Fatal(err)
 	}
 	streams := sse.New()
-	s := newShow(Config{Log: log, Runs: endedRuns{}, Streams: streams, Pages: []StagePage{{Path: "/audit", Title: "Audit log",
+	s := newShow(Config{Log: log, Runs: endedRuns{}, Streams: streams, Pages: []Page{{Path: "/audit", Title: "Audit log",
 		View: func(_ context.Context, q url.Values) (templ.Component, error) {
 			return respond.Text("the log, " + q.Get("change")), nil
 		}}}})
