@@ -142,3 +142,17 @@ func TestPythonDemosSteps(t *testing.T) {
 		}
 	}
 }
+
+// Where a chart or a coverage is shown, so are the patient's contact and the
+// insurer's group.
+func TestContactIsShown(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, configure{})
+	id, _ := s.encounter(t, "P-1042", "Show records and insurance")
+	_, page := s.fetch(t, "/runs/"+id)
+	for _, fact := range []string{"18 Alder Lane", "555-0142", "Luis Alvarez", "HLH-GRP-2207"} {
+		if !strings.Contains(string(page), fact) {
+			t.Errorf("the run's page lacks %s", fact)
+		}
+	}
+}
