@@ -12,8 +12,10 @@
 //
 // The guard (internal/guard) decides who may do what, before any page runs. Its
 // Router is the only way to register a route: Get for a route that only reads,
-// Post for one that changes anything, which is thereby the presenter's alone. A
-// page can't register a route that changes something and is open to everyone.
+// Stream for one whose answer stays open, Post for one that changes anything,
+// which is thereby the presenter's alone. A page can't register a route that
+// changes something and is open to everyone. docs/routes.md lists all routes with
+// who may call them and their limits; a test compares it with the Router.
 //
 // A page is a package of its own, with its handlers, its views, its styles and
 // scripts. It takes narrow interfaces in a Config, and never imports another
@@ -28,6 +30,9 @@
 // page; a script of the page (htmx) gets the parts that change, each with the
 // element that it belongs to; a program gets JSON, and for an error a problem
 // document.
+//
+// A big answer, such as a run's page or its export, comes from internal/shared: it
+// is encoded once for all who read it, so that slow readers cost little memory.
 //
 // # How a run is rendered
 //
