@@ -37,12 +37,13 @@ var pictures = []struct {
 	}},
 	{"present", browsertest.Laptop, func(p *browsertest.Page, a *app) {
 		p.Go(a.Page + "/present")
-		p.Press("r")
-		p.Wait("the act waits", `document.querySelector("[data-next]")`)
+		p.Wait("an act can be started", `window.htmx && !document.querySelector(".go").disabled`)
+		p.Press(browsertest.PageDown)
+		p.Wait("the act is shown", `document.querySelector("#act").innerText.includes("act 1 of") && !document.querySelector(".go").disabled`)
 	}},
 	{"phone", browsertest.Phone, func(p *browsertest.Page, a *app) {
 		p.Go(a.Page + "/follow")
-		p.Wait("the stage is shown", `document.querySelector("#newest")?.innerText`)
+		p.Wait("the act is shown", `document.querySelector("#act")?.innerText.includes("act 1 of")`)
 	}},
 }
 
