@@ -15,6 +15,7 @@ import (
 
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/decisions"
 	"github.com/devonartis/medassist-go/internal/random"
 	"github.com/devonartis/medassist-go/llm"
 	"github.com/devonartis/medassist-go/patient"
@@ -30,6 +31,7 @@ type Config struct {
 	Operator  agents.Operator          // optional; see agents.Config
 	BrokerURL string                   // shown in the trace
 	Log       trace.Log                // receives the runs; nil means a log in memory
+	Decisions *decisions.Log           // receives the decisions about calls; nil keeps none
 	Clock     func() time.Time         // nil means time.Now
 	Logger    *slog.Logger             // nil discards
 }
@@ -97,7 +99,7 @@ func NewLab(ctx context.Context, cfg Config) (lab *Lab, err error) {
 		return lab, err
 	}
 	lab.service, err = agents.New(agents.Config{
-		Broker: cfg.Broker, Operator: cfg.Operator, BrokerURL: cfg.BrokerURL, Model: model, Log: lab.log,
+		Broker: cfg.Broker, Operator: cfg.Operator, BrokerURL: cfg.BrokerURL, Model: model, Log: lab.log, Decisions: cfg.Decisions,
 		Tools: tools.NewClient(api, transport), Clock: cfg.Clock, Logger: cfg.Logger,
 		Directory: func(ctx context.Context, id patient.ID) (agents.DirectoryEntry, error) {
 			p, found, err := lab.records.Find(ctx, id)

@@ -10,12 +10,14 @@ import (
 
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/attack"
 	"github.com/devonartis/medassist-go/decisions"
 	"github.com/devonartis/medassist-go/preflight"
 	"github.com/devonartis/medassist-go/records"
 	"github.com/devonartis/medassist-go/trace"
 	"github.com/devonartis/medassist-go/twin"
 	"github.com/devonartis/medassist-go/web/api"
+	"github.com/devonartis/medassist-go/web/attacks"
 	"github.com/devonartis/medassist-go/web/audit"
 	"github.com/devonartis/medassist-go/web/auditlog"
 	"github.com/devonartis/medassist-go/web/hero"
@@ -49,6 +51,10 @@ type Config struct {
 	Records *records.Store
 	Broker  Broker
 	Twins   *twin.Service
+	// Lab starts a lab that replays attacks in this log, and AttackReport returns the
+	// score of the last check.
+	Lab          func(ctx context.Context) (*attack.Lab, error)
+	AttackReport func() (attack.Report, bool, error)
 	// Decisions is MedAssist's own log of decisions about calls.
 	Decisions *decisions.Log
 
@@ -101,7 +107,7 @@ type Server struct {
 
 // New checks a configuration and returns a server.
 func New(cfg Config) (*Server, error) {
-	if cfg.Runs == nil || cfg.Log == nil || cfg.Records == nil || cfg.Broker == nil || cfg.Twins == nil || cfg.Decisions == nil || cfg.Preflight.Broker == nil || cfg.Preflight.Model == nil {
+	if cfg.Runs == nil || cfg.Log == nil || cfg.Records == nil || cfg.Broker == nil || cfg.Twins == nil || cfg.Lab == nil || cfg.AttackReport == nil || cfg.Decisions == nil || cfg.Preflight.Broker == nil || cfg.Preflight.Model == nil {
 		return nil, errors.New("web: runs, a log, records, a broker and a preflight are required")
 	}
 	if cfg.Clock == nil {
@@ -131,7 +137,7 @@ var navigation = []ui.Link{
 
 // mount creates the shared parts and the pages, and registers their routes.
 func (s *Server) mount(cfg Config) {
-	files := static.New(hero.Assets, run.Assets, operator.Assets, audit.Assets, stage.Assets, comparison.Assets, reference.Assets)
+	files := static.New(hero.Assets, run.Assets, operator.Assets, audit.Assets, stage.Assets, comparison.Assets, attacks.Assets, reference.Assets)
 	gate := guard.New(guard.Config{Key: cfg.PresenterKey, Secret: cfg.CookieSecret, Proxies: cfg.TrustedProxies,
 		Viewers: cfg.Viewers, ViewersPerAddress: cfg.ViewersPerAddress, Clock: cfg.Clock})
 	out := respond.New(respond.Config{
@@ -155,6 +161,8 @@ func (s *Server) mount(cfg Config) {
 	log := audit.New(audit.Config{Log: auditLog, Decisions: cfg.Decisions, Broker: cfg.BrokerURL, Clock: cfg.Clock, Respond: out, Streams: s.streams})
 	desk := operator.New(operator.Config{Runs: cfg.Runs, Records: cfg.Records, Broker: cfg.Broker, Promises: cfg.Promises, CanRevoke: cfg.Admin != nil,
 		Preflight: cfg.Preflight, Clock: cfg.Clock, Logger: cfg.Logger, Respond: out, Streams: s.streams})
+	replays := attacks.New(attacks.Config{Lab: cfg.Lab, Report: cfg.AttackReport, Respond: out,
+		Show: func(ctx context.Context, runID string) error { return onStage.Show(ctx, runID) }})
 	compare := comparison.New(comparison.Config{Twins: cfg.Twins, Sheet: files.Sheet(), Respond: out,
 		Show: func(ctx context.Context) error { return onStage.ShowPage(ctx, "/twin") }})
 	onStage = stage.New(stage.Config{Runs: cfg.Runs, Log: cfg.Log, Broker: cfg.Broker, Pages: []stage.Page{
@@ -166,7 +174,7 @@ func (s *Server) mount(cfg Config) {
 		Audit: auditLog, Model: cfg.ModelName, Clock: cfg.Clock, Streams: s.streams, Shared: copies})
 
 	r := gate.Router(out, metrics.observe)
-	for _, page := range []interface{ Mount(*guard.Router) }{encounter, onStage, log, desk, programs, compare, reference.New(out)} {
+	for _, page := range []interface{ Mount(*guard.Router) }{encounter, onStage, log, desk, programs, compare, replays, reference.New(out)} {
 		page.Mount(r)
 	}
 	r.Get("/metrics", metrics.serve)

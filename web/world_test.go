@@ -12,6 +12,7 @@ import (
 
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit/brokertest"
+	"github.com/devonartis/medassist-go/attack"
 	"github.com/devonartis/medassist-go/decisions"
 	"github.com/devonartis/medassist-go/llm"
 	"github.com/devonartis/medassist-go/patient"
@@ -89,7 +90,11 @@ func newSite(t testing.TB, c configure) *site {
 	})
 	must(t, err)
 	s.twins = twin.New(twin.Config{Runs: s.service, Log: s.log, Decisions: s.decided, Clock: time.Now, Logger: slog.New(slog.DiscardHandler)})
-	cfg := web.Config{Runs: s.service, Twins: s.twins, Decisions: s.decided, Log: s.log, Records: s.records, Broker: app, BrokerURL: s.broker.URL, BrokerEmbedded: true,
+	lab := func(ctx context.Context) (*attack.Lab, error) {
+		return attack.NewLab(ctx, attack.Config{Broker: app, BrokerURL: s.broker.URL, Log: s.log, Decisions: s.decided})
+	}
+	noReport := func() (attack.Report, bool, error) { return attack.Report{}, false, nil }
+	cfg := web.Config{Lab: lab, AttackReport: noReport, Runs: s.service, Twins: s.twins, Decisions: s.decided, Log: s.log, Records: s.records, Broker: app, BrokerURL: s.broker.URL, BrokerEmbedded: true,
 		Admin: s.broker.Admin(t), ModelName: c.model.Name(), ModelMode: string(c.model.Mode()),
 		Preflight: preflight.Config{Broker: app, BrokerURL: s.broker.URL, Admin: s.broker.Admin(t), Model: c.model, PageURL: address}}
 	if c.web != nil {

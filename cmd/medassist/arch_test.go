@@ -50,7 +50,7 @@ var allowedImports = map[string][]string{
 	"web/api":       slices.Concat(webFloor, []string{"preflight", "records"}),
 	"web/reference": slices.Concat(webFloor, []string{"docs/openapi"}),
 	"web": slices.Concat(webFloor, []string{"talk", "preflight", "records", "verdict", "web/hero", "web/picture", "web/auditlog",
-		"web/run", "web/audit", "web/operator", "web/stage", "web/api", "web/twin", "twin", "web/reference", "docs/openapi"}),
+		"web/run", "web/audit", "web/operator", "web/stage", "web/api", "web/twin", "twin", "web/attacks", "attack", "web/reference", "docs/openapi"}),
 }
 
 // webFloor is what the pages share, and what that depends on.

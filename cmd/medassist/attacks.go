@@ -3,9 +3,28 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/devonartis/medassist-go/attack"
 )
+
+// keepReport saves the score for the page of the attacks, if there is a data folder.
+func (c *checkCmd) keepReport(ctx context.Context, r attack.Report, log *slog.Logger) {
+	path := c.Config.file(attack.ReportFile)
+	if path == "" || c.Config.Ephemeral {
+		return
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return
+	}
+	if err := r.Save(path); err != nil {
+		log.WarnContext(ctx, "the score was not kept for the page", "error", err)
+	}
+}
 
 // runAttacks runs the corpus of attacks against the configured broker, or against an
 // embedded one in memory, and prints the score. It returns errCheckFailed if an attack
@@ -48,6 +67,7 @@ func (c *checkCmd) runAttacks(ctx context.Context, std stdio) (err error) {
 	if err := score.Write(std.out); err != nil {
 		return err
 	}
+	c.keepReport(ctx, attack.Report{Checked: time.Now().UTC(), Broker: strings.Trim(broker.kind(), "()"), Score: score}, log)
 	printf(std.out, "\nwithin scope: the token allowed the call, which was for the run's own patient. See docs/security.md.\n")
 	if !score.Contained() {
 		return errCheckFailed

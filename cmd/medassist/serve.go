@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/attack"
 	"github.com/devonartis/medassist-go/decisions"
 	"github.com/devonartis/medassist-go/internal/deadline"
 	"github.com/devonartis/medassist-go/patient"
@@ -98,7 +99,12 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 	twins := twin.New(twin.Config{Runs: service, Log: runs, Decisions: decided, Clock: cfg.clock, Logger: log})
 	site, err := web.New(web.Config{
 		Twins: twins, Decisions: decided,
-		Runs: service, Log: runs, Records: store, Broker: broker.app, BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
+		Lab: func(ctx context.Context) (*attack.Lab, error) {
+			return attack.NewLab(ctx, attack.Config{Broker: broker.app, Operator: broker.operator(), BrokerURL: broker.url, Log: runs, Decisions: decided,
+				Clock: cfg.clock, Logger: log})
+		},
+		AttackReport: func() (attack.Report, bool, error) { return attack.LoadReport(cfg.file(attack.ReportFile)) },
+		Runs:         service, Log: runs, Records: store, Broker: broker.app, BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
 		Admin: broker.admin, Promises: promised.get, ModelName: model.Name(), ModelMode: string(model.Mode()),
 		PresenterKey: key, CookieSecret: cookieSecret(cfg, log), TrustedProxies: cfg.TrustedProxy,
 		Viewers: cfg.Viewers, ViewersPerAddress: cfg.ViewersPerAddress, PublicURL: cfg.PublicURL, Reachable: !isLoopback(page.Addr()), Clock: cfg.clock, Logger: log,
