@@ -76,6 +76,7 @@ func TestBrowserTalk(t *testing.T) {
 	laptop.Press(browsertest.PageDown)
 	everywhere("the stage is cleared for the next act", `document.querySelector(".title-card h2")?.innerText === "Cross-patient" && !document.querySelector("#verdict")`)
 	look("title")
+	laptop.Wait("the act can be started", `document.querySelector(".go span").innerText !== "Next act"`)
 	goOn(laptop, "Next act")
 	everywhere("the denial", `document.querySelector("#verdict").innerText.includes("Blocked at the gate") && document.querySelector("#foot").innerText.includes("4 steps")`)
 	look("denied")
