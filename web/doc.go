@@ -42,17 +42,22 @@
 // live, reloaded, replayed or exported, and the page can't show what did not
 // happen.
 //
-// While a run is live, it is rendered once for everyone. The first watcher
-// starts a goroutine that follows the log and turns each event into a frame: a
-// line of the trace, and those other parts that the event changed. The frames
-// form a list; a watcher is a position in it. A watcher that stalls delays
-// nobody, and one that reconnects names the last frame it has and misses none.
-// Since everyone receives the same bytes, a frame can't depend on who watches:
-// controls for the presenter are in it, and the body's class hides them from
-// the audience. Hiding is all that it does; the guard refuses the request.
+// While a run is live, it is rendered once for everyone. The first watcher starts
+// a goroutine that follows the log and turns what happens within a few
+// milliseconds into one message for each layout: the new lines of the trace, and
+// those other parts that have changed. A message is compressed once, in a form that
+// any stream can contain (internal/sse), and a watcher is a position in the list of
+// messages. One that stalls delays nobody; one that joins late, or connects again,
+// is sent what it misses as one message. What is on a tab that few have open is
+// announced, and fetched while it is shown. Since everyone receives the same bytes,
+// a message can't depend on who watches: controls for the presenter are in it, and
+// the body's class hides them from the audience. Hiding is all that it does; the
+// guard refuses the request.
 //
-// Streams (internal/sse) share one keep-alive loop, and each write has its own
-// deadline. They end when the server stops, so that it can.
+// A page has one stream (static/stream.js), which is closed while nobody sees the
+// page. It has a sign of life every 15 seconds, each write has its own deadline,
+// and it says whether it ends because its run has ended or because the server
+// stops. The stage (stage) works in the same way, with a scene in place of a run.
 //
 // # What web never does
 //

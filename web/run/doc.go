@@ -8,10 +8,11 @@
 // picture of authority is web/hero's, that of time web/picture's. Each part has a templ view
 // of the same name.
 //
-// A live run is rendered once, however many watch it: one goroutine follows its
-// trace and turns each event into a frame of HTML (live.go); a watcher is a
-// cursor into the frames. A frame holds a line of the trace and those other
-// parts that the event changed.
+// A live run is rendered once, however many watch it: live.go follows its trace,
+// renderer.go turns events into the parts of the page that they change, for each of
+// the layouts of the picture. A watcher is a cursor into the messages. Parts on tabs
+// that few have open are only announced, and a line of the trace is sent without its
+// detail: demand.go answers for both.
 //
 // How a step is rendered: meaning.go says what it means, facts.go what is worth
 // reading in it, step.templ how it looks.

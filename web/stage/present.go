@@ -249,13 +249,17 @@ func (p *Pages) run(ctx context.Context) error {
 	return p.show.perform(ctx, run.ID, act.Title(), act.No, len(t.Acts))
 }
 
-// open is POST /present/show: a page on the stage, or none.
+// open is POST /present/show: a page on the stage or, without one, what it covers,
+// also if the screen is blank.
 func (p *Pages) open(w http.ResponseWriter, r *http.Request) error {
 	form, err := respond.DecodeForm[struct {
 		Page string `json:"page"`
 	}](w, r)
 	if err != nil {
 		return err
+	}
+	if form.Page == "" {
+		p.show.setLook(func(l *Look) { l.Blank = false })
 	}
 	link := Page{Path: linkPath, Title: "Follow on your phone", View: func(context.Context, url.Values) (templ.Component, error) {
 		l, err := newLink(p.publicURL(r))
