@@ -96,6 +96,12 @@ func (r Row) Meaning() ui.Meaning {
 	return ui.Allowed
 }
 
+// brief returns the event's detail without the words of its type, which stand before
+// it.
+func (r Row) brief() string {
+	return strings.TrimPrefix(r.Detail, eventWords(r.EventType)+" ")
+}
+
 // eventWords returns a type of event as people read it.
 func eventWords(t agentwrit.EventType) string { return strings.ReplaceAll(string(t), "_", " ") }
 
