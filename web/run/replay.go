@@ -151,6 +151,9 @@ func gap(at, next trace.Event, speed float64) time.Duration {
 		least = 0
 	case trace.ScopeDenied, trace.TokenRejected, trace.DelegationDenied, trace.Delegation, trace.TokenRevoked, trace.StolenTokenUsed:
 		least = minMoment
+	case trace.Validation, trace.PatientLookup, trace.BrokerHealth, trace.BrokerWait, trace.LLMStart, trace.LLMWait, trace.LLMResponse,
+		trace.AgentCreated, trace.AgentError, trace.TokenValidated, trace.ToolCall, trace.ToolError, trace.TokenRenewed, trace.TokenReleased,
+		trace.ReleaseError, trace.PostReleaseValidation, trace.Incident, trace.Cancelled, trace.RunError, trace.Complete: // the least time
 	}
 	took := min(max(next.Time.Sub(at.Time), least), max(least, time.Duration(float64(maxGap)*speed)))
 	return time.Duration(float64(took) / speed)
