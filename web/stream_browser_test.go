@@ -134,7 +134,7 @@ func TestBrowserSaysWhatIsWrong(t *testing.T) {
 	front.mode.Store("")
 	p.Go(s.URL + "/stage")
 	p.Wait("the page is connected", `document.querySelector("#verdict")`)
-	id = s.startScenario(t, "billing", "step")
+	s.startScenario(t, "billing", "step")
 	p.Wait("another run is shown", `document.querySelector("#verdict").innerText.includes("Waiting") || document.querySelector("#verdict").innerText.includes("model")`)
 	must(t, s.service.Shutdown(t.Context()))
 	s.web.Close()
