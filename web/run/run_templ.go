@@ -152,7 +152,7 @@ func RunView(r *Run) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, "<div id=\"revocation\" class=\"presenter-only\" aria-live=\"polite\"></div><div class=\"work\"><section class=\"panel pictured\" aria-label=\"Authority\"><div id=\"authority\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, "<div id=\"revocation\" class=\"presenter-only\" aria-live=\"polite\"></div><div class=\"work\"><section class=\"panel pictured\" aria-label=\"Authority\" tabindex=\"0\"><div id=\"authority\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
