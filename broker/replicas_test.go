@@ -299,17 +299,18 @@ func TestSharedDatabaseIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name   string
 		edit   func(*broker.Config)
 		before string
 		want   string
 	}{
-		"no admin secret":      {func(c *broker.Config) { c.AdminSecret = "" }, "", "admin secret"},
-		"another admin secret": {func(c *broker.Config) { c.AdminSecret = strings.Repeat("another secret ", 3) }, "", "another admin secret"},
-		"not a URL":            {func(c *broker.Config) { c.Database = "postgres://user:hunter22@[bad" }, "", "want postgres://"},
-		"a newer schema":       {func(*broker.Config) {}, "INSERT INTO broker.migrations VALUES (1000)", "newer version"},
+		{"no admin secret", func(c *broker.Config) { c.AdminSecret = "" }, "", "admin secret"},
+		{"another admin secret", func(c *broker.Config) { c.AdminSecret = strings.Repeat("another secret ", 3) }, "", "another admin secret"},
+		{"not a URL", func(c *broker.Config) { c.Database = "postgres://user:hunter22@[bad" }, "", "want postgres://"},
+		{"a newer schema", func(*broker.Config) {}, "INSERT INTO broker.migrations VALUES (1000)", "newer version"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			if tt.before != "" {
 				if _, err := db.Exec(tt.before); err != nil {
 					t.Fatal(err)

@@ -69,8 +69,19 @@ func compare(t *testing.T, e exchange, got response, fresh bool) {
 	if e.Name == "health" {
 		extra = []string{"version"}
 	}
+	if strings.HasPrefix(e.Name, "delegate: hop") {
+		shortened(got.body)
+	}
 	for _, diff := range differences("body", e.Body, got.body, extra...) {
 		t.Error(diff)
+	}
+}
+
+// shortened reads 29 seconds as the 30 that were recorded: a delegated token ends
+// with its delegator's, which may have begun in the second before.
+func shortened(body any) {
+	if object, ok := body.(map[string]any); ok && object["expires_in"] == json.Number("29") {
+		object["expires_in"] = json.Number("30")
 	}
 }
 
