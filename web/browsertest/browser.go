@@ -10,8 +10,11 @@ package browsertest
 
 import (
 	"context"
+	"flag"
 	"os"
 	"os/exec"
+	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -63,9 +66,18 @@ func Start(t testing.TB) *Browser {
 	return shared.Browser
 }
 
+// parallel is how many tests run at once. They wait most of the time.
+const parallel = 5
+
 // Main returns m with a Run that stops the browser after the tests, for a
 // package's TestMain.
-func Main(m *testing.M) interface{ Run() int } { return stopping{m} }
+func Main(m *testing.M) interface{ Run() int } {
+	flag.Parse()
+	if err := flag.Set("test.parallel", strconv.Itoa(max(parallel, runtime.GOMAXPROCS(0)))); err != nil {
+		panic(err)
+	}
+	return stopping{m}
+}
 
 type stopping struct{ *testing.M }
 
