@@ -71,17 +71,15 @@ const parallel = 5
 
 // Main returns m with a Run that stops the browser after the tests, for a
 // package's TestMain.
-func Main(m *testing.M) interface{ Run() int } {
-	flag.Parse()
-	if err := flag.Set("test.parallel", strconv.Itoa(max(parallel, runtime.GOMAXPROCS(0)))); err != nil {
-		panic(err)
-	}
-	return stopping{m}
-}
+func Main(m *testing.M) interface{ Run() int } { return stopping{m} }
 
 type stopping struct{ *testing.M }
 
 func (s stopping) Run() int {
+	flag.Parse()
+	if err := flag.Set("test.parallel", strconv.Itoa(max(parallel, runtime.GOMAXPROCS(0)))); err != nil {
+		panic(err)
+	}
 	defer func() {
 		shared.Lock()
 		defer shared.Unlock()
