@@ -36,14 +36,10 @@ type Store interface {
 	// number of matches.
 	Events(ctx context.Context, f EventFilter) ([]wire.AuditEvent, int, error)
 
-	Sharing
 	Close() error
-}
 
-// Sharing is what a database adds that several processes share. With a database of
-// one process nothing ever changes, and what is in memory is always current.
-type Sharing interface {
-	// Shared reports whether other processes can use the database.
+	// Shared reports whether other processes can use the database. If not, nothing
+	// is ever changed by others, and memory is always current.
 	Shared() bool
 
 	// Changed receives after another process has committed, and from time to time.
@@ -73,7 +69,7 @@ type Changes struct {
 
 // A Tx is a write transaction.
 type Tx interface {
-	// Changes is like [Sharing.Changes]. It is nil if no other process can have
+	// Changes is like [Store.Changes]. It is nil if no other process can have
 	// committed.
 	Changes() (*Changes, error)
 

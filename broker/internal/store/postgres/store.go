@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/devonartis/medassist-go/broker/internal/store"
@@ -19,8 +18,12 @@ import (
 const (
 	connectTimeout = 3 * time.Second
 	updateTimeout  = 5 * time.Second
+	idleTimeout    = 2 * time.Second // of a transaction; less than updateTimeout
 	readers        = 4
 )
+
+// errURL is the error for a URL that can't be parsed.
+var errURL = errors.New("the database URL can't be parsed; want postgres://user:password@host:port/database")
 
 // A Store is an open database. It implements [store.Store].
 type Store struct {
@@ -44,7 +47,7 @@ type Store struct {
 func Open(ctx context.Context, url string) (_ *Store, err error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("database URL: %w", withoutURL(err))
+		return nil, errURL // err may contain a password
 	}
 	config.MaxConns = readers
 	config.ConnConfig.ConnectTimeout = connectTimeout
@@ -56,7 +59,7 @@ func Open(ctx context.Context, url string) (_ *Store, err error) {
 			_ = s.Close() // the first error counts
 		}
 	}()
-	if s.write, err = s.connect(ctx); err != nil {
+	if s.write, err = s.connectWriter(ctx); err != nil {
 		return nil, err
 	}
 	if err := migrate(ctx, s.write); err != nil {
@@ -76,19 +79,25 @@ func Open(ctx context.Context, url string) (_ *Store, err error) {
 	return s, nil
 }
 
-// withoutURL returns the error of a URL that can't be parsed without the URL, which
-// may contain a password.
-func withoutURL(err error) error {
-	var parse *pgconn.ParseConfigError
-	if errors.As(err, &parse) && parse.Unwrap() != nil {
-		return errors.New("it can't be parsed; want postgres://user:password@host:port/database")
-	}
-	return errors.New("want postgres://user:password@host:port/database")
-}
-
 func (s *Store) connect(ctx context.Context) (*pgx.Conn, error) {
 	conn, err := pgx.ConnectConfig(ctx, s.config.Copy())
 	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	return conn, nil
+}
+
+// connectWriter connects for Update. A process that is frozen in the middle of a
+// transaction holds the lock on the head, so the database ends a transaction that
+// waits for its client too long.
+func (s *Store) connectWriter(ctx context.Context) (*pgx.Conn, error) {
+	conn, err := s.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	_, err = conn.Exec(ctx, fmt.Sprintf("SET idle_in_transaction_session_timeout = %d", idleTimeout.Milliseconds()))
+	if err != nil {
+		_ = conn.Close(ctx) // the first error counts
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	return conn, nil
@@ -123,14 +132,14 @@ func (s *Store) Probe() error {
 	return durable()
 }
 
-// Shared implements [store.Sharing].
+// Shared implements [store.Store].
 func (s *Store) Shared() bool { return true }
 
-// Changed implements [store.Sharing].
+// Changed implements [store.Store].
 func (s *Store) Changed() <-chan struct{} { return s.replica.changed }
 
-// Current implements [store.Sharing].
+// Current implements [store.Store].
 func (s *Store) Current() bool { return s.replica.current() }
 
-// Applied implements [store.Sharing].
+// Applied implements [store.Store].
 func (s *Store) Applied(c *store.Changes) { s.replica.applied(c.Version, s.reading) }

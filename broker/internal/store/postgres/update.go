@@ -33,7 +33,7 @@ func (s *Store) Update(fn func(store.Tx) error) (durable func() error, err error
 	ctx, cancel := context.WithTimeout(context.Background(), updateTimeout)
 	defer cancel()
 	if s.write == nil {
-		if s.write, err = s.connect(ctx); err != nil {
+		if s.write, err = s.connectWriter(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -116,7 +116,7 @@ func (t *transaction) Changes() (*store.Changes, error) {
 	return c, nil
 }
 
-// Changes implements [store.Sharing].
+// Changes implements [store.Store].
 func (s *Store) Changes(ctx context.Context) (*store.Changes, error) {
 	s.reading = *s.replica.offered.Load()
 	c := new(store.Changes)

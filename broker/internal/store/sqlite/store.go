@@ -198,19 +198,19 @@ func (s *Store) Update(fn func(store.Tx) error) (durable func() error, err error
 
 // The database has one user, so nothing that is in memory can be outdated.
 
-// Shared implements [store.Sharing].
+// Shared implements [store.Store].
 func (s *Store) Shared() bool { return false }
 
-// Changed implements [store.Sharing].
+// Changed implements [store.Store].
 func (s *Store) Changed() <-chan struct{} { return nil }
 
-// Changes implements [store.Sharing].
+// Changes implements [store.Store].
 func (s *Store) Changes(context.Context) (*store.Changes, error) { return nil, nil }
 
-// Applied implements [store.Sharing].
+// Applied implements [store.Store].
 func (s *Store) Applied(*store.Changes) {}
 
-// Current implements [store.Sharing].
+// Current implements [store.Store].
 func (s *Store) Current() bool { return true }
 
 func (t *transaction) Changes() (*store.Changes, error) { return nil, nil }

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/broker/internal/store"
+	"github.com/devonartis/medassist-go/broker/internal/store/storetest"
 )
 
 var (
@@ -48,6 +48,10 @@ func (s *Store) update(fn func(store.Tx) error) error {
 
 func agent(id string) store.Agent {
 	return store.Agent{ID: id, PublicKey: make([]byte, 32), ExpiresAt: now.Add(time.Hour)}
+}
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) store.Store { return open(t, "") })
 }
 
 func TestOneProcessAtATime(t *testing.T) {
@@ -156,70 +160,6 @@ func TestAFailedUpdateKeepsNothing(t *testing.T) {
 	}
 }
 
-func TestExpire(t *testing.T) {
-	s := open(t, "")
-	at := func(d time.Duration) time.Time { return now.Add(d) }
-	err := s.update(func(tx store.Tx) error {
-		var errs []error
-		for i, expires := range []time.Time{at(-time.Hour), at(0), at(1), at(time.Hour)} {
-			a := agent(fmt.Sprint("agent", i))
-			a.ExpiresAt = expires
-			errs = append(errs,
-				tx.InsertAgent(a),
-				tx.InsertLaunchToken(store.LaunchToken{Hash: [32]byte{byte(i)}, ExpiresAt: expires}),
-				tx.InsertToken(store.Token{ID: fmt.Sprint("jti", i), ExpiresAt: expires}),
-				tx.Revoke(store.Revocation{Kind: "token", Target: fmt.Sprint("jti", i), KeepUntil: expires}))
-		}
-		return errors.Join(append(errs,
-			tx.Revoke(store.Revocation{Kind: "chain", Target: "agent0", KeepUntil: at(0)}),
-			tx.Revoke(store.Revocation{Kind: "chain", Target: "agent3", KeepUntil: at(0)}))...)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	var gone []string
-	for more := true; more; {
-		err := s.update(func(tx store.Tx) error {
-			dropped, left, err := tx.Expire(now, 1)
-			for _, r := range dropped {
-				gone = append(gone, r.Kind+" "+r.Target)
-			}
-			more = left
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	slices.Sort(gone)
-	// agent3 is unexpired, so the entry that forbids it to delegate must stay.
-	if want := []string{"chain agent0", "token jti0", "token jti1"}; !slices.Equal(gone, want) {
-		t.Errorf("dropped %v, want %v", gone, want)
-	}
-	for table, want := range map[string]int{"agents": 2, "launch_tokens": 2, "tokens": 2, "revocations": 3} {
-		if got := s.count(t, table); got != want {
-			t.Errorf("%d rows left in %s, want %d", got, table, want)
-		}
-	}
-}
-
-func TestTheWiderRevocationHolds(t *testing.T) {
-	s := open(t, "")
-	err := s.update(func(tx store.Tx) error {
-		return errors.Join(
-			tx.Revoke(store.Revocation{Kind: "chain", Target: "a", Cutoff: 9, KeepUntil: now}),
-			tx.Revoke(store.Revocation{Kind: "chain", Target: "a", Cutoff: 5, KeepUntil: now.Add(time.Hour)}))
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := s.Revocations(ctx)
-	if err != nil || len(got) != 1 || got[0].Cutoff != 9 || !got[0].KeepUntil.Equal(now.Add(time.Hour)) {
-		t.Errorf("revocations = %+v, %v", got, err)
-	}
-}
-
 // A reader in the middle of the log delays no write, on disk or in a temporary
 // folder.
 func TestReadersDoNotDelayTheWriter(t *testing.T) {
@@ -275,25 +215,6 @@ func TestTemporaryFolder(t *testing.T) {
 	for dir, want := range map[string]bool{s.temporary: false, abandoned: false, fresh: true, used.temporary: true} {
 		if _, err := os.Stat(dir); (err == nil) != want {
 			t.Errorf("%s exists: %t, want %t", dir, err == nil, want)
-		}
-	}
-}
-
-// Of two revocations with one target the later cutoff and the longer retention
-// apply, in either order.
-func TestRevokeTwice(t *testing.T) {
-	early := store.Revocation{Kind: "chain", Target: "a", Cutoff: 5, KeepUntil: now.Add(time.Hour)}
-	late := store.Revocation{Kind: "chain", Target: "a", Cutoff: 9, KeepUntil: now.Add(time.Minute)}
-	for _, order := range [][]store.Revocation{{early, late}, {late, early}} {
-		s := open(t, "")
-		for _, r := range order {
-			if err := s.update(func(tx store.Tx) error { return tx.Revoke(r) }); err != nil {
-				t.Fatal(err)
-			}
-		}
-		got, err := s.Revocations(ctx)
-		if err != nil || len(got) != 1 || got[0].Cutoff != 9 || !got[0].KeepUntil.Equal(early.KeepUntil) {
-			t.Errorf("revocations = %+v, %v; want cutoff 9, kept for an hour", got, err)
 		}
 	}
 }

@@ -1,0 +1,69 @@
+package postgres
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/devonartis/medassist-go/broker/internal/store"
+	"github.com/devonartis/medassist-go/broker/internal/store/storetest"
+	"github.com/devonartis/medassist-go/internal/pgtest"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+
+func open(t *testing.T, url string) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) store.Store { return open(t, pgtest.URL(t)) })
+}
+
+// A broker that is frozen in the middle of a transaction does not block the others:
+// the database ends its transaction.
+func TestAHangingTransactionIsEnded(t *testing.T) {
+	url := pgtest.URL(t)
+	frozen, other := open(t, url), open(t, url)
+	locked, goOn := make(chan struct{}), make(chan struct{})
+	ended := make(chan error)
+	go func() {
+		_, err := frozen.Update(func(tx store.Tx) error {
+			close(locked)
+			<-goOn
+			return tx.SetMeta("by", "frozen")
+		})
+		ended <- err
+	}()
+	<-locked
+	began := time.Now()
+	if _, err := other.Update(func(tx store.Tx) error { return tx.SetMeta("by", "other") }); err != nil {
+		t.Errorf("the other broker is blocked: %v", err)
+	}
+	if took := time.Since(began); took > updateTimeout {
+		t.Errorf("it took %v", took)
+	}
+	close(goOn)
+	if err := <-ended; err == nil {
+		t.Error("the frozen broker's transaction was committed")
+	}
+	_, err := frozen.Update(func(tx store.Tx) error {
+		if by, err := tx.Meta("by"); err != nil || by != "other" {
+			t.Errorf("stored by %q, %v", by, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("the broker does not work again: %v", err)
+	}
+}
