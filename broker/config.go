@@ -49,8 +49,8 @@ type Config struct {
 	LaunchTokenTTL time.Duration // 30 seconds
 	DelegationTTL  time.Duration // 1 minute
 
-	// MaxTTL is the longest lifetime of a token. Whatever asks for more gets
-	// this. 1 second to 24 hours; zero means 24 hours.
+	// MaxTTL is the longest lifetime of a token; longer ones are shortened to it.
+	// 1 second to 24 hours; zero means 24 hours.
 	MaxTTL time.Duration
 
 	// TrustedProxies are the proxies whose X-Forwarded-For header is used. If

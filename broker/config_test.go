@@ -90,7 +90,7 @@ func TestConfigurationTakesEffect(t *testing.T) {
 	}
 }
 
-// No token is valid for longer than the configured maximum, whoever asks for more.
+// No token is valid for longer than the configured maximum.
 func TestMaxTTL(t *testing.T) {
 	h := start(t, broker.Config{MaxTTL: 2 * time.Minute, DelegationTTL: time.Hour})
 	admin := h.admin()

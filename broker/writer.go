@@ -149,6 +149,7 @@ func (w *writer) gather(batch []*operation) []*operation {
 // without it. If the database fails, the whole batch fails.
 func (w *writer) commit(batch []*operation) {
 	for len(batch) > 0 {
+		began := time.Now()
 		outcomes, durable, err := w.try(batch)
 		var panicked *operationPanic
 		if errors.As(err, &panicked) {
@@ -159,7 +160,7 @@ func (w *writer) commit(batch []*operation) {
 		}
 		w.report(err)
 		if err != nil || durable == nil {
-			answer(batch, outcomes, err)
+			w.answer(batch, outcomes, began, err)
 			return
 		}
 		batch = slices.Clone(batch) // the caller uses it again
@@ -168,14 +169,17 @@ func (w *writer) commit(batch []*operation) {
 			if err != nil {
 				w.failed(err)
 			}
-			answer(batch, outcomes, err)
+			w.answer(batch, outcomes, began, err)
 		})
 		return
 	}
 }
 
 // answer tells the callers of a batch their outcomes, or that storage failed.
-func answer(batch []*operation, outcomes []error, failed error) {
+func (w *writer) answer(batch []*operation, outcomes []error, began time.Time, failed error) {
+	if failed == nil {
+		w.b.metrics.writes.Observe(time.Since(began).Seconds())
+	}
 	for i, op := range batch {
 		if failed != nil {
 			outcomes[i] = errUnavailable
@@ -190,7 +194,6 @@ func answer(batch []*operation, outcomes []error, failed error) {
 func (w *writer) try(batch []*operation) (outcomes []error, durable func() error, err error) {
 	outcomes = make([]error, len(batch))
 	var c *change
-	began := time.Now()
 	durable, err = w.b.store.Update(func(tx store.Tx) error {
 		changes, err := tx.Changes()
 		if err != nil {
@@ -207,7 +210,6 @@ func (w *writer) try(batch []*operation) (outcomes []error, durable func() error
 		return c.flush()
 	})
 	if err == nil {
-		w.b.metrics.writes.Observe(time.Since(began).Seconds())
 		c.publish()
 	}
 	return outcomes, durable, err
