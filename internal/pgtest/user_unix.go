@@ -13,8 +13,8 @@ import (
 // A credential is the user to run the server as. PostgreSQL refuses to run as root.
 type credential struct{ uid, gid int }
 
-// unprivileged returns the user "postgres" if this process is root, or else nobody
-// else.
+// unprivileged returns the user "postgres" if this process is root, and nil if it
+// already runs as another user.
 func unprivileged() *credential {
 	if os.Getuid() != 0 {
 		return nil

@@ -49,8 +49,8 @@ type Store interface {
 	// Changes or [Tx.Changes].
 	Changes(ctx context.Context) (*Changes, error)
 
-	// Applied tells that changes are in memory. A revocation is answered by the
-	// process that made it only after every other one has said so.
+	// Applied confirms that changes are in memory. A process answers a revocation
+	// only after every other process has confirmed it.
 	Applied(*Changes)
 
 	// Current reports whether no other process can have answered a revocation

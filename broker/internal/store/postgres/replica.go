@@ -75,7 +75,7 @@ func (r *replica) beat(ctx context.Context) {
 		case version := <-r.apply:
 			r.tell(ctx, version)
 		case <-tick.C:
-			// Without a heartbeat the lease ends, which is what is wanted.
+			// Without a heartbeat the lease ends, as it should.
 			if r.heartbeat(ctx) == nil {
 				r.poke()
 			}
@@ -122,7 +122,7 @@ func (r *replica) poke() {
 }
 
 // listen waits for announcements until ctx ends. One that is lost while the
-// connection is down is made up for by the next heartbeat.
+// connection is down is replaced by the next heartbeat.
 func (r *replica) listen(ctx context.Context) {
 	for ctx.Err() == nil {
 		if conn, err := r.connect(ctx); err == nil {
