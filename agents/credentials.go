@@ -20,8 +20,14 @@ var delegatedCredential = trace.Credential{Category: string(tools.Prescription),
 type credential struct {
 	trace.Credential
 	agent   *agentwrit.Agent
-	jti     atomic.Value // string: the ID of the current token; empty until the broker returned it
+	jti     atomic.Value // string: see tokenID
 	revoked atomic.Bool  // by the operator, through this service
+}
+
+// tokenID returns the ID of the current token; empty until the broker returned it.
+func (c *credential) tokenID() string {
+	id, _ := c.jti.Load().(string)
+	return id
 }
 
 // String names the credential in a sentence: "clinical", "delegated prescription".

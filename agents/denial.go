@@ -1,6 +1,7 @@
 package agents
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -60,9 +61,7 @@ func (e *encounter) reject(ctx context.Context, cred *credential, call toolCall,
 func (e *encounter) decided(ctx context.Context, cred *credential, call tools.Call, d decisions.Decision) {
 	d.Tool, d.Patient, d.Required = call.Tool.Name, call.Patient.String(), call.RequiredScopes()
 	d.AgentID, d.TaskID, d.OrchID = cred.agent.ID(), cred.agent.TaskID(), cred.agent.OrchID()
-	if id, _ := cred.jti.Load().(string); d.TokenID == "" {
-		d.TokenID = id
-	}
+	d.TokenID = cmp.Or(d.TokenID, cred.tokenID())
 	e.Decisions.Add(ctx, d)
 }
 

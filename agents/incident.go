@@ -74,17 +74,12 @@ func (e *encounter) waitForExpiry(ctx context.Context, cred *credential) {
 	e.rec.add(ctx, trace.StatusInfo, fmt.Sprintf("%s not renewed: expires in %d s", tokenName(cred), seconds(left)),
 		trace.Incident{Credential: cred.Credential, Kind: trace.IncidentExpiry})
 	e.pace.sleep(ctx, left+expiryMargin, nil)
-	for deadline := e.Clock().Add(maxOverdue); ctx.Err() == nil && e.Clock().Before(deadline) && e.accepts(ctx, cred); {
+	for deadline := e.Clock().Add(maxOverdue); ctx.Err() == nil && e.Clock().Before(deadline); {
+		if _, err := e.claimsOf(ctx, cred); err != nil {
+			return
+		}
 		e.pace.sleep(ctx, expiryPoll, nil)
 	}
-}
-
-// accepts asks the broker whether it accepts the credential's token.
-func (e *encounter) accepts(ctx context.Context, cred *credential) bool {
-	limited, cancel := context.WithTimeout(ctx, e.Limits.BrokerCall)
-	defer cancel()
-	_, err := e.Broker.Validate(limited, cred.agent.AccessToken())
-	return err == nil
 }
 
 // chartReads are the reads that need nothing but a patient.
@@ -115,8 +110,7 @@ func aboutPatient(id patient.ID) string { return fmt.Sprintf(`{"patient_id":%q}`
 // works because it is a bearer token, and for another patient.
 func (e *encounter) stealToken(ctx context.Context, cred *credential, call toolCall) {
 	e.pace.wait(ctx, fmt.Sprintf("steal the %s token", cred), true)
-	id, _ := cred.jti.Load().(string)
-	s := &stolenToken{cred, cred.agent.AccessToken(), id, call.Call}
+	s := &stolenToken{cred, cred.agent.AccessToken(), cred.tokenID(), call.Call}
 	e.rec.add(ctx, trace.StatusWarning, fmt.Sprintf("Attacker copies the %s token (not the private key)", cred),
 		trace.Incident{Credential: cred.Credential, Kind: trace.IncidentTheft})
 	e.useStolenToken(ctx, s, call.Call)

@@ -59,8 +59,7 @@ func (e *encounter) held() []held {
 		if c.agent.Released() || !now.Before(c.agent.ExpiresAt()) || c.revoked.Load() {
 			continue
 		}
-		id, _ := c.jti.Load().(string)
-		t := Token{RunID: e.id, Credential: c.Credential, ID: id, AgentID: c.agent.ID(), TaskID: c.agent.TaskID(),
+		t := Token{RunID: e.id, Credential: c.Credential, ID: c.tokenID(), AgentID: c.agent.ID(), TaskID: c.agent.TaskID(),
 			Scope: c.agent.Scope(), Expires: c.agent.ExpiresAt()}
 		for _, hop := range c.agent.DelegationChain() {
 			t.Delegators = append(t.Delegators, hop.Agent)

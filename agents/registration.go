@@ -91,9 +91,7 @@ func (e *encounter) showClaims(ctx context.Context, cred *credential, reason str
 	done := e.rec.span(trace.LaneBroker, "validate")
 	var claims *agentwrit.Claims
 	err := e.patiently(ctx, fmt.Sprintf("validate the %s token", cred), func() (err error) {
-		limited, cancel := context.WithTimeout(ctx, e.Limits.BrokerCall)
-		defer cancel()
-		claims, err = e.Broker.Validate(limited, cred.agent.AccessToken())
+		claims, err = e.claimsOf(ctx, cred)
 		return err
 	})
 	span := done()
@@ -109,13 +107,23 @@ func (e *encounter) showClaims(ctx context.Context, cred *credential, reason str
 	case err != nil:
 		return e.brokerFailure(err)
 	}
-	cred.jti.Store(claims.ID)
 	step.Valid, step.Subject, step.Scope, step.TokenID = true, claims.Subject, claims.Scope, claims.ID
 	step.OrchID, step.TaskID, step.Issuer, step.Audience = claims.OrchID, claims.TaskID, claims.Issuer, claims.Audience
 	step.NotBefore, step.IssuedAt, step.ExpiresAt = claims.NotBefore, claims.IssuedAt, claims.ExpiresAt
 	step.Chain, step.ChainHash, step.Header = hops(claims.DelegationChain), claims.ChainHash, header(cred.agent.AccessToken())
 	e.rec.add(ctx, trace.StatusSuccess, name+" holds "+strings.Join(claims.Scope, ", "), step, span)
 	return nil
+}
+
+// claimsOf asks the broker for the claims of a credential's token.
+func (c *Config) claimsOf(ctx context.Context, cred *credential) (*agentwrit.Claims, error) {
+	limited, cancel := context.WithTimeout(ctx, c.Limits.BrokerCall)
+	defer cancel()
+	claims, err := c.Broker.Validate(limited, cred.agent.AccessToken())
+	if err == nil {
+		cred.jti.Store(claims.ID)
+	}
+	return claims, err
 }
 
 func hops(chain []agentwrit.DelegationHop) []trace.Hop {

@@ -36,8 +36,6 @@ type Revoked struct {
 // fails with the broker's errors.
 func (s *Service) Revoke(ctx context.Context, r Revocation) (*Revoked, error) {
 	named, delegated := s.affected(r.Level, r.Target)
-	affected := slices.Concat(named, delegated)
-	slices.SortStableFunc(affected, func(a, b held) int { return cmp.Compare(a.RunID, b.RunID) })
 	result := &Revoked{RevokeResponse: agentwrit.RevokeResponse{Revoked: true, Level: r.Level, Target: r.Target}}
 	if s.cfg.Operator == nil {
 		if len(named) == 0 {
@@ -56,19 +54,29 @@ func (s *Service) Revoke(ctx context.Context, r Revocation) (*Revoked, error) {
 		}
 		result.RevokeResponse = *response
 	}
-	outcomes := s.examine(ctx, affected)
-	s.show(ctx, result, affected, outcomes, named, false)
-	if r.Delegated {
-		s.endRemaining(ctx, affected, outcomes, named)
+	var all []*affected
+	for _, h := range named {
+		all = append(all, &affected{held: h, named: true})
 	}
-	for i, h := range affected {
-		switch outcomes[i] {
+	for _, h := range delegated {
+		all = append(all, &affected{held: h})
+	}
+	slices.SortStableFunc(all, func(a, b *affected) int { return cmp.Compare(a.RunID, b.RunID) })
+	for _, a := range all {
+		s.examine(ctx, a)
+	}
+	s.show(ctx, result.RevokeResponse, all, false)
+	if r.Delegated {
+		s.endRemaining(ctx, all)
+	}
+	for _, a := range all {
+		switch a.outcome {
 		case ended:
-			result.Ended = append(result.Ended, h.Token)
+			result.Ended = append(result.Ended, a.Token)
 		case stillValid:
-			result.StillValid = append(result.StillValid, h.Token)
+			result.StillValid = append(result.StillValid, a.Token)
 		case unconfirmed:
-			result.Unconfirmed = append(result.Unconfirmed, h.Token)
+			result.Unconfirmed = append(result.Unconfirmed, a.Token)
 		}
 	}
 	return result, nil
@@ -86,8 +94,7 @@ func (s *Service) endAlone(ctx context.Context, h held) error {
 		}
 		return err
 	}
-	id, _ := h.cred.jti.Load().(string)
-	_, err := s.cfg.Operator.Revoke(limited, wire.RevokeToken, id)
+	_, err := s.cfg.Operator.Revoke(limited, wire.RevokeToken, h.cred.tokenID())
 	return err
 }
 
@@ -100,67 +107,60 @@ const (
 	stillValid
 )
 
-// examine asks the broker about each token.
-func (s *Service) examine(ctx context.Context, tokens []held) []outcome {
-	out := make([]outcome, len(tokens))
-	for i, h := range tokens {
-		limited, cancel := context.WithTimeout(ctx, s.cfg.Limits.BrokerCall)
-		claims, err := s.cfg.Broker.Validate(limited, h.cred.agent.AccessToken())
-		cancel()
-		switch {
-		case err == nil:
-			out[i] = stillValid
-			h.cred.jti.Store(claims.ID)
-		case errors.Is(err, agentwrit.ErrTokenInvalid):
-			out[i] = ended
-			h.cred.revoked.Store(true)
-		}
+// affected is a token that a revocation ends, or that was delegated from one.
+type affected struct {
+	held
+	named   bool // by the revocation
+	outcome outcome
+}
+
+// examine asks the broker about a token. One that the revocation names counts as
+// revoked if the broker acknowledged the revocation and then does not answer about
+// the token.
+func (s *Service) examine(ctx context.Context, a *affected) {
+	_, err := s.cfg.claimsOf(ctx, a.cred)
+	switch {
+	case err == nil:
+		a.outcome = stillValid
+	case errors.Is(err, agentwrit.ErrTokenInvalid), a.named:
+		a.outcome = ended
+		a.cred.revoked.Store(true)
+	default:
+		a.outcome = unconfirmed
 	}
-	return out
 }
 
 // endRemaining ends, one by one, the tokens that a revocation has left valid, and
-// shows each in its run's trace. It updates the outcomes.
-func (s *Service) endRemaining(ctx context.Context, affected []held, outcomes []outcome, named []held) {
-	for i, h := range affected {
-		if outcomes[i] != stillValid || s.endAlone(ctx, h) != nil {
+// shows each in its run's trace.
+func (s *Service) endRemaining(ctx context.Context, all []*affected) {
+	for _, a := range all {
+		if a.outcome != stillValid || s.endAlone(ctx, a.held) != nil {
 			continue
 		}
-		one := []held{h}
-		outcomes[i] = s.examine(ctx, one)[0]
-		id, _ := h.cred.jti.Load().(string)
-		r := &Revoked{RevokeResponse: agentwrit.RevokeResponse{Level: wire.RevokeToken, Target: id, Count: 1}}
-		s.show(ctx, r, one, outcomes[i:i+1], named, true)
+		s.examine(ctx, a)
+		response := agentwrit.RevokeResponse{Level: wire.RevokeToken, Target: a.cred.tokenID(), Count: 1}
+		s.show(ctx, response, []*affected{a}, true)
 	}
 }
 
-// show records a revocation in the trace of each run that it affects. A token that
-// the revocation names counts as revoked if the broker acknowledged the revocation
-// and then did not answer about the token.
-func (s *Service) show(ctx context.Context, r *Revoked, affected []held, outcomes []outcome, named []held, remaining bool) {
-	for start := 0; start < len(affected); {
-		e := affected[start].run
+// show records a revocation in the trace of each run that it affects. The tokens
+// are ordered by run.
+func (s *Service) show(ctx context.Context, r agentwrit.RevokeResponse, all []*affected, remaining bool) {
+	for len(all) > 0 {
+		e := all[0].run
 		step := trace.TokenRevoked{Level: string(r.Level), Target: r.Target, Count: r.Count,
 			Remaining: remaining, Released: s.cfg.Operator == nil, Credentials: []trace.Credential{}}
-		end := start
-		for ; end < len(affected) && affected[end].run == e; end++ {
-			h := affected[end]
-			isNamed := slices.ContainsFunc(named, func(n held) bool { return n.cred == h.cred })
-			if outcomes[end] == unconfirmed && isNamed {
-				h.cred.revoked.Store(true)
-				outcomes[end] = ended
-			}
-			switch outcomes[end] {
+		for ; len(all) > 0 && all[0].run == e; all = all[1:] {
+			switch a := all[0]; a.outcome {
 			case ended:
-				step.Credentials = append(step.Credentials, h.Credential)
+				step.Credentials = append(step.Credentials, a.Credential)
 			case stillValid:
-				step.StillValid = append(step.StillValid, h.Credential)
+				step.StillValid = append(step.StillValid, a.Credential)
 			case unconfirmed:
-				step.Unconfirmed = append(step.Unconfirmed, h.Credential)
+				step.Unconfirmed = append(step.Unconfirmed, a.Credential)
 			}
 		}
 		e.rec.add(ctx, trace.StatusWarning, revokedLabel(step), step)
-		start = end
 	}
 }
 

@@ -123,7 +123,7 @@ func (s *Service) start(ctx context.Context, req Request) (trace.Run, error) {
 		e.stop()
 		return trace.Run{}, err
 	}
-	// A run that is cancelled from here on still has a trace, which says so.
+	// The trace of a run that is cancelled from here on is created and shows it.
 	if err := s.cfg.Log.Create(detached, run); err != nil {
 		s.remove(e)
 		return trace.Run{}, fmt.Errorf("create the run: %w", err)
