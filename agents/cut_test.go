@@ -58,14 +58,13 @@ func newFlakyModel(t testing.TB) *flakyModel {
 	return m
 }
 
-// A run is cut after every single step, in every way in which it can be cut. When
-// it has ended, the broker accepts none of its tokens, or the trace says until when
-// it may accept one.
+// A run is cut after every single step, in every way after which the broker can be
+// reached. When it has ended, the broker accepts none of its tokens.
 func TestRunCutAtEveryStep(t *testing.T) { onEach(t, testRunCutAtEveryStep) }
 
 func testRunCutAtEveryStep(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
-	causes := map[string]func(w *world, m *flakyModel, runID string){
+	for name, cut := range map[string]func(w *world, m *flakyModel, runID string){
 		"cancelled": func(w *world, _ *flakyModel, runID string) {
 			if err := w.Cancel(runID, "presenter", "Cut."); err != nil {
 				panic(err)
@@ -97,37 +96,65 @@ func testRunCutAtEveryStep(t *testing.T, kind brokertest.Starter) {
 				return false
 			})
 		},
-		"broker gone":      func(w *world, _ *flakyModel, _ string) { w.link.setFault("", broken) },
-		"broker restarted": func(w *world, _ *flakyModel, _ string) { w.broker.Restart(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			base := newWorld(t, kind, worldConfig{})
+			stride := int64(1)
+			if !base.broker.Strict && !strings.HasPrefix(name, "broker") {
+				stride = 3 // it depends little on the kind of broker
+			}
+			cutRuns(t, base, cut, 1, stride, noneValid)
+		})
 	}
-	for name, cut := range causes {
-		shards := int64(1)
-		if name == "broker gone" {
-			shards = 4 // each run waits long for the broker
+}
+
+func noneValid(h *history, valid int) error {
+	if valid > 0 {
+		return fmt.Errorf("%d tokens are still valid", valid)
+	}
+	return nil
+}
+
+// A broker that restarts between two steps cuts no run.
+func TestBrokerRestartedAtEveryStep(t *testing.T) { onEach(t, testBrokerRestartedAtEveryStep) }
+
+func testBrokerRestartedAtEveryStep(t *testing.T, kind brokertest.Starter) {
+	t.Parallel()
+	base := newWorld(t, kind, worldConfig{broker: []brokertest.Option{brokertest.OnDisk(t.TempDir())}})
+	restart := func(w *world, _ *flakyModel, _ string) { w.broker.Restart(t) }
+	cutRuns(t, base, restart, 1, 1, func(h *history, valid int) error {
+		if outcome := h.Run.Outcome; outcome != trace.OutcomeAnswered {
+			return fmt.Errorf("the run %s", outcome)
 		}
-		for shard := range shards {
-			t.Run(fmt.Sprintf("%s %d", name, shard+1), func(t *testing.T) {
-				t.Parallel()
-				cutRuns(t, kind, name, cut, 1+shard, shards)
+		return noneValid(h, valid)
+	})
+}
+
+// If the broker is gone for good, the trace says until when tokens may be valid.
+// Brokers of all kinds are gone in the same way.
+func TestBrokerGoneAtEveryStep(t *testing.T) {
+	const shards = 4 // each run waits long for the broker
+	for shard := range int64(shards) {
+		t.Run(fmt.Sprint(shard+1), func(t *testing.T) {
+			t.Parallel()
+			base := newWorld(t, brokertest.Start, worldConfig{})
+			gone := func(w *world, _ *flakyModel, _ string) { w.link.setFault("", broken) }
+			cutRuns(t, base, gone, 1+shard, shards, func(h *history, valid int) error {
+				if valid > 0 && h.Run.Summary.ValidUntil < time.Now().Unix() {
+					return fmt.Errorf("%d tokens are still valid, and the trace does not say until when", valid)
+				}
+				return nil
 			})
-		}
+		})
 	}
 }
 
 // cutRuns cuts runs after the step at, the step at+stride and so on, each once, up
-// to the last step of a run.
-func cutRuns(t *testing.T, kind brokertest.Starter, name string, cut func(*world, *flakyModel, string), at, stride int64) {
-	var wc worldConfig
-	if name == "broker restarted" {
-		wc.broker = []brokertest.Option{brokertest.OnDisk(t.TempDir())}
-	}
-	base := newWorld(t, kind, wc)
-	if name == "broker gone" && !base.broker.Strict {
-		t.Skip("one that is gone is like any other")
-	}
-	if !base.broker.Strict && !strings.HasPrefix(name, "broker") {
-		stride *= 3 // it depends little on the kind of broker
-	}
+// to the last step of a run. It gives check each run and the number of its tokens
+// that the broker accepts.
+func cutRuns(t *testing.T, base *world, cut func(*world, *flakyModel, string), at, stride int64, check func(h *history, valid int) error) {
+	t.Helper()
 	model := newFlakyModel(t)
 	if testing.Short() {
 		stride *= 4
@@ -139,17 +166,11 @@ func cutRuns(t *testing.T, kind brokertest.Starter, name string, cut func(*world
 		h := w.finish(t, w.start(t, "P-1042", "Prescribe Amoxicillin for bacterial infection", ""))
 		base.link.heal()
 		model.failing.Store(false)
-		sum := h.Run.Summary
-		if n := base.valid(t, h.Run.ID); n > 0 && sum.ValidUntil < time.Now().Unix() {
-			t.Errorf("cut at step %d: %d tokens are still valid, and the trace does not say until when:\n%s", at, n, h)
-		} else if n > 0 && name != "broker gone" {
-			t.Errorf("cut at step %d: %d tokens are still valid:\n%s", at, n, h)
+		if err := check(h, base.valid(t, h.Run.ID)); err != nil {
+			t.Errorf("cut at step %d: %v:\n%s", at, err, h)
 		}
-		if sum.ValidUntil == 0 && sum.Tokens > 0 && !sum.AllEnded() {
+		if sum := h.Run.Summary; sum.ValidUntil == 0 && sum.Tokens > 0 && !sum.AllEnded() {
 			t.Errorf("cut at step %d: the tokens have not ended, and the trace does not say until when they are valid:\n%s", at, h)
-		}
-		if outcome := h.Run.Outcome; name == "broker restarted" && outcome != trace.OutcomeAnswered {
-			t.Errorf("cut at step %d: the run %s:\n%s", at, outcome, h)
 		}
 		followed(t, w, h.Run.ID)
 		if int64(len(h.Events)) <= at {
