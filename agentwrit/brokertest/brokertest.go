@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -83,6 +82,22 @@ func EachKind(t *testing.T, f func(t *testing.T, start Starter)) {
 	}
 }
 
+// EachStrict is like [Each] for rules that a broker like the reference broker does
+// not keep: it runs the test against brokers for which [Broker.Strict] is true.
+func EachStrict(t *testing.T, f func(t *testing.T, b *Broker)) {
+	t.Helper()
+	t.Run("embedded", func(t *testing.T) { f(t, Start(t)) })
+	if os.Getenv("AGENTWRIT_TEST_BROKER_URL") != "" {
+		t.Run("external", func(t *testing.T) {
+			b := external(t)
+			if !b.Strict {
+				t.Skip("this broker does not promise the stricter rules")
+			}
+			f(t, b)
+		})
+	}
+}
+
 // external returns the broker that is running elsewhere. Of the two kinds, only
 // the embedded broker serves its keys.
 func external(t testing.TB, opts ...Option) *Broker {
@@ -106,21 +121,19 @@ func start(t testing.TB, strict bool, opts []Option) *Broker {
 	for _, o := range opts {
 		o(&cfg)
 	}
+	var serving sync.RWMutex // guards what follows; held for writing during a restart
 	var running *broker.Broker
-	var current atomic.Pointer[http.Handler]
-	var serving sync.RWMutex // held for writing during a restart
+	var current http.Handler
 	open := func(t testing.TB) {
 		b, err := broker.Open(context.Background(), cfg)
 		if err != nil {
 			t.Fatalf("start broker: %v", err)
 		}
-		handler := b.Handler()
-		running = b
-		current.Store(&handler)
+		running, current = b, b.Handler()
 	}
 	open(t)
 	b := &Broker{AdminSecret: running.AdminSecret(), Strict: strict}
-	var handler http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*current.Load()).ServeHTTP(w, r) })
+	var handler http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { current.ServeHTTP(w, r) })
 	restarted := func() {}
 	if !strict {
 		f := newReference(handler, cfg.Clock)
@@ -156,12 +169,11 @@ func start(t testing.TB, strict bool, opts []Option) *Broker {
 // Restart stops the broker and starts it again at the same address, with the data
 // that it keeps on disk; it needs [OnDisk]. Requests that arrive meanwhile wait. A
 // broker that behaves like the reference broker forgets its agents and launch
-// tokens, and loses the newest event of its audit log. The test is skipped if the
-// broker runs elsewhere.
+// tokens, and loses the newest event of its audit log.
 func (b *Broker) Restart(t testing.TB) {
 	t.Helper()
 	if b.restart == nil {
-		t.Skip("a broker that runs elsewhere can't be restarted")
+		t.Fatal("a broker that runs elsewhere can't be restarted; a test that uses OnDisk is skipped for it")
 	}
 	b.restart(t)
 }

@@ -2,12 +2,12 @@
 //
 //   - The protocol as recorded from a reference broker: testdata/golden.json,
 //     exchange by exchange. Every broker passes it.
-//   - The rules by which the embedded broker is stricter (docs/protocol.md). A
-//     broker that does not promise them skips each, with the reason.
+//   - The rules by which the embedded broker is stricter (docs/protocol.md). They
+//     are tested with the brokers that promise them.
 //
-// The tests run with the embedded broker, with one that behaves like the reference
-// broker, and with the one that AGENTWRIT_TEST_BROKER_URL and
-// AGENTWRIT_TEST_ADMIN_SECRET name; see package brokertest.
+// The tests run with the embedded broker and with the one that
+// AGENTWRIT_TEST_BROKER_URL and AGENTWRIT_TEST_ADMIN_SECRET name, the first part
+// also with one that behaves like the reference broker; see package brokertest.
 //
 // The package exports nothing. Three recorded exchanges need an explanation:
 //
