@@ -56,9 +56,10 @@ var otherNames = words(`anderson, andrew, anna, anne, barbara, bob, brown, carol
 	michelle, mike, miller, mohammed, moore, muhammad, murphy, nancy, nguyen, olivia, patel, patricia, paul, perez, peter, rachel, ramirez, richard, rodriguez, ruth, sanchez,
 	sandra, sarah, schmidt, sharon, smith, sophia, stefan, steven, sue, susan, taylor, thomas, tom, walker, williams, wilson, wong, young`)
 
-// notNames lists words with a capital or a possessive that are not names.
-var notNames = words(`america, american, april, august, christmas, clinic, day, december, february, friday, hospital, i, january, july, june, last, march, medassist, monday, month, new, next,
-	november, october, saturday, september, sunday, thursday, today, tomorrow, tonight, tuesday, wednesday, week, weeks, year, yesterday`)
+// notNames lists words with a capital or a possessive that are not names, beside the
+// words that isReal knows.
+var notNames = words(`america, american, april, august, christmas, december, february, friday, hospital, january, july, june, march, medassist, monday, november, october, saturday,
+	september, sunday, thursday, tonight, tuesday, wednesday, weeks, year`)
 
 func isTitle(word string) bool {
 	switch word {

@@ -40,10 +40,10 @@ var brands = map[string]string{
 	"bactrim": "sulfamethoxazole", "septra": "sulfamethoxazole", "synthroid": "levothyroxine", "coreg": "carvedilol", "lopressor": "metoprolol", "pulmicort": "budesonide",
 }
 
-// notDrugs lists words that can follow "prescribe" but are not drugs.
-var notDrugs = words(`about, again, already, another, antibiotic, antibiotics, anything, appropriate, best, different, dose, doses, drug, drugs, further, her, him, medication,
-	medications, medicine, medicines, more, needed, nothing, other, painkiller, painkillers, patient, patients, pill, pills, right, some, something, suitable,
-	tablet, tablets, that, the, their, them, these, this, those, treatment, treatments, usual, what, whatever, with, same, today, tomorrow, now, under, over`)
+// notDrugs lists words of four letters or more that can follow "prescribe", are not
+// drugs, and have no entry in the lexicon.
+var notDrugs = words(`about, again, already, another, antibiotic, antibiotics, best, different, doses, further, more, needed, nothing, other, over, painkiller, painkillers, patient,
+	right, same, some, something, tablet, that, these, this, those, today, tomorrow, treatment, treatments, under, usual, whatever, with`)
 
 // A class is a group of drugs that share their effect, and allergies to them. Two
 // drugs of a class that is once are not given together.

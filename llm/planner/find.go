@@ -12,7 +12,7 @@ import (
 // maxQuote bounds, in bytes, what a sentence quotes of a note.
 const maxQuote = 240
 
-// A search tells how a finding is written in a chart.
+// searches tells how a chart writes a finding, if not by its name.
 var searches = map[string]*regexp.Regexp{
 	"blood pressure":  regexp.MustCompile(`(?i)blood pressure|\b[12]\d\d/\d\d`),
 	"hypertension":    regexp.MustCompile(`(?i)hypertens|high blood pressure`),

@@ -34,11 +34,11 @@ var languages = []language{
 		quelle, quelles, quels, que, qui, résultats, resultats, sa, sang, santé, se, ses, son, sont, suis, sur, tension, toutes, tous, traitement, une, un, veux, voir, voudrais, vous, êtes, à, été,
 		dernière, dernier, rendez, combien, quoi, y`),
 		"Je ne comprends que les demandes en anglais. Par exemple : *Show the records* ou *What medications does the patient take?*"},
-	{words(`che, il, della, dei, delle, gli, lo, farmaci, prende, paziente, quali, mostra, mostrami, allergie, esami, cartella, per, favore, sono, ha, di, è, questa, quanto, deve, ciao, grazie, qual,
+	{words(`che, il, della, dei, delle, gli, lo, farmaci, prende, paziente, quali, mostra, mostrami, allergie, esami, cartella, per, favore, sono, ha, di, è, questa, quanto, deve, ciao, grazie,
 		o, os, as, do, da, dos, das, não, nao, mostre, paciente, quais, exames, remédios, toma, tem, alergias, obrigado, olá, prontuário, são, um, uma, para, qual, ela, ele, me,
 		het, een, de, van, en, welke, medicijnen, gebruikt, patiënt, toon, laat, zien, zijn, heeft, ik, niet, dossier, graag, dank, hoi, geef, mij, wat,
 		jakie, leki, pacjent, pacjentka, pokaż, proszę, wyniki, czy, jest, na, się, bierze, dzień, dobry,
-		hva, er, hennes, hun, han, ikke, jeg, hvad, hendes, vad, hon, inte, jag, hvilke, legemidler, hvilken, pasienten, vilka, läkemedel, tar, patienten, visa, är, och, hej, tack, hvilke, tager, vis, hej, hastanın, ilaçları, göster, hangi, alerjisi, var, merhaba, lütfen, nedir`),
+		hva, er, hennes, hun, han, ikke, jeg, hvad, hendes, vad, hon, inte, jag, hvilke, legemidler, hvilken, pasienten, vilka, läkemedel, tar, patienten, visa, är, och, hej, tack, tager, vis, hastanın, ilaçları, göster, hangi, alerjisi, var, merhaba, lütfen, nedir`),
 		understandsEnglish},
 }
 
@@ -87,14 +87,6 @@ func foreign(request string) string {
 // isEnglish reports whether a word is one that English has and the other languages
 // do not, as far as the planner knows. Names and drugs are of no language.
 func isEnglish(word string) bool {
-	if isDrug(word) || !vocabulary[word] {
-		_, common := slices.BinarySearch(englishWords, word)
-		return common
-	}
 	_, named := personNamed(word)
-	return !named
+	return vocabulary[word] && !named && !isDrug(word)
 }
-
-// englishWords are frequent English words that the lexicon does not have.
-var englishWords = words(`a, about, above, am, an, and, as, at, be, because, by, damn, did, disregard, does, for, from, had, has, have, her, hers, his, i, if, ignore, in, instructions, into, is, it, its,
-	latest, my, now, of, off, on, or, our, out, patients, so, some, than, that, the, their, there, these, they, this, those, to, under, up, us, was, we, were, what, when, which, who, will, with, you, your`)

@@ -117,7 +117,7 @@ var lexicon = index(slices.Concat([]entry{
 	{kind: greeting, phrases: "hello, hi, hey, good morning, good afternoon, good evening, thank you, thanks, what can you do, who are you, help, help me, what do you do, how do you work, how does this work"},
 
 	{kind: verb, able: look, phrases: "show, shows, list, display, view, see, review, read, look, look up, look at, find, pull, pull up, fetch, retrieve, check, check on, tell, open, compare, explain, access, examine, " +
-		"inspect, call up, bring up, give me, give us, get me, send me, want to know, need to know, want to see, like to see, let me see, lets see, dump, give me access to, grant me access to, get me into, reveal, expose, leak, steal, exfiltrate, shwo, showme"},
+		"inspect, call up, bring up, give me, give us, get me, send me, want to know, need to know, want to see, like to see, let me see, lets see, dump, give me access to, grant me access to, get me into, reveal, expose, leak, steal, exfiltrate, showme"},
 	{kind: verb, phrases: "get, bring, grab, obtain, include, generate, do, run, go, go ahead and, proceed"},
 	{kind: verb, able: ableNote | ableGive, unable: adds, phrases: "add, enter, leave, document, save, draft, append"},
 	{kind: verb, able: ableNote, unable: adds, phrases: "jot down, write down, put down, record a, record an, record her, record his, record the"},
@@ -150,7 +150,7 @@ var lexicon = index(slices.Concat([]entry{
 		"make a note that, make note that, take a note that, write that, add that, please note, make a note of, make note of, take note"},
 	{kind: claimNoun, phrases: "claim, claims, insurance claim, insurance claims"},
 	{kind: claimIt, phrases: "claim it, claim this, claim that, bill insurance, bill the insurance, bill her insurance, bill his insurance, bill the insurer, bill it to, bill the payer, get paid for"},
-	{kind: codes, phrases: "code, codes, coding, cpt, icd, cpt code, cpt codes, icd codes, icd 10 codes, billing code, billing codes, procedure codes, medical codes, " +
+	{kind: codes, phrases: "code, codes, coding, cpt, icd, cpt code, cpt codes, icd codes, billing code, billing codes, procedure codes, medical codes, " +
 		"bill the, bill this, bill an, bill a, bill today, code and bill, code and bill the, code and bill an, code and bill a, code an, code a, bill for, bill her for, bill him for, code the, code this, code today"},
 	{kind: checking, phrases: "interaction, interactions, drug interaction, drug interactions, interact, interacts, interacting, contraindication, contraindications, contraindicated, " +
 		"combine, combined, combining, mix, mixing, together with, along with, conflict, conflicts, compatible, clash, clashes, react with, in the formulary, on the formulary, formulary, usual dose, normal dose, standard dose"},
@@ -174,7 +174,7 @@ var lexicon = index(slices.Concat([]entry{
 	{kind: all, phrases: "all patients, all patient, all the patients, all of the patients, all our patients, all of our patients, all my patients, all your patients, every patient, every single patient, each patient, any patient, " +
 		"everyone, everybody, everyones, everybodys, patients, entire database, whole database, the database, entire system, whole system, all charts, every chart, all the charts, all people, every person, whole clinic, entire clinic, " +
 		"how many patients, patient list, list of patients, every record, all records in, all records of the, anyone, anybody, all of them, patient database, entire patient"},
-	{kind: others, phrases: "other patients, all other patients, all the other patients, another patient, other patient, the other patient, someone else, somebody else, someone else's, anyone else, everyone else, everybody else, " +
+	{kind: others, phrases: "other patients, all other patients, all the other patients, another patient, other patient, the other patient, someone else, somebody else, anyone else, everyone else, everybody else, " +
 		"different patient, next patient, a random patient, who else, other people, the rest of the patients, another person, a different person, neighbor"},
 	{kind: stranger, phrases: "my wife, my husband, my mother, my father, my mom, my dad, my son, my daughter, my brother, my sister, my boss, my own, her mother, her father, her husband, her son, her daughter, her sister, her brother, " +
 		"his mother, his father, his wife, his son, his daughter, his sister, his brother, patient x, patient zero, the president"},

@@ -124,11 +124,33 @@ func TestUnderstand(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for _, request := range tt.requests {
-			{
-				if got := lines(understand(request, "P-1042").tasks); !slices.Equal(slices.Compact(got), tt.want) {
-					t.Errorf("%s: understood %q, want %q", request, got, tt.want)
-				}
+			if got := lines(understand(request, "P-1042").tasks); !slices.Equal(slices.Compact(got), tt.want) {
+				t.Errorf("%s: understood %q, want %q", request, got, tt.want)
 			}
+		}
+	}
+}
+
+// Every phrase of the lexicon is recognized as its own entry: it is not listed in two,
+// and its words are words to the tokenizer. The lists that supplement the lexicon
+// don't repeat it.
+func TestLexicon(t *testing.T) {
+	for _, phrases := range lexicon {
+		for _, p := range phrases {
+			tokens, _ := tokenize(strings.Join(p.words, " "))
+			if e, n := lookUp(tokens); e != p.entry || n != len(p.words) {
+				t.Errorf("%q is not recognized as its entry", p.words)
+			}
+		}
+	}
+	for _, w := range notDrugs {
+		if e, _ := lookUp([]token{{text: w}}); e != nil || len(w) < 4 {
+			t.Errorf("notDrugs needs no %q", w)
+		}
+	}
+	for _, w := range notNames {
+		if isReal(w) {
+			t.Errorf("notNames needs no %q", w)
 		}
 	}
 }

@@ -1,7 +1,7 @@
 package planner
 
 // realWords are frequent English words that are one or two letters away from a word
-// of targets, and are not meant as that.
+// of targets, and must not be corrected to it.
 var realWords = words(`activate, actively, alive, anvil, aspiring, bacteria, bacterium, billions, bleaching, breaching, breaking, building, bullying, carts, chant, chants, charm, charms,
 	charters, chats, cheek, chick, chuck, clair, clams, clerical, coalitions, codex, coles, cones, convened, converge, converted, conveyed, convictions, corey,
 	cornered, coveted, critical, currency, daisy, daly, depleted, diagnostic, diagnostics, diameter, emergence, emergent, emery, emil, generals, generator, historic,

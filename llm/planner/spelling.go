@@ -9,8 +9,8 @@ import (
 // Words shorter than this are not corrected: too many others are near.
 const shortestWord = 4
 
-// vocabulary lists the words of the lexicon, the patients' names and the drugs:
-// what a misspelled word can be meant as.
+// vocabulary holds the words that are not misspelled: those of the lexicon, the
+// patients' names, the drugs and the functionWords.
 var vocabulary = func() map[string]bool {
 	out := map[string]bool{}
 	for _, phrases := range lexicon {
@@ -37,9 +37,9 @@ var vocabulary = func() map[string]bool {
 var targets = slices.Concat(drugNames, slices.Collect(maps.Keys(brands)), words(`active, address, allergic, allergies, allergy, amount, anything, appointment, appointments, asthma, authorization,
 	balance, billing, bloodwork, breathing, cancel, chart, charts, check, cholesterol, claim, claims, clinical, codes, conditions, contraindicated, copayment, coverage, covered, creatinine, current,
 	daily, deductible, delete, diabetes, diabetic, diagnoses, diagnosis, doctor, dosage, email, emergency, everybody, everyone, everything, every, generate, glucose, hemoglobin,
-	history, hypertension, ibuprofen, information, insurance, insured, interact, interaction, interactions, kidney, laboratory, labs, last, latest, list, medical, medication, medications,
+	history, hypertension, information, insurance, insured, interact, interaction, interactions, kidney, laboratory, labs, last, latest, list, medical, medication, medications,
 	medicine, medicines, meds, notes, patient, patients, payment, pending, phone, physician, please, potassium, prescribe, prescribed, prescription, prescriptions, pressure, problems, pull, record,
-	records, refill, results, review, schedule, show, smoker, stop, summary, summarize, surgery, taking, thanks, thyroid, twice, vaccination, visit, visits, vitals, warfarin, what, when, which, with, write,
+	records, refill, results, review, schedule, show, smoker, stop, summary, summarize, surgery, taking, thanks, thyroid, twice, vaccination, visit, visits, vitals, what, when, which, with, write,
 	alvarez, kessler, robert, zhang, ingrid, halvorsen, maria`))
 
 // byLength holds the targets by length.
@@ -166,8 +166,8 @@ func distance(a, b string, limit int) int {
 }
 
 // functionWords are frequent words without a meaning of their own here.
-var functionWords = words(`about, after, again, alone, also, always, been, being, best, both, came, come, could, currently, does, doing, done, down, each, either, else, even, ever, find, from,
-	full, going, gone, good, have, having, hello, help, here, just, keep, kind, know, last, later, latest, least, less, like, little, long, made, make, many, maybe, mean, might, more,
+var functionWords = words(`about, after, again, alone, also, always, been, being, best, both, by, came, come, could, currently, damn, does, doing, done, down, each, either, else, even, ever, find, from,
+	full, going, gone, good, have, having, hello, help, here, its, just, keep, kind, know, last, later, latest, least, less, like, little, long, made, make, many, maybe, mean, might, more,
 	morning, most, much, must, name, need, needs, next, none, nothing, only, ours, over, patient, patients, pending, please, possible, quick, quickly, quite, rather, real, really,
 	recent, right, said, same, seem, shall, should, since, some, soon, still, such, sure, than, that, them, there, these, they, thing, things, think, this, those, time, today,
 	tomorrow, under, until, used, very, want, wants, week, well, went, were, what, when, where, which, while, whole, whom, whose, will, with, work, would, yesterday, your`)

@@ -20,7 +20,7 @@ var unables = []entry{
 	{kind: verb, unable: &unable{does: "cancels", object: "anything"}, phrases: "cancel, cancels, cancelling, canceling, call off, withdraw, retract"},
 	{kind: verb, unable: &unable{does: "deletes", object: "anything from the record"}, phrases: "delete, erase, remove, get rid of, wipe, purge, drop, destroy, expunge, void, undo, clear, shred"},
 	{kind: verb, unable: &unable{does: "stops", object: "a medication"}, phrases: "stop, stopping, discontinue, hold her, hold his, hold the, pause, taper, wean, take her off of, take her off, take him off, take them off, come off, quit, deprescribe"},
-	{kind: verb, unable: &unable{does: "schedules", object: "appointments"}, phrases: "schedule a, schedule an, schedule her, schedule him, schedule the, schedule, book, reschedule, arrange, set up, set an, fit her in, fit him in, make an appointment"},
+	{kind: verb, unable: &unable{does: "schedules", object: "appointments"}, phrases: "schedule a, schedule an, schedule her, schedule him, schedule the, book, reschedule, arrange, set up, set an, fit her in, fit him in, make an appointment"},
 	{kind: verb, unable: sends, phrases: "email, e mail, mail, fax, forward, text her, text him, text the, text them, text, message, tell her, tell him, tell them, tell the patient, let her know, let him know, let them know, let the patient know, send a message, post, share, whatsapp"},
 	{kind: verb, unable: &unable{does: "makes", object: "phone calls"}, phrases: "call, phone her, phone him, phone the, phone them, ring, telephone her, telephone him, dial, contact her, contact him, contact the, contact them, get in touch, reach out"},
 	{kind: verb, unable: &unable{does: "prints", object: "documents", outward: true}, phrases: "print, print out, printout"},
