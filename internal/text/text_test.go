@@ -50,9 +50,15 @@ func TestCapitalize(t *testing.T) {
 }
 
 func TestCount(t *testing.T) {
-	for n, want := range map[int]string{0: "0 tokens", 1: "1 token", 2: "2 tokens"} {
-		if got := Count(n, "token"); got != want {
-			t.Errorf("Count(%d) = %q, want %q", n, got, want)
+	for _, tt := range []struct {
+		n          int
+		noun, want string
+	}{
+		{0, "token", "0 tokens"}, {1, "token", "1 token"}, {2, "token", "2 tokens"},
+		{1, "entry", "1 entry"}, {3, "entry", "3 entries"}, {2, "API key", "2 API keys"},
+	} {
+		if got := Count(tt.n, tt.noun); got != tt.want {
+			t.Errorf("Count(%d, %q) = %q, want %q", tt.n, tt.noun, got, tt.want)
 		}
 	}
 }

@@ -183,15 +183,12 @@ func named(r twin.Result, shared bool) Fact {
 		f.Figure, f.More = "nobody", "no entry"
 	case shared:
 		f.Figure, f.More = "the API key", fmt.Sprintf("in all %s, the thief's too", text.Count(entries, "entry"))
-		if entries != 1 {
-			f.More = fmt.Sprintf("in all %d entries, the thief's too", entries)
-		}
 	default:
 		f.Figure = strings.ToLower(names[0].Name)
 		if len(names) > 1 {
 			f.Figure = text.Count(len(names), "agent")
 		}
-		f.More = fmt.Sprintf("agent, token and task in all %d entries", entries)
+		f.More = "agent, token and task in all " + text.Count(entries, "entry")
 	}
 	return f
 }
