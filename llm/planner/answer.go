@@ -178,12 +178,8 @@ func (c conversation) focused(have call, tasks []task) call {
 			narrow = narrow && from.fields != nil
 			if t.topic == test {
 				about = append(about, t.about)
-			} else if t.topic == labs {
-				narrow = false
 			}
-		case t.topic == safety && have.tool == toolRecords:
-			fields = append(fields, "allergies")
-		case t.topic == prescribe && have.tool == toolRecords:
+		case (t.topic == safety || t.topic == prescribe) && have.tool == toolRecords:
 			fields = append(fields, "allergies")
 		case t.topic == claim && have.tool == toolBilling:
 			fields = append(fields, "claims")

@@ -30,7 +30,7 @@ type clause struct {
 	able       able // of its verbs
 	begun      bool // a verb started it
 	considered bool // it asks whether to do something
-	question   bool // likewise
+	question   bool // it is a question
 	asks       bool // a question that yes or no can answer
 	refers     bool // a purpose follows what it wants
 	unable     *unable
@@ -192,7 +192,8 @@ func (c *clause) drugTasks() []task {
 	return nil
 }
 
-// refillsAll reports whether the clause asks to refill all medications.
+// refillsAll reports whether the clause asks to refill all medications: her
+// prescriptions, what she takes, or "everything", which the lexicon takes for all data.
 func (c *clause) refillsAll() bool {
 	return c.able&ableRefill != 0 && len(c.drugs) == 0 && (c.prescription || c.takes || c.has(medications) || c.has(billing) && c.has(labs))
 }

@@ -22,19 +22,11 @@ var directory = []person{
 }
 
 func personWithID(id string) (person, bool) {
-	i := slices.IndexFunc(directory, func(p person) bool { return p.id == id })
-	if i < 0 {
-		return person{}, false
-	}
-	return directory[i], true
+	return findFirst(directory, func(p person) bool { return p.id == id })
 }
 
 func personNamed(word string) (person, bool) {
-	i := slices.IndexFunc(directory, func(p person) bool { return p.given == word || p.family == word })
-	if i < 0 {
-		return person{}, false
-	}
-	return directory[i], true
+	return findFirst(directory, func(p person) bool { return p.given == word || p.family == word })
 }
 
 // everyone returns the IDs of all patients, the given one first.

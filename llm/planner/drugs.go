@@ -69,20 +69,12 @@ var classes = []class{
 }
 
 func classOf(drug string) (class, bool) {
-	i := slices.IndexFunc(classes, func(c class) bool { return c.members.MatchString(strings.ToLower(drug)) })
-	if i < 0 {
-		return class{}, false
-	}
-	return classes[i], true
+	return findFirst(classes, func(c class) bool { return c.members.MatchString(strings.ToLower(drug)) })
 }
 
 // classNamed returns the class of a name.
 func classNamed(name string) (class, bool) {
-	i := slices.IndexFunc(classes, func(c class) bool { return c.name == name })
-	if i < 0 {
-		return class{}, false
-	}
-	return classes[i], true
+	return findFirst(classes, func(c class) bool { return c.name == name })
 }
 
 func words(list string) []string {

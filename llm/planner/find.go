@@ -49,10 +49,7 @@ func sayFinding(s subject) string {
 	}
 	for _, p := range s.list("problems") {
 		if pattern.MatchString(p.str("description")) {
-			since := p.str("since")
-			if since != "" {
-				since = "since " + since
-			}
+			since := optional("since ", p.str("since"))
 			return fmt.Sprintf("%s%s has **%s**%s.", yes(s.asks), s.who, inline(lowerFirst(p.str("description"))), parenthesis(p.str("status"), since))
 		}
 	}

@@ -5,8 +5,10 @@ import (
 	"strings"
 )
 
-// maxPhrase is the maximum number of words in a reason or a service.
-const maxPhrase = 8
+const (
+	maxPhrase = 8 // words in a reason or a service
+	noteReach = 8 // tokens between the noun "note" and what begins its text
+)
 
 // takePhrase consumes the words that name a reason or a service, up to the next
 // clause element. Leading articles are skipped.
@@ -99,8 +101,7 @@ func (p *parser) takeNote() string {
 	if p.noteFollows() {
 		return p.takeUntil(isLineEnd)
 	}
-	const reach = 8
-	for ahead := range reach {
+	for ahead := range noteReach {
 		t := p.peek(ahead)
 		var end func(token) bool
 		switch {
@@ -148,7 +149,7 @@ func (p *parser) noteFollows() bool {
 // colonAhead reports whether a colon or a quotation mark follows before the sentence
 // ends: the text begins there.
 func (p *parser) colonAhead() bool {
-	for ahead := 0; ahead < 8; ahead++ {
+	for ahead := range noteReach {
 		switch t := p.peek(ahead); {
 		case t.kind == tokenStop:
 			return false

@@ -28,7 +28,7 @@ func (c conversation) nextPrescription(t task) []request {
 		return nil
 	case c.against(t, check) != "":
 		_, read := c.find(toolRecords, t.patient, "")
-		if check.object().get("in_formulary") == false && !read {
+		if check.offFormulary() && !read {
 			return []request{{tool: toolRecords, patient: t.patient}}
 		}
 		return nil
@@ -47,9 +47,8 @@ func (c conversation) against(t task, check call) string {
 		return fmt.Sprintf("an allergy to **%s** is recorded%s", inline(a.str("substance")), parenthesis(a.str("reaction"), a.str("severity")))
 	}
 	for _, row := range found.list("interactions") {
-		if severity := row.str("severity"); isSevere(severity) {
-			return fmt.Sprintf("%s interaction with **%s**, which the patient takes. %s", inline(severity), inline(row.str("with")),
-				strings.TrimSuffix(sentences(row.str("mechanism"), row.str("advice")), "."))
+		if isSevere(row.str("severity")) {
+			return strings.TrimSuffix(strings.TrimSpace(interaction(row)), ".")
 		}
 	}
 	if severity := found.str("highest_severity"); isSevere(severity) {
@@ -75,10 +74,20 @@ func (c conversation) against(t task, check call) string {
 	if t.topic != prescribe {
 		return ""
 	}
-	if found.get("in_formulary") == false {
+	if check.offFormulary() {
 		return "it is not in the formulary"
 	}
 	return unusualDose(t, found)
+}
+
+// offFormulary reports whether an interaction check found that the drug is not in the
+// formulary.
+func (c call) offFormulary() bool { return c.object().get("in_formulary") == false }
+
+// interaction names one interaction from a check, with what to do about it.
+func interaction(row object) string {
+	return fmt.Sprintf("%s interaction with **%s**, which the patient takes. %s", inline(row.str("severity")), inline(row.str("with")),
+		sentences(row.str("mechanism"), row.str("advice")))
 }
 
 // unusualDose returns why a dose needs a decision, or "".
@@ -168,12 +177,11 @@ func allergyTo(chart call, drug string) object {
 // regimen returns how a medication is taken: "1000 mg twice daily (since 2026-05-12,
 // Dr. Osei)".
 func regimen(m object) string {
-	since := m.str("started")
-	if since != "" {
-		since = "since " + since
-	}
-	return strings.TrimSpace(inline(strings.TrimSpace(m.str("dose")+" "+m.str("frequency"))) + parenthesis(since, m.str("prescriber")))
+	return strings.TrimSpace(dosage(m) + parenthesis(optional("since ", m.str("started")), m.str("prescriber")))
 }
+
+// dosage returns the dose and the frequency of a medication.
+func dosage(m object) string { return inline(m.str("dose") + " " + m.str("frequency")) }
 
 // parenthesis returns the texts that are not empty in parentheses, after a space.
 func parenthesis(texts ...string) string {

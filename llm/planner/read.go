@@ -118,13 +118,9 @@ func (c *call) setResult(text string) {
 
 // find returns a call, if it was made. A drug tells checks and prescriptions apart.
 func (c conversation) find(tool, patient, drug string) (call, bool) {
-	i := slices.IndexFunc(c.calls, func(have call) bool {
+	return findFirst(c.calls, func(have call) bool {
 		return have.tool == tool && have.patient == patient && strings.EqualFold(have.drug, drug)
 	})
-	if i < 0 {
-		return call{}, false
-	}
-	return c.calls[i], true
 }
 
 // unknown reports whether a tool reported that the patient does not exist.
@@ -137,11 +133,16 @@ func (c conversation) unknown(patient string) bool {
 // findNote returns the call that wrote a note. A note without a text is the one that
 // the request does not give a text for.
 func (c conversation) findNote(t task) (call, bool) {
-	i := slices.IndexFunc(c.calls, func(have call) bool {
+	return findFirst(c.calls, func(have call) bool {
 		return have.tool == toolNote && have.patient == t.patient && (t.text == "" || have.notes == t.text)
 	})
-	if i < 0 {
-		return call{}, false
+}
+
+// findFirst returns the first item of a list that matches, if any does.
+func findFirst[T any](list []T, matches func(T) bool) (T, bool) {
+	if i := slices.IndexFunc(list, matches); i >= 0 {
+		return list[i], true
 	}
-	return c.calls[i], true
+	var none T
+	return none, false
 }

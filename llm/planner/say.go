@@ -71,7 +71,7 @@ func sayChart(s subject) string {
 	case problems == nil && allergies == nil:
 		out = "This is the record of " + out
 	default:
-		out += fmt.Sprintf(" has %s and %s on record", itext.Count(len(objects(problems)), "problem"), count(len(objects(allergies)), "allergy", "allergies"))
+		out += fmt.Sprintf(" has %s and %s on record", itext.Count(len(objects(problems)), "problem"), itext.Count(len(objects(allergies)), "allergy"))
 	}
 	if visits := s.list("visits"); len(visits) > 0 {
 		out += "; the last visit was on " + inline(visits[0].str("date"))
@@ -79,26 +79,20 @@ func sayChart(s subject) string {
 	return out + "."
 }
 
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprint(n, " ", many)
-}
-
 func sayAllergies(s subject) string {
 	var all []string
-	var hit object
+	hit := ""
 	for _, a := range s.list("allergies") {
-		all = append(all, inline(strings.ToLower(a.str("substance")))+parenthesis(strings.ToLower(a.str("reaction")), a.str("severity")))
-		if s.about != "" && isAllergen(a.str("substance"), s.about) {
-			hit = a
+		substance, reaction := inline(strings.ToLower(a.str("substance"))), parenthesis(strings.ToLower(a.str("reaction")), a.str("severity"))
+		all = append(all, substance+reaction)
+		if isAllergen(a.str("substance"), s.about) {
+			hit = "**" + substance + "**" + reaction
 		}
 	}
 	recorded := join(all)
 	switch {
-	case hit != nil:
-		return fmt.Sprintf("Yes: %s is allergic to **%s**%s.", s.who, inline(strings.ToLower(hit.str("substance"))), parenthesis(strings.ToLower(hit.str("reaction")), hit.str("severity")))
+	case hit != "":
+		return fmt.Sprintf("Yes: %s is allergic to %s.", s.who, hit)
 	case s.about != "" && len(all) == 0:
 		return fmt.Sprintf("No allergy of %s to %s is recorded, nor any other.", s.who, inline(strings.ToLower(s.about)))
 	case s.about != "":
@@ -134,7 +128,7 @@ func sayVisits(s subject) string {
 		return fmt.Sprintf("No visit of %s in that month is recorded.", s.who)
 	}
 	v := visits[0]
-	return fmt.Sprintf("The last visit of %s was on %s%s: %s.", s.who, inline(v.str("date")), with(v.str("clinician")), inline(lowerFirst(v.str("reason"))))
+	return fmt.Sprintf("The last visit of %s was on %s%s: %s.", s.who, inline(v.str("date")), optional(" with ", inline(v.str("clinician"))), inline(lowerFirst(v.str("reason"))))
 }
 
 func sayDoctor(s subject) string {
@@ -183,7 +177,7 @@ func sayMedications(s subject) string {
 	}
 	var all []string
 	for _, m := range list {
-		all = append(all, fmt.Sprintf("**%s** %s", inline(m.str("drug")), inline(strings.TrimSpace(m.str("dose")+" "+m.str("frequency")))))
+		all = append(all, fmt.Sprintf("**%s** %s", inline(m.str("drug")), dosage(m)))
 	}
 	switch {
 	case len(all) == 0 && ofGroup:
@@ -194,11 +188,14 @@ func sayMedications(s subject) string {
 	return fmt.Sprintf("%s takes %s.", s.who, join(all))
 }
 
-func purposeOf(m object) string {
-	if why := m.str("indication"); why != "" {
-		return " for " + inline(lowerFirst(why))
+func purposeOf(m object) string { return optional(" for ", inline(lowerFirst(m.str("indication")))) }
+
+// optional returns text after a prefix, or "" if there is no text.
+func optional(prefix, text string) string {
+	if text == "" {
+		return ""
 	}
-	return ""
+	return prefix + text
 }
 
 func yes(asks bool) string {
@@ -206,13 +203,6 @@ func yes(asks bool) string {
 		return "Yes: "
 	}
 	return ""
-}
-
-func with(who string) string {
-	if who == "" {
-		return ""
-	}
-	return " with " + inline(who)
 }
 
 // join returns the texts as a list in a sentence.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	itext "github.com/devonartis/medassist-go/internal/text"
 )
 
 func sayBilling(s subject) string {
@@ -28,7 +30,7 @@ func sayCharges(s subject) string {
 		return fmt.Sprintf("No charge of %s is recorded.", s.who)
 	}
 	last := list[0]
-	return fmt.Sprintf("%s on record for %s; the last one is %s (%s) of %s, %s: %s.", count(len(list), "charge is", "charges are"), s.who,
+	return fmt.Sprintf("%s has %s on record; the last one is %s (%s) of %s, %s: %s.", s.who, itext.Count(len(list), "charge"),
 		known(last.str("description")), known(last.str("cpt")), known(last.str("date")), cell("amount_usd", last), known(last.str("status")))
 }
 
@@ -42,10 +44,7 @@ func sayClaims(s subject) string {
 }
 
 func sayInsurance(s subject) string {
-	since := ""
-	if from := s.str("effective"); from != "" {
-		since = " since " + inline(from)
-	}
+	since := optional(" since ", inline(s.str("effective")))
 	return fmt.Sprintf("%s is insured with **%s**, %s%s; the copay is %s.", s.who, known(s.str("payer")), known(s.str("plan")), since, cell("copay_usd", s.object))
 }
 

@@ -17,15 +17,15 @@ func (c conversation) saySafety(t task) string {
 	if why := c.against(task{topic: safety, patient: t.patient, about: t.about}, check); why != "" {
 		return c.asRead(t) + fmt.Sprintf("**%s** is not advisable for %s: %s.", drug, who, why)
 	}
-	if warning := c.warning(check); warning != "" {
-		return c.asRead(t) + fmt.Sprintf("**%s** only with caution: %s.", drug, warning)
+	if caution := warning(check); caution != "" {
+		return c.asRead(t) + fmt.Sprintf("**%s** only with caution: %s.", drug, caution)
 	}
 	looked := "no interaction with an active medication"
 	if read && chart.succeeded() {
 		looked = "no allergy to it and " + looked
 	}
 	text := fmt.Sprintf("The record shows nothing against **%s** for %s: %s is recorded.", drug, who, looked)
-	if check.object().get("in_formulary") == false {
+	if check.offFormulary() {
 		text += " It is not in the formulary."
 	}
 	return c.asRead(t) + text
@@ -40,12 +40,11 @@ func (c conversation) asRead(t task) string {
 }
 
 // warning returns the interactions that do not rule a drug out.
-func (c conversation) warning(check call) string {
+func warning(check call) string {
 	var out []string
 	for _, row := range check.object().list("interactions") {
 		if severity := row.str("severity"); severity != "" && !isSevere(severity) {
-			out = append(out, fmt.Sprintf("%s interaction with **%s**, which the patient takes. %s", inline(severity), inline(row.str("with")),
-				sentences(row.str("mechanism"), row.str("advice"))))
+			out = append(out, interaction(row))
 		}
 	}
 	return strings.TrimSuffix(strings.TrimSpace(strings.Join(out, " ")), ".")
@@ -72,7 +71,7 @@ func (c conversation) sayInteractions(t task) string {
 	if m := active(check, t.about); m != nil {
 		text += fmt.Sprintf(" %s takes it already: %s.", c.name(t.patient), regimen(m))
 	}
-	if check.object().get("in_formulary") == false {
+	if check.offFormulary() {
 		text += " It is not in the formulary."
 	}
 	if class := check.object().str("drug_class"); class != "" {
@@ -117,9 +116,9 @@ func (c conversation) sayPrescription(t task) string {
 			return ""
 		}
 		written := done.object()
-		text := fmt.Sprintf("**%s** %s was prescribed%s.", drug, inline(strings.TrimSpace(written.str("dose")+" "+written.str("frequency"))), purposeOf(written))
-		if warning := c.warning(check); warning != "" {
-			text += " Note the " + warning + "."
+		text := fmt.Sprintf("**%s** %s was prescribed%s.", drug, dosage(written), purposeOf(written))
+		if caution := warning(check); caution != "" {
+			text += " Note the " + caution + "."
 		}
 		if m := active(check, t.about); m != nil {
 			text += fmt.Sprintf(" It was already active, prescribed by %s: the record now holds it twice.", known(m.str("prescriber")))
@@ -167,8 +166,8 @@ func (c conversation) sayChange(t task) string {
 	m := active(check, t.about)
 	if m == nil {
 		text := fmt.Sprintf("%s has no active prescription of **%s**. %s To add it, ask: *Prescribe %s*.", c.name(t.patient), inline(t.about), noTool, inline(t.about))
-		if warning := c.warning(check); warning != "" {
-			text += " Note the " + warning + "."
+		if caution := warning(check); caution != "" {
+			text += " Note the " + caution + "."
 		}
 		return c.asRead(t) + text
 	}
