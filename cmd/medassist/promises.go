@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -40,7 +41,9 @@ func newPromises(ctx context.Context, c connection, cfg Config, log *slog.Logger
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	p := &promises{app: c.app, now: cfg.clock, log: log, ctx: ctx}
 	closing.add(func() error {
+		p.mu.Lock() // no attempt may begin after Wait
 		stop()
+		p.mu.Unlock()
 		p.asking.Wait()
 		return nil
 	})
@@ -64,6 +67,8 @@ func (p *promises) get() agentwrit.Promises {
 	return p.known
 }
 
+// ask asks the broker every question. A question that gets no answer keeps its
+// earlier one.
 func (p *promises) ask() {
 	ctx, cancel := context.WithTimeout(p.ctx, promisesTimeout)
 	defer cancel()
@@ -73,5 +78,6 @@ func (p *promises) ask() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.known = answers
+	p.known = agentwrit.Promises{Keys: cmp.Or(answers.Keys, p.known.Keys), Checkpoints: cmp.Or(answers.Checkpoints, p.known.Checkpoints),
+		Cascade: cmp.Or(answers.Cascade, p.known.Cascade)}
 }
