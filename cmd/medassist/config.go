@@ -105,7 +105,7 @@ func (c *Config) complete() error {
 		return fmt.Errorf("MEDASSIST_KEY_MOMENT must be 0 to %s", maxKeyMoment)
 	}
 	if c.Viewers < 0 || c.ViewersPerAddress < 0 {
-		return errors.New("MEDASSIST_VIEWERS and MEDASSIST_VIEWERS_PER_ADDRESS must be numbers above 0")
+		return errors.New("MEDASSIST_VIEWERS and MEDASSIST_VIEWERS_PER_ADDRESS must not be negative")
 	}
 	if c.Ephemeral {
 		c.Data = ""
