@@ -31,9 +31,6 @@ func TestCheckWithEachBroker(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				b := start(t)
-				if b.Strict && name == "admin secret" {
-					t.Skip("TestScenarios does the same with the embedded broker")
-				}
 				c := checkCmd{Config: remoteConfig(b)}
 				c.Data = t.TempDir()
 				login(&c.Config, b)

@@ -102,11 +102,8 @@ func TestStorageFaults(t *testing.T) {
 			if err != nil || strings.Contains(string(page), "not stored") {
 				t.Errorf("the page after the fault says that the run is not stored (%v)", err)
 			}
-			var stored int
-			if err := conn.QueryRowContext(context.Background(), "SELECT count(*) FROM sqlite_master").Scan(&stored); err != nil {
-				t.Error(err)
-			}
 			if fault.unsaved {
+				var stored int
 				if err := conn.QueryRowContext(context.Background(), "SELECT count(*) FROM event WHERE run_id = ?", r.RunID).Scan(&stored); err != nil || stored != len(r.Trace) {
 					t.Errorf("%d of %d steps are stored, %v", stored, len(r.Trace), err)
 				}
