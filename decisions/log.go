@@ -84,12 +84,12 @@ func (l *Log) Close() error {
 // load reads and verifies the stored entries.
 func (l *Log) load(ctx context.Context) error {
 	s := &l.state
-	var first sql.Null[int64]
-	if err := l.db.QueryRowContext(ctx, "SELECT min(position) FROM decision").Scan(&first); err != nil {
+	var first, last sql.Null[int64]
+	if err := l.db.QueryRowContext(ctx, "SELECT min(position), max(position) FROM decision").Scan(&first, &last); err != nil {
 		return err
 	}
 	if first.Valid {
-		s.Dropped = first.V - 1
+		s.Dropped, s.Size = first.V-1, last.V
 	}
 	chain := wire.Chain{Size: s.Dropped} // its head is set by the first entry
 	for e, err := range l.Events(ctx, "") {
@@ -102,10 +102,9 @@ func (l *Log) load(ctx context.Context) error {
 		if s.Broken == nil {
 			s.Broken = chain.Add(e)
 		}
-		s.Size, s.Head = s.Size+1, e.Hash
+		s.Head = e.Hash
 		s.keep(e)
 	}
-	s.Size += s.Dropped
 	return nil
 }
 

@@ -83,25 +83,37 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// Whoever edits the file is found out when the log is opened.
+// An entry that was changed or deleted in the file is detected when the log is opened.
+// The log continues after it.
 func TestTamperedFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "decisions.db")
-	l := open(t, path)
-	for i := range 5 {
-		l.Add(t.Context(), decide("run-1", fmt.Sprintf("P-%d", i), i%2 == 0))
-	}
-	l.Close()
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := db.Exec(`UPDATE decision SET json = replace(json, '"denied"', '"success"') WHERE position = 2`); err != nil {
-		t.Fatal(err)
-	}
-	db.Close()
-	l = open(t, path)
-	if s := l.State(); s.Broken == nil || !strings.Contains(s.Broken.Error(), "event 2 (dec-000002): hash mismatch") || s.Size != 5 {
-		t.Errorf("%+v", s)
+	for name, tc := range map[string]struct{ change, detected string }{
+		"edited":  {`UPDATE decision SET json = replace(json, '"denied"', '"success"') WHERE position = 2`, "event 2 (dec-000002): hash mismatch"},
+		"deleted": {`DELETE FROM decision WHERE position = 2`, "event 2 (dec-000003): prev_hash is not"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "decisions.db")
+			l := open(t, path)
+			for i := range 5 {
+				l.Add(t.Context(), decide("run-1", fmt.Sprintf("P-%d", i), i%2 == 0))
+			}
+			l.Close()
+			db, err := sql.Open("sqlite", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := db.Exec(tc.change); err != nil {
+				t.Fatal(err)
+			}
+			db.Close()
+			l = open(t, path)
+			if s := l.State(); s.Broken == nil || !strings.Contains(s.Broken.Error(), tc.detected) || s.Size != 5 {
+				t.Errorf("%+v", s)
+			}
+			l.Add(t.Context(), decide("run-2", "P-1042", true))
+			if got := stored(t, l, "run-2"); len(got) != 1 || got[0].ID != "dec-000006" {
+				t.Errorf("after it: %+v", got)
+			}
+		})
 	}
 }
 
