@@ -223,7 +223,7 @@ func OperatorPage(o Page) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 24, "</div></section><section class=\"panel promises\" aria-labelledby=\"h-promises\"><header><h2 id=\"h-promises\">Promises of this broker</h2><span class=\"muted\">asked and confirmed</span></header><dl>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 24, "</div></section><section class=\"panel promises\" aria-labelledby=\"h-promises\"><header><h2 id=\"h-promises\">Promises of this broker</h2><span class=\"muted\">as far as it has answered</span></header><dl>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
