@@ -38,11 +38,14 @@ func (p *Pages) export(w http.ResponseWriter, r *http.Request) error {
 			w.Write(line)
 			sent++
 		}
-		if control.SetWriteDeadline(time.Now().Add(sse.WriteTimeout)) != nil || sent >= total || len(page.Events) == 0 {
+		// Part of a log must not look like a whole one.
+		if control.SetWriteDeadline(time.Now().Add(sse.WriteTimeout)) != nil {
+			panic(http.ErrAbortHandler)
+		}
+		if sent >= total || len(page.Events) == 0 {
 			break
 		}
 		if page, err = p.cfg.Log.AuditPage(r.Context(), agentwrit.AuditFilter{Offset: sent, Limit: wire.MaxAuditPage}); err != nil {
-			// Part of a log must not look like a whole one.
 			panic(http.ErrAbortHandler)
 		}
 	}

@@ -54,7 +54,7 @@ func (p *Pages) newLab(ctx context.Context, q url.Values) Lab {
 	if name == brokerLog && state.Read == 0 {
 		state = p.follower.Refresh(ctx)
 	}
-	lab := newLab(state, q)
+	lab := tamper(state, q)
 	lab.Log, lab.Logs = name, []Choice{{ownLog, "MedAssist's decisions"}}
 	if p.cfg.Log != nil {
 		lab.Logs = append(lab.Logs, Choice{brokerLog, "broker's events"})
@@ -62,8 +62,8 @@ func (p *Pages) newLab(ctx context.Context, q url.Values) Lab {
 	return lab
 }
 
-// newLab changes a copy of the log's end as the query says.
-func newLab(state auditlog.State, q url.Values) Lab {
+// tamper changes a copy of the log's end as the query says.
+func tamper(state auditlog.State, q url.Values) Lab {
 	lab := Lab{Change: q.Get("change"), Event: q.Get("event")}
 	for _, c := range auditlog.Changes {
 		lab.Changes = append(lab.Changes, Choice{Value: string(c.Change), Words: c.Words})

@@ -69,7 +69,8 @@ func (p *Pages) exportOwn(w http.ResponseWriter, r *http.Request) error {
 	respond.Download(w, "decisions-"+now.Format("20060102-150405")+".json")
 	w.Header().Set("Content-Type", "application/json")
 	control := http.NewResponseController(w)
-	sent := int64(0)
+	header := fmt.Sprintf(`{"exported_at":%q,"log":"medassist decisions","first":%d,"events":[`, now.Format(time.RFC3339), state.Dropped+1)
+	sent, before := 0, header
 	for e, err := range p.cfg.Decisions.Events(r.Context(), "") {
 		if err != nil {
 			if sent == 0 {
@@ -77,33 +78,22 @@ func (p *Pages) exportOwn(w http.ResponseWriter, r *http.Request) error {
 			}
 			panic(http.ErrAbortHandler) // part of a log must not look like a whole one
 		}
-		if sent == 0 {
-			fmt.Fprintf(w, `{"exported_at":%q,"log":"medassist decisions","first":%d,"events":[`, now.Format(time.RFC3339), first(e, state.Dropped))
-		} else {
-			io.WriteString(w, ",\n")
-		}
 		line, err := json.Marshal(e)
 		if err != nil {
 			panic(http.ErrAbortHandler)
 		}
+		io.WriteString(w, before)
 		w.Write(line)
+		before = ",\n"
 		if sent++; sent%1000 == 0 && control.SetWriteDeadline(time.Now().Add(sse.WriteTimeout)) != nil {
-			break
+			panic(http.ErrAbortHandler)
 		}
 	}
 	if sent == 0 {
-		fmt.Fprintf(w, `{"exported_at":%q,"log":"medassist decisions","first":1,"events":[`, now.Format(time.RFC3339))
+		io.WriteString(w, header)
 	}
 	io.WriteString(w, "]}\n")
 	return nil
-}
-
-// first returns the position of the first exported entry.
-func first(e agentwrit.AuditEvent, dropped int64) int64 {
-	if e.PrevHash == wire.GenesisHash {
-		return 1
-	}
-	return dropped + 1
 }
 
 // labState returns the log that the tamper lab copies: MedAssist's own, which has the
