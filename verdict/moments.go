@@ -85,9 +85,6 @@ func (r *Run) rejected() Line {
 func (r *Run) revocation() Line {
 	first := r.revoked[0]
 	line := Line{Meaning: Denied, Seq: first.seq}
-	hit := func(c trace.Credential) bool {
-		return slices.ContainsFunc(r.revoked, func(x at[trace.TokenRevoked]) bool { return slices.Contains(x.step.Credentials, c) })
-	}
 	switch creds := first.step.Credentials; {
 	case len(creds) == 1 && creds[0].Delegated:
 		line.Lead = fmt.Sprintf("Operator revoked the delegated %s token.", creds[0].Category)
@@ -96,14 +93,14 @@ func (r *Run) revocation() Line {
 	default:
 		line.Lead = fmt.Sprintf("Operator revoked %s.", text.Count(len(creds), "token"))
 	}
-	denied := slices.ContainsFunc(r.rejections, func(x at[trace.TokenRejected]) bool { return x.seq > first.seq && hit(x.step.Credential) })
+	denied := slices.ContainsFunc(r.rejections, func(x at[trace.TokenRejected]) bool { return x.seq > first.seq && r.wasRevoked(x.step.Credential) })
 	var continued []string
 	for _, c := range r.calls {
-		if c.seq > first.seq && !hit(c.step.Credential) && !slices.Contains(continued, c.step.Category) {
+		if c.seq > first.seq && !r.wasRevoked(c.step.Credential) && !slices.Contains(continued, c.step.Category) {
 			continued = append(continued, c.step.Category)
 		}
 	}
-	left := slices.ContainsFunc(first.step.StillValid, func(c trace.Credential) bool { return !hit(c) })
+	left := slices.ContainsFunc(first.step.StillValid, func(c trace.Credential) bool { return !r.wasRevoked(c) })
 	switch {
 	case left:
 		line.Outcome = "What it had delegated stayed valid at this broker."
@@ -138,6 +135,9 @@ func (r *Run) used(seq int64, s trace.StolenTokenUsed) Line {
 	if _, ok := r.released[s.Credential]; ok {
 		return r.theft()
 	}
+	if s.RefusedBy == "" {
+		return Line{Denied, fmt.Sprintf("Stolen token tried for %s.", s.PatientID), "The call failed.", seq}
+	}
 	return Line{Denied, fmt.Sprintf("Stolen token tried for %s.", s.PatientID), fmt.Sprintf("Blocked %s.", refusers[s.RefusedBy]), seq}
 }
 
@@ -152,11 +152,20 @@ func (r *Run) theft() Line {
 		}
 	}
 	if len(reached) == 0 {
+		if slices.ContainsFunc(r.thefts, func(t at[trace.StolenTokenUsed]) bool { return t.step.RefusedBy == "" }) {
+			line.Outcome = "No call succeeded."
+		}
 		return line
 	}
-	line.Lead, line.Outcome = fmt.Sprintf("Stolen token reached %s.", list(reached)), "It is still valid."
-	if end, ok := r.released[last.step.Credential]; ok && end < last.seq && !last.step.Authorized {
+	end, released := r.released[last.step.Credential]
+	again := released && end < last.seq
+	switch {
+	case !released, again && last.step.Authorized:
+		line.Lead, line.Outcome = fmt.Sprintf("Stolen token reached %s.", list(reached)), "It is still valid."
+	case again && last.step.RefusedBy != "":
 		line.Lead, line.Outcome = fmt.Sprintf("Stolen token reached %s, until release.", list(reached)), "Now every call is denied."
+	default: // since its release it was not tried, or the call failed
+		line.Lead, line.Outcome = fmt.Sprintf("Stolen token reached %s, until release.", list(reached)), ""
 	}
 	return line
 }

@@ -101,6 +101,11 @@ func TestFinalLine(t *testing.T) {
 		{"a stolen token that was not released", "", []trace.Step{
 			trace.StolenTokenUsed{Credential: clinical, PatientID: "P-1042", Authorized: true}, done(trace.Complete{Tokens: 1})},
 			Denied, "Stolen token reached P-1042. It is still valid."},
+		{"a stolen token that was released and not tried again", "", []trace.Step{
+			trace.StolenTokenUsed{Credential: clinical, PatientID: "P-1042", Authorized: true}, trace.TokenReleased{Credential: clinical}, revoked(1, 1)},
+			Denied, "Stolen token reached P-1042, until release."},
+		{"a stolen token whose use failed", "", []trace.Step{trace.StolenTokenUsed{Credential: clinical, PatientID: "P-1042"}, revoked(1, 1)},
+			Denied, "Attacker tried the stolen token. No call succeeded."},
 		{"an unknown patient", "", []trace.Step{trace.PatientLookup{PatientID: "P-1042"}, call(clinical, "get_patient_records", "{}"), revoked(1, 1)},
 			Ended, "Patient P-1042 does not exist. No record was read."},
 		{"no tool", "", []trace.Step{done(trace.Complete{Outcome: trace.OutcomeAnswered})},
@@ -151,6 +156,43 @@ func TestCleanUpKeepsTheLine(t *testing.T) {
 	}
 	if got, want := m.Scopes.Reason, "Same action, same resource, different patient."; got != want {
 		t.Errorf("reason %q, want %q", got, want)
+	}
+}
+
+// A key moment is what its event is, and says why a token was not accepted.
+func TestKeyMoment(t *testing.T) {
+	reject := trace.TokenRejected{Credential: clinical, RefusedBy: trace.RefusedByGate}
+	theft := func(by trace.RefusedBy) trace.StolenTokenUsed {
+		return trace.StolenTokenUsed{Credential: clinical, PatientID: "P-1042", Authorized: by == "", RefusedBy: by}
+	}
+	for _, tc := range []struct {
+		name   string
+		steps  []trace.Step
+		kind   Kind
+		reason string
+	}{
+		{"a missing scope", []trace.Step{denial("P-2187", trace.RefusedByGate)}, Denial, ""},
+		{"a delegation", []trace.Step{trace.Delegation{Credential: delegated}}, Delegation, ""},
+		{"a revocation", []trace.Step{trace.TokenRevoked{Credentials: []trace.Credential{clinical}}}, Revocation, ""},
+		{"a stolen token that is accepted", []trace.Step{theft("")}, Theft, ""},
+		{"a stolen token after its release", []trace.Step{theft(""), trace.TokenReleased{Credential: clinical}, theft(trace.RefusedByRecords)},
+			Denial, "The token was revoked at the end of the run."},
+		{"a stolen token that the operator revoked", []trace.Step{trace.TokenRevoked{Credentials: []trace.Credential{clinical}}, theft(trace.RefusedByRecords)},
+			Denial, "The operator revoked the token."},
+		{"a stolen token of which no end is known", []trace.Step{theft(trace.RefusedByRecords)}, Denial, "The broker no longer accepts the token."},
+		{"an expired token", []trace.Step{agent(clinical, 5), trace.Incident{Credential: clinical, Kind: trace.IncidentExpiry}, reject},
+			Denial, "The token expired after 5 s."},
+		{"another token than the one that expires", []trace.Step{trace.Incident{Credential: billing, Kind: trace.IncidentExpiry}, reject},
+			Denial, "The broker no longer accepts the token."},
+	} {
+		r := New(trace.Run{PatientID: "P-1042"})
+		for _, e := range events(tc.steps) {
+			r.Apply(e)
+		}
+		m, ok := r.KeyMoment()
+		if !ok || m.Seq != int64(len(tc.steps)) || m.Kind != tc.kind || m.Reason != tc.reason {
+			t.Errorf("%s: %+v, %v", tc.name, m, ok)
+		}
 	}
 }
 

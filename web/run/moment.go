@@ -30,11 +30,13 @@ func (r *Run) stepOf(seq int64) int {
 // momentTitle says what the key moment is.
 func (r *Run) momentTitle(m verdict.Moment) string {
 	step := r.stepOf(m.Seq)
-	switch {
-	case m.Meaning == verdict.Delegated:
-		return fmt.Sprintf("Step %d: 1 of the clinical agent's %s delegated, for one call", step, text.Count(len(m.Held), "scope"))
-	case m.By == "":
+	switch m.Kind {
+	case verdict.Delegation:
+		return fmt.Sprintf("Step %d: %d of the clinical agent's %s delegated, for one call", step, len(m.Required), text.Count(len(m.Held), "scope"))
+	case verdict.Revocation:
 		return fmt.Sprintf("Step %d: revoked by the operator", step)
+	case verdict.Theft:
+		return fmt.Sprintf("Step %d: stolen token used", step)
 	default:
 		return fmt.Sprintf("Why step %d was denied", step)
 	}
