@@ -8,6 +8,17 @@ type Credential struct {
 	Delegated bool   `json:"delegated,omitempty"` // obtained by delegation, not by registration
 }
 
+func (c Credential) credential() Credential { return c }
+
+// CredentialOf returns the credential that a step concerns, if it concerns one.
+func CredentialOf(s Step) (c Credential, ok bool) {
+	of, ok := s.(interface{ credential() Credential })
+	if ok {
+		c = of.credential()
+	}
+	return c, ok
+}
+
 // RefusedBy names the check that refused a call.
 type RefusedBy string
 

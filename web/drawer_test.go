@@ -9,8 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/devonartis/medassist-go/scenario"
 	"github.com/devonartis/medassist-go/trace"
 	"github.com/devonartis/medassist-go/web/browsertest"
+	"github.com/devonartis/medassist-go/web/internal/newrun"
 )
 
 // wholeToken matches a JWT that could be used.
@@ -71,6 +73,51 @@ func TestWhy(t *testing.T) {
 	for _, typ := range []trace.Type{trace.TypeAgentCreated, trace.TypeToolCall, trace.TypeScopeDenied, trace.TypeDelegation, trace.TypeDelegationDenied} {
 		if decisions[typ] == 0 {
 			t.Errorf("no %s was explained", typ)
+		}
+	}
+}
+
+// A token that is no longer accepted is explained in words, and leads to the event
+// that ended it; a use of a stolen token that was accepted does not.
+func TestWhyOfAnEndedToken(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, configure{})
+	runs := map[string]string{}
+	for _, name := range []string{"kill-switch", "stolen-token"} {
+		sc, _ := scenario.ByID(name)
+		req, err := newrun.Play(sc, "instant").Parse(false)
+		must(t, err)
+		run, err := s.service.Start(t.Context(), req)
+		must(t, err)
+		s.finish(t, run.ID)
+		runs[name] = run.ID
+	}
+	const released = "token released"
+	for _, tc := range []struct {
+		scenario, label    string // the scenario, and how the decision's label begins
+		reason, event, not string
+	}{
+		{"kill-switch", "Operator revoked", "The operator revoked agent", "token revoked", "no event"},
+		{"kill-switch", "Denied at the gate", "The operator revoked the token.", "token revoked", "no event"},
+		{"stolen-token", "Stolen token accepted for P-1042", "A bearer token works for anyone", "token issued", released},
+		{"stolen-token", "Stolen token denied for P-2187", "The token lacks what is marked.", "token issued", released},
+		{"stolen-token", "Stolen token denied for P-1042", "The token was revoked at the end of the run.", released, "no event"},
+	} {
+		id := runs[tc.scenario]
+		events, err := s.log.Events(t.Context(), id, 0)
+		must(t, err)
+		i := slices.IndexFunc(events, func(e trace.Event) bool { return strings.HasPrefix(e.Label, tc.label) })
+		if i < 0 {
+			t.Fatalf("%s: no step %q", tc.scenario, tc.label)
+		}
+		_, page := s.fetch(t, fmt.Sprintf("/runs/%s/why/%d", id, events[i].Seq))
+		for _, want := range []string{`<p class="why-reason">` + tc.reason, tc.event, "curl -s", "/v1/token/validate", "$ADMIN_TOKEN"} {
+			if !strings.Contains(string(page), want) {
+				t.Errorf("%s, %s: the page lacks %q", tc.scenario, tc.label, want)
+			}
+		}
+		if strings.Contains(string(page), tc.not) {
+			t.Errorf("%s, %s: the page has %q", tc.scenario, tc.label, tc.not)
 		}
 	}
 }

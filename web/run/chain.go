@@ -23,22 +23,25 @@ type link struct {
 	Event    *event // that records it; nil if it is not known
 }
 
-// An event is one of an audit log, and where the page shows it.
+// An event is one of the broker's audit log, and where the audit page shows it.
 type event struct {
 	agentwrit.AuditEvent
 	URL string
-	Log string // whose log it is
 }
 
 // evidence is what the broker has recorded about a run.
 type evidence struct {
 	events  []agentwrit.AuditEvent // of the run's agents
 	launch  []agentwrit.AuditEvent // launch tokens that were issued meanwhile; they name no task
+	revoked []agentwrit.AuditEvent // the operator's revocations since the run started; most name no task
 	app     *agentwrit.AppRecord
 	problem string // why the audit log can't be read; empty if it was
 }
 
-const evidenceTimeout = 3 * time.Second
+const (
+	evidenceTimeout = 3 * time.Second
+	unreadable      = "The broker's audit log can't be read now."
+)
 
 // evidence reads what the broker has recorded about a run.
 func (p *Pages) evidence(ctx context.Context, r *Run) (e evidence) {
@@ -50,7 +53,7 @@ func (p *Pages) evidence(ctx context.Context, r *Run) (e evidence) {
 	defer cancel()
 	page, err := p.cfg.Audit.AuditPage(ctx, agentwrit.AuditFilter{TaskID: r.Info.ID, Limit: maxOwnAudit})
 	if err != nil {
-		e.problem = "The broker's audit log can't be read now."
+		e.problem = unreadable
 		return e
 	}
 	e.events = page.Events
@@ -63,14 +66,23 @@ func (p *Pages) evidence(ctx context.Context, r *Run) (e evidence) {
 			until = x.Timestamp
 		}
 	}
+	since := r.Info.Started.Add(-time.Minute)
 	page, err = p.cfg.Audit.AuditPage(ctx, agentwrit.AuditFilter{EventType: wire.EventLaunchTokenIssued,
-		Since: r.Info.Started.Add(-time.Minute), Until: until.Add(time.Millisecond), Limit: maxOwnAudit})
+		Since: since, Until: until.Add(time.Millisecond), Limit: maxOwnAudit})
 	if err != nil {
 		return e
 	}
 	e.launch = page.Events
 	if id, ok := strings.CutPrefix(e.issuer(), "app:"); ok {
-		e.app, _ = p.cfg.Audit.App(ctx, id) // without it the chain says that the ceiling is not known
+		e.app, _ = p.cfg.Audit.App(ctx, id) // without it the chain shows no ceiling
+	}
+	if firstStep(r, func(trace.TokenRevoked) bool { return true }) != nil {
+		page, err = p.cfg.Audit.AuditPage(ctx, agentwrit.AuditFilter{EventType: wire.EventTokenRevoked, Since: since, Limit: maxOwnAudit})
+		if err != nil {
+			e.problem = unreadable
+			return e
+		}
+		e.revoked = page.Events
 	}
 	return e
 }
@@ -85,13 +97,34 @@ func (e evidence) issuer() string {
 
 // find returns the event of a type and an agent that is closest to a time.
 func (e evidence) find(t agentwrit.EventType, agent string, at time.Time) *event {
-	var best *event
-	for _, x := range e.events {
-		if x.EventType != t || agent != "" && x.AgentID != agent {
-			continue
-		}
-		if best == nil || x.Timestamp.Sub(at).Abs() < best.Timestamp.Sub(at).Abs() {
-			best = &event{x, "/audit?run=" + x.TaskID + "#event-" + x.ID, "broker"}
+	found := closest(e.events, at, func(x agentwrit.AuditEvent) bool { return x.EventType == t && x.AgentID == agent })
+	if found == nil {
+		return nil
+	}
+	return &event{*found, "/audit?run=" + found.TaskID + "#event-" + found.ID}
+}
+
+// revocation returns the event of a revocation. It returns nil for nil.
+func (e evidence) revocation(revoked *at[trace.TokenRevoked]) *event {
+	if revoked == nil {
+		return nil
+	}
+	return ofType(closest(e.revoked, revoked.at, func(x agentwrit.AuditEvent) bool { return strings.Contains(x.Detail, revoked.step.Target) }))
+}
+
+// ofType shows an event that names no run among those of its type.
+func ofType(e *agentwrit.AuditEvent) *event {
+	if e == nil {
+		return nil
+	}
+	return &event{*e, "/audit?type=" + string(e.EventType) + "#event-" + e.ID}
+}
+
+// closest returns the event that matches and is closest to a time.
+func closest(events []agentwrit.AuditEvent, at time.Time, matches func(agentwrit.AuditEvent) bool) (best *agentwrit.AuditEvent) {
+	for i, x := range events {
+		if matches(x) && (best == nil || x.Timestamp.Sub(at).Abs() < best.Timestamp.Sub(at).Abs()) {
+			best = &events[i]
 		}
 	}
 	return best
@@ -109,7 +142,7 @@ func (e evidence) launchToken(registered *event) *event {
 	}
 	for _, x := range slices.Backward(e.launch) {
 		if !x.Timestamp.After(registered.Timestamp) && strings.HasPrefix(x.Detail, "launch token for "+name+" ") {
-			return &event{x, "/audit?type=" + string(x.EventType) + "#event-" + x.ID, "broker"}
+			return ofType(&x)
 		}
 	}
 	return nil
@@ -161,7 +194,7 @@ func (r *Run) chain(id trace.Credential, e evidence) []link {
 	return narrow(links)
 }
 
-// narrow says what each link narrowed.
+// narrow fills in what each link narrowed.
 func narrow(links []link) []link {
 	var before []string
 	for i, l := range links {
@@ -197,12 +230,10 @@ func patients(scopes []string) string {
 			ids = append(ids, id)
 		}
 	}
-	switch len(ids) {
-	case 0:
+	if len(ids) == 0 {
 		return "any patient"
-	default:
-		return strings.Join(ids, ", ")
 	}
+	return strings.Join(ids, ", ")
 }
 
 // Says returns the link's scopes in words.
@@ -236,6 +267,11 @@ func (r *Run) createdAs(id trace.Credential) *at[trace.AgentCreated] {
 
 func (r *Run) delegationOf(id trace.Credential) *at[trace.Delegation] {
 	return firstStep(r, func(s trace.Delegation) bool { return s.Credential == id })
+}
+
+// revocationOf returns the revocation that ended a token, or nil.
+func (r *Run) revocationOf(id trace.Credential) *at[trace.TokenRevoked] {
+	return firstStep(r, func(s trace.TokenRevoked) bool { return slices.Contains(s.Credentials, id) })
 }
 
 // categoryOf returns the category of an agent.

@@ -95,21 +95,9 @@ func (r *Run) drawer(c *Card, e evidence) Drawer {
 		}
 	}
 	for i, e := range r.events {
-		switch s := e.Step.(type) {
-		case trace.ToolCall:
-			if s.Credential == c.id {
-				d.Calls = append(d.Calls, r.Steps[i])
-			}
-		case trace.ScopeDenied:
-			if s.Credential == c.id {
-				d.Calls = append(d.Calls, r.Steps[i])
-			}
-		case trace.TokenRejected:
-			if s.Credential == c.id {
-				d.Calls = append(d.Calls, r.Steps[i])
-			}
-		case trace.StolenTokenUsed:
-			if s.Credential == c.id {
+		switch e.Step.(type) {
+		case trace.ToolCall, trace.ScopeDenied, trace.TokenRejected, trace.StolenTokenUsed:
+			if id, _ := trace.CredentialOf(e.Step); id == c.id {
 				d.Calls = append(d.Calls, r.Steps[i])
 			}
 		default: // no call

@@ -21,7 +21,6 @@ import (
 type Why struct {
 	Run      *Run
 	Step     Step
-	Seq      int64
 	Required []ui.Chip
 	Held     []ui.Chip
 	Reason   string
@@ -40,36 +39,12 @@ type check struct{ Says, Command string }
 // whyURL returns the address of the explanation of a step, or "" if the step is no
 // decision.
 func whyURL(run trace.Run, e trace.Event) string {
-	if _, _, ok := decisionOf(e.Step); !ok {
-		return ""
-	}
-	return "/runs/" + run.ID + "/why/" + ui.Decimal(e.Seq)
-}
-
-// decisionOf returns the credential that a decision is about, and who made it.
-func decisionOf(step trace.Step) (id trace.Credential, by string, ok bool) {
-	switch s := step.(type) {
-	case trace.AgentCreated:
-		return s.Credential, deniedBy(trace.RefusedByBroker), true
-	case trace.ToolCall:
-		return s.Credential, deniedBy(trace.RefusedByGate), true
-	case trace.ScopeDenied:
-		return s.Credential, deniedBy(s.RefusedBy), true
-	case trace.TokenRejected:
-		return s.Credential, deniedBy(s.RefusedBy), true
-	case trace.Delegation:
-		return s.Credential, deniedBy(trace.RefusedByBroker), true
-	case trace.DelegationDenied:
-		return trace.Credential{}, deniedBy(s.RefusedBy), true
-	case trace.TokenRevoked:
-		if len(s.Credentials) > 0 {
-			id = s.Credentials[0]
-		}
-		return id, "the operator", true
-	case trace.StolenTokenUsed:
-		return s.Credential, deniedBy(trace.RefusedByRecords), true
+	switch e.Step.(type) {
+	case trace.AgentCreated, trace.ToolCall, trace.ScopeDenied, trace.TokenRejected, trace.Delegation, trace.DelegationDenied,
+		trace.TokenRevoked, trace.StolenTokenUsed:
+		return "/runs/" + run.ID + "/why/" + ui.Decimal(e.Seq)
 	default:
-		return id, "", false
+		return ""
 	}
 }
 
@@ -95,84 +70,109 @@ func (p *Pages) why(w http.ResponseWriter, r *http.Request) error {
 
 // why explains the run's last event, which is a decision.
 func (r *Run) why(decided trace.Event, e evidence) Why {
-	id, by, _ := decisionOf(decided.Step)
-	v := Why{Run: r, Step: r.Steps[len(r.Steps)-1], Seq: decided.Seq, By: by, Problem: e.problem}
-	record := func(t wire.EventType, agent string) {
-		if found := e.find(t, agent, decided.Time); found != nil {
+	id := r.subject(decided.Step)
+	v := Why{Run: r, Step: r.Steps[len(r.Steps)-1], Chain: r.chain(id, e), Problem: e.problem, Token: r.card(id)}
+	var holder string
+	if v.Token != nil {
+		holder = v.Token.Token().SPIFFEID
+	}
+	record := func(found *event) {
+		if found != nil {
 			v.Events = append(v.Events, *found)
 		}
 	}
-	holder := func() string {
-		if c := r.card(id); c != nil {
-			return c.Token().SPIFFEID
-		}
-		return ""
-	}
+	recorded := func(t wire.EventType, agent string) { record(e.find(t, agent, decided.Time)) }
 	switch s := decided.Step.(type) {
 	case trace.AgentCreated:
-		v.Held = ui.Chips(s.Scope)
+		v.By, v.Held = deniedBy(trace.RefusedByBroker), ui.Chips(s.Scope)
 		v.Reason = "The launch token, and above it the operator's ceiling, cover every scope that the agent asked for."
-		record(wire.EventAgentRegistered, s.SPIFFEID)
-		record(wire.EventTokenIssued, s.SPIFFEID)
+		recorded(wire.EventAgentRegistered, s.SPIFFEID)
+		recorded(wire.EventTokenIssued, s.SPIFFEID)
 	case trace.ToolCall:
-		v.Required, v.Held = ui.Chips(s.RequiredScope), ui.Chips(s.HeldScope)
+		v.By, v.Required, v.Held = deniedBy(trace.RefusedByGate), ui.Chips(s.RequiredScope), ui.Chips(s.HeldScope)
 		v.Reason = "The token holds every scope that the call required."
-		record(wire.EventTokenIssued, holder())
+		recorded(wire.EventTokenIssued, holder)
 	case trace.ScopeDenied:
-		v.Required, v.Held = ui.RequiredChips(s.RequiredScope, s.MissingScope, s.HeldScope), ui.Chips(s.HeldScope)
-		v.Reason = "The token lacks what is marked."
-		record(wire.EventTokenIssued, holder())
+		v.By, v.Required, v.Held = deniedBy(s.RefusedBy), ui.RequiredChips(s.RequiredScope, s.MissingScope, s.HeldScope), ui.Chips(s.HeldScope)
+		v.Reason = lacksScope
+		recorded(wire.EventTokenIssued, holder)
 	case trace.TokenRejected:
-		v.Required, v.Reason = ui.Chips(s.RequiredScope), "The token is no longer accepted: "+sentence(s.Reason)
-		record(wire.EventTokenRevoked, "")
-		record(wire.EventTokenIssued, holder())
+		v.By, v.Required, v.Reason = deniedBy(s.RefusedBy), ui.Chips(s.RequiredScope), r.Verdict.NotAccepted(id)
+		record(e.revocation(r.revocationOf(id)))
+		recorded(wire.EventTokenIssued, holder)
 	case trace.Delegation:
-		v.Required, v.Held = ui.Chips(s.DelegatedScope), ui.Chips(s.DelegatorScope)
+		v.By, v.Required, v.Held = deniedBy(trace.RefusedByBroker), ui.Chips(s.DelegatedScope), ui.Chips(s.DelegatorScope)
 		v.Reason = "The delegator holds every scope that it delegates. The delegated token can't outlive the delegator's."
-		record(wire.EventDelegationCreated, s.DelegateID)
+		recorded(wire.EventDelegationCreated, s.DelegateID)
 	case trace.DelegationDenied:
-		id = trace.Credential{Category: r.categoryOf(s.DelegatorID)}
-		v.Required, v.Held = ui.RequiredChips(s.RequestedScope, s.MissingScope, s.DelegatorScope), ui.Chips(s.DelegatorScope)
+		v.By, v.Required, v.Held = deniedBy(s.RefusedBy), ui.RequiredChips(s.RequestedScope, s.MissingScope, s.DelegatorScope), ui.Chips(s.DelegatorScope)
 		v.Reason = "An agent can't delegate what it does not hold. The broker: " + sentence(s.Reason)
-		record(wire.EventDelegationAttenuation, s.DelegatorID)
+		recorded(wire.EventDelegationAttenuation, s.DelegatorID)
 	case trace.TokenRevoked:
+		v.By = "the operator"
 		v.Reason = fmt.Sprintf("The operator revoked %s %s, which ended %s of this run.", s.Level, s.Target, text.Count(len(s.Credentials), "token"))
-		record(wire.EventTokenRevoked, "")
+		record(e.revocation(&at[trace.TokenRevoked]{decided.Seq, decided.Time, s}))
 	case trace.StolenTokenUsed:
-		v.Required, v.Held = ui.RequiredChips(s.RequiredScope, s.MissingScope, s.HeldScope), ui.Chips(s.HeldScope)
-		v.Reason = "A bearer token works for anyone who has it, within its scopes, until it ends."
-		if s.RefusedBy != "" {
-			v.Reason = s.Reason
+		v.By, v.Required, v.Held = deniedBy(trace.RefusedByRecords), ui.RequiredChips(s.RequiredScope, s.MissingScope, s.HeldScope), ui.Chips(s.HeldScope)
+		recorded(wire.EventTokenIssued, holder)
+		switch {
+		case s.Authorized:
+			v.Reason = "A bearer token works for anyone who has it, within its scopes, until it expires or is revoked."
+		case len(s.MissingScope) > 0:
+			v.Reason = lacksScope
+		case s.RefusedBy != "":
+			v.Reason = r.Verdict.NotAccepted(id)
+			record(e.revocation(r.revocationOf(id)))
+			recorded(wire.EventTokenReleased, holder)
+		default: // the call failed
+			v.Reason = sentence(s.Reason)
 		}
-		record(wire.EventTokenIssued, holder())
-		record(wire.EventTokenReleased, holder())
 	default: // not a decision
 	}
-	v.Chain, v.Token = r.chain(id, e), r.card(id)
-	v.Checks = r.checks(decided.Step, v.Events)
+	v.Checks = v.checks()
 	return v
+}
+
+const lacksScope = "The token lacks what is marked."
+
+// subject returns the credential that a decision is about.
+func (r *Run) subject(step trace.Step) trace.Credential {
+	switch s := step.(type) {
+	case trace.DelegationDenied:
+		return trace.Credential{Category: r.categoryOf(s.DelegatorID)}
+	case trace.TokenRevoked:
+		if len(s.Credentials) > 0 {
+			return s.Credentials[0]
+		}
+		return trace.Credential{}
+	default:
+		id, _ := trace.CredentialOf(step)
+		return id
+	}
 }
 
 // quotable matches what is safe between single quotes in a shell.
 var quotable = regexp.MustCompile(`^[A-Za-z0-9.:/\[\]_?=&-]+$`)
 
 // checks returns the commands that confirm a decision.
-func (r *Run) checks(step trace.Step, events []event) (out []check) {
+func (v Why) checks() (out []check) {
+	broker := v.Run.Info.BrokerURL
 	add := func(says, format, address string) {
 		if quotable.MatchString(address) {
 			out = append(out, check{says, fmt.Sprintf(format, address)})
 		}
 	}
-	switch step.(type) {
-	case trace.ToolCall, trace.ScopeDenied, trace.TokenRejected, trace.StolenTokenUsed, trace.AgentCreated, trace.Delegation:
+	if v.Token != nil {
 		add("Ask the broker what the token holds. TOKEN is the access token, which never leaves the app.",
-			`curl -s -H 'Content-Type: application/json' -d "{\"token\":\"$TOKEN\"}" '%s'`, r.Info.BrokerURL+"/v1/token/validate")
-	default: // no token to ask about
+			`curl -s -H 'Content-Type: application/json' -d "{\"token\":\"$TOKEN\"}" '%s'`, broker+"/v1/token/validate")
 	}
-	if len(events) > 0 {
-		e := events[0]
-		add("Read the event at the broker. ADMIN_TOKEN is from the operator's login.",
-			`curl -s -H "Authorization: Bearer $ADMIN_TOKEN" '%s'`, r.Info.BrokerURL+"/v1/audit/events?task_id="+e.TaskID+"&event_type="+string(e.EventType))
+	if len(v.Events) > 0 {
+		e := v.Events[0]
+		address := broker + "/v1/audit/events?event_type=" + string(e.EventType)
+		if e.TaskID != "" {
+			address += "&task_id=" + e.TaskID
+		}
+		add("Read the event at the broker. ADMIN_TOKEN is from the operator's login.", `curl -s -H "Authorization: Bearer $ADMIN_TOKEN" '%s'`, address)
 	}
 	return out
 }
