@@ -152,7 +152,10 @@ func pipeline(t *testing.T, w *world) {
 }
 
 func longTask(t *testing.T, w *world) {
-	w.run(t, w.command(t, "long-task", "-ttl=3s", "-items=32", "-each=100ms"), "worked for 1 lifetimes with ")
+	out := w.run(t, w.command(t, "long-task", "-ttl=3s", "-items=32", "-each=100ms"), "worked for 1 lifetimes with ")
+	if strings.Contains(out, " 0 renewals") {
+		t.Errorf("the token was not renewed:\n%s", out)
+	}
 }
 
 func operator(t *testing.T, w *world) {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -20,6 +21,10 @@ var (
 	each  = flag.Duration("each", time.Second, "how long each of them takes")
 )
 
+// inUse is held for reading while a request with the token is under way: a renewal
+// would revoke the token that the request carries.
+var inUse sync.RWMutex
+
 func main() {
 	flag.Parse()
 	if err := run(context.Background()); err != nil {
@@ -27,7 +32,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context) error {
+func run(ctx context.Context) (err error) {
 	app, err := agentwrit.NewApp(os.Getenv("AGENTWRIT_BROKER_URL"), os.Getenv("AGENTWRIT_CLIENT_ID"), os.Getenv("AGENTWRIT_CLIENT_SECRET"))
 	if err != nil {
 		return err
@@ -39,6 +44,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, agent.Release(ctx)) }()
 
 	working, done := context.WithCancelCause(ctx)
 	var renewals int
@@ -47,22 +53,26 @@ func run(ctx context.Context) error {
 	began := time.Now()
 	for range *items {
 		if err := work(working, app, agent); err != nil {
+			done(err)
 			break
 		}
 	}
-	done(nil)
+	done(nil) // has no effect after a failure
 	keeper.Wait()
 	if err := context.Cause(working); err != context.Canceled {
 		return err
 	}
 	fmt.Printf("worked for %d lifetimes with %d renewals\n", time.Since(began) / *ttl, renewals)
-	return agent.Release(ctx)
+	return nil
 }
 
 // work does an item's work. It reads the token when it needs it: a renewal replaces
 // it.
 func work(ctx context.Context, app *agentwrit.App, agent *agentwrit.Agent) error {
-	if _, err := app.Validate(ctx, agent.AccessToken()); err != nil {
+	inUse.RLock()
+	_, err := app.Validate(ctx, agent.AccessToken())
+	inUse.RUnlock()
+	if err != nil {
 		return err
 	}
 	select {
@@ -74,7 +84,8 @@ func work(ctx context.Context, app *agentwrit.App, agent *agentwrit.Agent) error
 }
 
 // keepFresh renews the token until ctx ends, and fails the task if it can't. It
-// returns the number of renewals.
+// returns the number of renewals. A renewal that has begun is completed, because its
+// response holds the token that is to be released.
 func keepFresh(ctx context.Context, agent *agentwrit.Agent, fail context.CancelCauseFunc) (renewals int) {
 	for {
 		select {
@@ -82,7 +93,10 @@ func keepFresh(ctx context.Context, agent *agentwrit.Agent, fail context.CancelC
 			return renewals
 		case <-time.After(agent.ExpiresIn() / 2):
 		}
-		switch err := agent.Renew(ctx); {
+		inUse.Lock()
+		err := agent.Renew(context.WithoutCancel(ctx))
+		inUse.Unlock()
+		switch {
 		case err == nil:
 			renewals++
 		case ctx.Err() == nil:

@@ -67,6 +67,9 @@ func run(ctx context.Context, request string) (err error) {
 		if err != nil {
 			return err
 		}
+		if len(reply.Choices) == 0 {
+			return errors.New("the model sent no reply")
+		}
 		message := reply.Choices[0].Message
 		if len(message.ToolCalls) == 0 {
 			fmt.Println(message.Content)
@@ -79,7 +82,7 @@ func run(ctx context.Context, request string) (err error) {
 			chat.Messages = append(chat.Messages, openai.ChatCompletionMessage{Role: openai.ChatMessageRoleTool, ToolCallID: call.ID, Content: result})
 		}
 	}
-	return errors.New("the model calls tools without end")
+	return errors.New("the model did not stop calling tools")
 }
 
 // handle makes a call if the agent's token covers it. The claims come from the
