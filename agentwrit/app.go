@@ -25,7 +25,7 @@ type App struct {
 	id      string
 
 	queued atomic.Bool   // launch tokens are requested one at a time
-	turn   chan struct{} // semaphore of the one who may request one
+	turn   chan struct{} // semaphore: its holder requests one
 }
 
 // NewApp returns an App that logs in with the client ID and secret that the
@@ -118,8 +118,9 @@ func (a *App) CreateAgent(ctx context.Context, req AgentRequest) (*Agent, error)
 // launchToken obtains a launch token. The reference broker refuses one of two
 // requests that arrive at once; after the first such refusal the app requests one
 // at a time, so that many agents queue up instead of colliding again and again.
-func (a *App) launchToken(ctx context.Context, req wire.LaunchTokenRequest) (launch wire.LaunchTokenResponse, err error) {
-	k := call{op: "launch token", method: "POST", path: "/v1/app/launch-tokens", in: req, out: &launch}
+func (a *App) launchToken(ctx context.Context, req wire.LaunchTokenRequest) (*wire.LaunchTokenResponse, error) {
+	launch := new(wire.LaunchTokenResponse)
+	k := call{op: "launch token", method: "POST", path: "/v1/app/launch-tokens", in: req, out: launch}
 	if !a.queued.Load() {
 		err := a.session.do(ctx, k)
 		var refusal *Error
@@ -132,7 +133,7 @@ func (a *App) launchToken(ctx context.Context, req wire.LaunchTokenRequest) (lau
 	case a.turn <- struct{}{}:
 		defer func() { <-a.turn }()
 	case <-ctx.Done():
-		return launch, &Error{Op: k.op, Kind: ErrUnavailable, cause: ctx.Err(),
+		return nil, &Error{Op: k.op, Kind: ErrUnavailable, cause: ctx.Err(),
 			Detail: "the broker serves one request of this application at a time, and others were first"}
 	}
 	k.temporary = appBusy // another process may use the same credentials

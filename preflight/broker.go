@@ -52,7 +52,7 @@ func (x *examination) credentials(ctx context.Context) Result {
 	case errors.Is(err, agentwrit.ErrAuthorization):
 		return failed(describe(err), raiseCeiling)
 	case errors.Is(err, agentwrit.ErrRateLimited):
-		return failed(x.limited(err), "Check again then. A start of `medassist`, `check` or `doctor` logs in once, and a broker allows three logins in a row and then ten a minute for one client ID.")
+		return failed(limited(err), "Check again then. A start of `medassist`, `check` or `doctor` logs in once, and a broker allows three logins in a row and then ten a minute for one client ID.")
 	case err != nil:
 		return failed(describe(err), "Check AGENTWRIT_CLIENT_ID and AGENTWRIT_CLIENT_SECRET. `medassist setup` registers the app and prints them.")
 	}
@@ -134,7 +134,7 @@ func (x *examination) promises(ctx context.Context) Result {
 		}
 	}
 	if len(lacking) > 0 {
-		return warning("this broker "+strings.Join(lacking, "; "), "The demo works and says so on its pages: see docs/agentwrit.md.")
+		return warning("this broker "+strings.Join(lacking, "; "), "The demo works, and its pages show what differs: see docs/agentwrit.md.")
 	}
 	return passed("revokes what was delegated, signs its audit log, serves its keys")
 }
@@ -162,7 +162,7 @@ func (x *examination) auditChain(ctx context.Context) Result {
 }
 
 // limited describes a login that the broker refused because there were too many.
-func (x *examination) limited(err error) string {
+func limited(err error) string {
 	var be *agentwrit.Error
 	if errors.As(err, &be) && !be.RetryAt.IsZero() {
 		return "rate limited; the next login is possible at " + be.RetryAt.UTC().Format("15:04:05 MST")

@@ -32,7 +32,7 @@ type Step interface {
 //  5. Each switch over steps, which `make lint` lists: tally.go here,
 //     scenario/judge.go, verdict/run.go, twin/play.go, web/picture/apply.go,
 //     web/hero/apply.go, and facts.go, meaning.go and projection.go of web/run. A step
-//     that concerns a page not at all joins the case without a body.
+//     that does not concern a page joins the case without a body.
 //  6. If it decides about a call: why.go and step.go of web/run.
 var registered = []Step{
 	Validation{}, PatientLookup{}, BrokerHealth{}, BrokerWait{},
