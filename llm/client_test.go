@@ -75,7 +75,7 @@ func answers(status int, kind, body string) http.HandlerFunc {
 	}
 }
 
-// hangs says something, or not even that, and then nothing more.
+// hangs writes the beginning of a reply, which may be empty, and then nothing more.
 func hangs(before string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body) // only then does a server notice that its client goes

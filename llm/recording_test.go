@@ -72,7 +72,7 @@ func TestRecordedAndPlayedBack(t *testing.T) {
 	})
 }
 
-// What was not recorded is the planner's, which says so once.
+// A request that was not recorded goes to the planner, and its reply is marked once.
 func TestAnotherRequestFallsBack(t *testing.T) {
 	other := func(c ToolCall) string { return strings.Replace(fine(c), `"fine"`, `"worse"`, 1) }
 	tests := []struct {

@@ -40,8 +40,8 @@ func everyone(first string) []string {
 	return out
 }
 
-// otherNames lists common names, so that a name in lower case is not overlooked:
-// whose it is, the planner does not know.
+// otherNames lists common names, so that one in lower case is recognized as the name
+// of a person whom the planner does not know.
 var otherNames = words(`anderson, andrew, anna, anne, barbara, bob, brown, carol, carlos, charles, chris, christopher, clark, daniel, david, davis, deborah, doe, donald, donna,
 	edward, elizabeth, emily, emma, eric, erik, frank, garcia, george, gonzalez, hans, harris, helen, henry, jack, jackson, james, jane, jason, jennifer, jessica, jim, joe,
 	john, johnson, jones, jose, joseph, julia, karen, karin, kate, kevin, kim, kumar, laura, lee, lewis, linda, lisa, lopez, luis, margaret, martin, martinez, mary, michael,

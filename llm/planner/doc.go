@@ -1,8 +1,9 @@
 // Package planner takes the place of a model when there is none. Its [Handler] serves
 // the OpenAI protocol: it reads a conversation as a model does and replies with tool
-// calls or text. Everything it knows is in the request: the system prompt, the
-// user's message, the offered tools and their results. It keeps no state, and the
-// same request always gets the same reply.
+// calls or text. It works from the request alone: the system prompt, the user's
+// message, the offered tools and their results. Built in are a lexicon of English, the
+// names of drugs and their classes, and the names of the demo's patients. It keeps no
+// state, and the same request always gets the same reply.
 //
 // A request is processed in four steps:
 //
@@ -13,10 +14,10 @@
 //     observations.go and unable.go, the drugs of drugs.go and the patients of
 //     directory.go;
 //   - plan.go decides which calls a task needs now: a drug is checked before it is
-//     prescribed, and prescribed only if nothing is against it (prescribing.go);
+//     prescribed, and prescribed only if no result rules it out (prescribing.go);
 //     services are coded before they are claimed (billing.go);
-//   - answer.go writes the answer: a sentence for each task (say.go and its
-//     neighbors), then the results that it is based on (table.go).
+//   - answer.go writes the answer: a sentence for each task (say.go, saybilling.go,
+//     saydone.go, find.go), then the results that it is based on (table.go).
 //
 // To teach it a wording, add it to the lexicon and a line to testdata/requests.txt.
 //

@@ -24,7 +24,7 @@ const (
 
 // Handler serves the planner in the OpenAI protocol: POST
 // /v1/chat/completions, streamed or not, and GET /v1/models. It waits
-// for Pause before each piece of a stream. API keys are ignored.
+// for pause before each piece of a stream. API keys are ignored.
 //
 // The reported usage counts words instead of tokens.
 func Handler(pause time.Duration) http.Handler {

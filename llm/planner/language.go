@@ -6,7 +6,7 @@ import (
 	"unicode"
 )
 
-// A language is one other than English, with frequent words by which it is known.
+// A language is a language other than English, with frequent words that identify it.
 // Words that English has too are left out.
 type language struct {
 	words []string

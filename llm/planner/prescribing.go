@@ -135,7 +135,7 @@ func sameDose(a, b string) bool {
 }
 
 // active returns the active medication of a drug, from an interaction check. One that
-// was there before the demo counts before one that the demo wrote.
+// the demo did not write takes precedence.
 func active(check call, drug string) object {
 	var found object
 	for _, m := range check.object().list("active_medications") {

@@ -43,7 +43,7 @@ const (
 	claim
 )
 
-// A source is where the answer about a topic is read.
+// A source names the tool and the fields that answer a topic, and how to say it.
 type source struct {
 	tool   string
 	fields []string // that answer it; nil means the whole result
