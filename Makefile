@@ -71,7 +71,7 @@ clean: ## delete what the other targets build
 START := $(shell date +%s)
 section = @printf '\n== %s (%ss)\n' "$(1)" "$$(($$(date +%s) - $(START)))"
 
-# The tests are not vetted: the linters have done it.
+# `go test` does not vet here, because `make lint` has done it.
 ci: ## run everything that has to pass before a change lands
 	$(call section,go.mod is tidy)
 	@$(MAKE) --no-print-directory tidy
