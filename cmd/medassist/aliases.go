@@ -48,8 +48,8 @@ var unsupported = map[string]string{
 var logLevels = map[string]string{"quiet": "error", "standard": "info", "verbose": "debug", "trace": "debug"}
 
 // applyAliases sets the variables of the broker command from the reference
-// broker's. Our own variable wins; a note says so if the two differ. Notes never
-// contain a value.
+// broker's. If our own variable is set too, it takes precedence, and a note reports
+// a difference. Notes never contain a value.
 func applyAliases(command *kong.Node) (notes []string, err error) {
 	if command.Name != "broker" {
 		return nil, nil

@@ -8,8 +8,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// The reference broker's variables configure `medassist broker`. Our own win, and
-// a note says so; no note or error contains a value.
+// The reference broker's variables configure `medassist broker`. Our own take
+// precedence, which a note reports; no note or error contains a value.
 func TestAliases(t *testing.T) {
 	for name, tc := range map[string]struct {
 		set  map[string]string

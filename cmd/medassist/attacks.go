@@ -22,14 +22,14 @@ func (c *checkCmd) keepReport(ctx context.Context, r attack.Report, log *slog.Lo
 		return
 	}
 	if err := r.Save(path); err != nil {
-		log.WarnContext(ctx, "the score was not kept for the page", "error", err)
+		log.WarnContext(ctx, "can't store the score for the page", "error", err)
 	}
 }
 
 // runAttacks runs the corpus of attacks against the configured broker, or against an
 // embedded one in memory, and prints the score. It returns errCheckFailed if an attack
 // reached another patient or got hold of a token. The configured model takes no part:
-// the attacks are played by one that obeys whatever it reads.
+// the attacks are played by one that obeys every instruction it reads.
 func (c *checkCmd) runAttacks(ctx context.Context, std stdio) (err error) {
 	cfg := c.Config
 	cfg.Ephemeral, cfg.BrokerAddr = true, "127.0.0.1:0"

@@ -40,8 +40,8 @@ func presenterKey(cfg Config, addr net.Addr) (string, error) {
 	return random.Hex(12), nil
 }
 
-// cookieSecret returns what the presenter's cookie is derived from, beside the
-// key. It is kept in the data folder, so that the presenter need not enter the key
+// cookieSecret returns the secret from which, together with the key, the presenter's
+// cookie is derived. It is kept in the data folder, so that the presenter need not enter the key
 // again after a restart.
 func cookieSecret(cfg Config, log *slog.Logger) string {
 	path := cfg.file("cookie-secret")

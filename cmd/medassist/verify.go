@@ -27,7 +27,7 @@ type verifyCmd struct {
 	Checkpoint  []string `help:"A saved checkpoint; may be repeated." placeholder:"FILE"`
 	Save        string   `help:"Save the broker's current checkpoint to this file." placeholder:"FILE"`
 
-	first int64 // position of the first event of the file, if the file says so
+	first int64 // position of the first event of the file, if the file states it
 }
 
 // Run verifies the log and prints the result. It returns errCheckFailed if the log

@@ -1,5 +1,6 @@
-// Package boundedlog limits how often a log repeats itself, so that what a client
-// or a broken disk causes again and again fills no disk and hides no other message.
+// Package boundedlog limits similar log messages, so that a client or a broken
+// disk that causes the same message again and again can't fill the disk with it or
+// hide other messages.
 package boundedlog
 
 import (
@@ -18,7 +19,7 @@ const (
 )
 
 // A Handler passes on at most 20 similar records in ten seconds. The next one
-// after that says how many were left out. Records are similar if they have the
+// after that states how many were left out. Records are similar if they have the
 // same level and their messages are the same up to the first digit.
 type Handler struct {
 	next  slog.Handler
