@@ -14,8 +14,8 @@ type Route struct{ Access, Limits string }
 
 var row = regexp.MustCompile("(?m)^\\| `([A-Z]+ [^`]+)` \\| ([^|]+) \\| ([^|]+) \\|$")
 
-// Read returns the routes below a heading of level 2, by method and path. Of each
-// it says who may call it and its limits.
+// Read returns the access and the limits of the routes below a heading of level 2,
+// by method and path.
 func Read(t testing.TB, path, heading string) map[string]Route {
 	t.Helper()
 	text, err := os.ReadFile(path)
