@@ -7,13 +7,14 @@
 // answer:
 //
 //	guard      host check, cross-origin check, presenter's key
-//	page       run, stage, audit, operator, api: decode, act, choose a view
+//	page       run, stage, audit, operator, twin, attacks, api: decode, act, choose a view
 //	respond    a page, parts of a page, JSON; for an error a status and a problem
 //
 // The guard (internal/guard) decides who may do what, before any page runs. Its
-// Router is the only way to register a route: Get for a route that only reads,
-// Stream for one whose answer stays open, Post for one that changes anything,
-// which is thereby the presenter's alone. A page can't register a route that
+// Router is the only way to register a route: Get for a route that only reads
+// (GetCostly and GetByPresenter for one that is expensive), Stream for one whose
+// answer stays open, Post for one that changes anything, which is thereby the
+// presenter's alone. A page can't register a route that
 // changes something and is open to everyone. docs/routes.md lists all routes with
 // who may call them and their limits; a test compares it with the Router.
 //
@@ -56,8 +57,7 @@
 //
 // A page has one stream (static/stream.js), which is closed while nobody sees the
 // page. It has a sign of life every 15 seconds, each write has its own deadline,
-// and it says whether it ends because its run has ended or because the server
-// stops. The stage (stage) works in the same way, with a scene in place of a run.
+// and its last message tells whether its run has ended or the server stops. The stage (stage) works in the same way, with a scene in place of a run.
 //
 // # What web never does
 //

@@ -47,6 +47,7 @@ var allowedImports = map[string][]string{
 	"web/operator":  slices.Concat(webFloor, []string{"preflight"}),
 	"web/stage":     slices.Concat(webFloor, []string{"talk", "verdict", "web/hero"}),
 	"web/twin":      slices.Concat(webFloor, []string{"records", "twin"}),
+	"web/attacks":   slices.Concat(webFloor, []string{"records", "attack"}),
 	"web/api":       slices.Concat(webFloor, []string{"preflight", "records"}),
 	"web/reference": slices.Concat(webFloor, []string{"docs/openapi"}),
 	"web": slices.Concat(webFloor, []string{"talk", "preflight", "records", "verdict", "web/hero", "web/picture", "web/auditlog",
