@@ -23,8 +23,11 @@ const healthTimeout = 500 * time.Millisecond
 
 // present is GET /present: the presenter's own page.
 func (p *Pages) present(w http.ResponseWriter, r *http.Request) error {
+	// The scene comes first: what changes after it is streamed, and has the page fetch
+	// its controls again.
+	scene, stream, look := p.scene(wall)
 	v := p.presentView(r)
-	v.Scene, v.Stream, v.Look = p.scene(wall)
+	v.Scene, v.Stream, v.Look = scene, stream, look
 	return respond.Render(w, http.StatusOK, PresentPage(v))
 }
 

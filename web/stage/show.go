@@ -133,7 +133,7 @@ func (s *show) await(ctx context.Context, run *Performance) {
 	}
 }
 
-// change calls f and then sends what it changed, if it says so.
+// change calls f and then sends what has changed, if f returns true.
 func (s *show) change(f func() bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

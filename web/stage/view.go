@@ -28,10 +28,6 @@ func (t Talk) Next() *talk.Act {
 	return &t.Acts[t.At+1]
 }
 
-// Start returns when the current act should begin, and Due when it should end,
-// from the start of the talk.
-func (t Talk) Start() time.Duration { return minutes(t.Acts[:t.At]) }
-
 // Due returns when the current act should end, from the start of the talk.
 func (t Talk) Due() time.Duration { return minutes(t.Acts[:t.At+1]) }
 

@@ -57,9 +57,6 @@ func Plain(messages []byte) Block {
 // Empty reports whether the block holds no message.
 func (b Block) Empty() bool { return len(b.plain) == 0 }
 
-// Size returns how many bytes the block takes uncompressed and compressed.
-func (b Block) Size() (plain, deflated int) { return len(b.plain), len(b.deflated) }
-
 // gzipHeader begins a gzip stream without a name, a time or flags (RFC 1952).
 var gzipHeader = []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255}
 

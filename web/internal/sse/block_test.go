@@ -19,7 +19,7 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 )
 
-// Any sequence of blocks, shared and plain, is one gzip file: whoever joins late
+// Any sequence of blocks, shared and plain, is one gzip file: a client that joins late
 // needs none of the earlier ones.
 func TestBlocksAreOneGzipFile(t *testing.T) {
 	large := strings.Repeat("a large message, longer than one stored block holds. ", 3000)
