@@ -166,12 +166,13 @@ func (p *play) steal(ctx context.Context, id string, after bool) {
 // finish completes the result of a run that has ended.
 func (p *play) finish(ctx context.Context) {
 	r := &p.result
-	switch c := p.summary; {
-	case c == nil || c.Outcome != trace.OutcomeAnswered:
+	switch {
+	case p.summary != nil && p.summary.Outcome == trace.OutcomeAnswered:
+	case p.summary != nil && p.summary.Outcome == trace.OutcomeCancelled:
+		r.Phase, r.Problem = Cancelled, "The run with AgentWrit was cancelled."
+		return
+	default:
 		r.Phase, r.Problem = Failed, "The run with AgentWrit did not end with an answer, so there is nothing to compare."
-		if c != nil && c.Outcome == trace.OutcomeCancelled {
-			r.Phase, r.Problem = Cancelled, "The run with AgentWrit was cancelled."
-		}
 		return
 	}
 	if !r.Shared.Tried() { // no token was issued that could have been stolen

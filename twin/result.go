@@ -18,7 +18,7 @@ const (
 	Cancelled Phase = "cancelled"
 )
 
-// An Outcome is what became of a call.
+// An Outcome is the outcome of a call.
 type Outcome string
 
 // The outcomes. A call without one has not been decided yet.
@@ -58,7 +58,7 @@ type Patient struct {
 	Name string `json:"name"`
 }
 
-// A Call is one call that the model asked for, and what became of it on each side.
+// A Call is one call that the model asked for, with its outcome on each side.
 type Call struct {
 	Tool    string  `json:"tool"`
 	Patient string  `json:"patient_id"`

@@ -99,7 +99,7 @@ func TestOperatorRevokes(t *testing.T) {
 	}
 }
 
-// With a broker that leaves delegated tokens valid, the preview says so, the result
+// With a broker that leaves delegated tokens valid, the preview states it, the result
 // names what is still valid, and the whole tree is revoked one by one on request.
 func TestOperatorAtTheReferenceBroker(t *testing.T) {
 	t.Parallel()

@@ -108,7 +108,7 @@ type Server struct {
 // New checks a configuration and returns a server.
 func New(cfg Config) (*Server, error) {
 	if cfg.Runs == nil || cfg.Log == nil || cfg.Records == nil || cfg.Broker == nil || cfg.Twins == nil || cfg.Lab == nil || cfg.AttackReport == nil || cfg.Decisions == nil || cfg.Preflight.Broker == nil || cfg.Preflight.Model == nil {
-		return nil, errors.New("web: runs, a log, records, a broker and a preflight are required")
+		return nil, errors.New("web: a required field of the Config is missing")
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now

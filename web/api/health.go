@@ -18,13 +18,7 @@ const maxSkew = 3 * time.Second
 // stored. After a failure it is not ready until what failed would succeed. Clocks
 // that differ, or were set back, are problems, but not ones that a restart would solve.
 func (a *API) health(w http.ResponseWriter, r *http.Request) error {
-	ctx, ready := r.Context(), true
-	problems := []string{}
-	failed := func(err error, problem string) {
-		if err != nil {
-			ready, problems = false, append(problems, problem)
-		}
-	}
+	ctx, problems := r.Context(), []string{}
 	broker := "unreachable"
 	if h, err := a.cfg.Broker.Health(ctx); err == nil {
 		broker = h.Status
@@ -36,7 +30,12 @@ func (a *API) health(w http.ResponseWriter, r *http.Request) error {
 			problems = append(problems, fmt.Sprintf("the broker's wall clock is %d s behind a time that it has seen before", h.ClockBehind))
 		}
 	}
-	ready = broker == wire.HealthOK
+	ready := broker == wire.HealthOK
+	failed := func(err error, problem string) {
+		if err != nil {
+			ready, problems = false, append(problems, problem)
+		}
+	}
 	_, err := a.cfg.Log.Runs(ctx, time.Time{}, 1)
 	failed(err, "past runs can't be read")
 	failed(a.cfg.Log.Fault(), "runs can't be stored; they are kept in memory until they can")

@@ -54,9 +54,7 @@ func (p *Pages) Mount(r *guard.Router) {
 	for _, a := range p.apis {
 		r.Get(a.page, func(w http.ResponseWriter, r *http.Request) error { return p.show(w, r, a) })
 		r.Get(a.json, func(w http.ResponseWriter, _ *http.Request) error {
-			w.Header().Set("Content-Type", "application/json")
-			_, _ = w.Write(a.document) // an error means that the client is gone
-			return nil
+			return respond.Encoded(w, http.StatusOK, a.document)
 		})
 	}
 }

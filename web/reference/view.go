@@ -3,6 +3,7 @@ package reference
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -92,7 +93,7 @@ func (d *document) view() Page {
 }
 
 // operations yields a path's operations by method.
-func (i pathItem) operations() func(func(string, *operation) bool) {
+func (i pathItem) operations() iter.Seq2[string, *operation] {
 	return func(yield func(string, *operation) bool) {
 		for _, o := range []named[*operation]{{"GET", i.Get}, {"POST", i.Post}, {"PUT", i.Put}, {"DELETE", i.Delete}} {
 			if o.Value != nil && !yield(o.Name, o.Value) {

@@ -17,7 +17,7 @@ type Fact struct{ Name, Figure, More string }
 type View struct {
 	twin.Result
 	Left, Right Column
-	// Lead and Outcome say in one sentence what came of it.
+	// Lead and Outcome sum it up in one sentence.
 	Lead, Outcome string
 }
 
@@ -72,8 +72,7 @@ func ended(s twin.Side) bool { return s.Revoked == s.Tokens && s.ValidFor == 0 }
 
 func column(r twin.Result, shared bool) Column {
 	c := Column{Shared: shared, Count: counted(r, shared)}
-	facts := []func(twin.Result, bool) Fact{reached, written, usable, named, stolen}
-	for _, f := range facts {
+	for _, f := range []func(twin.Result, bool) Fact{reached, written, usable, named, stolen} {
 		c.Facts = append(c.Facts, f(r, shared))
 	}
 	return c

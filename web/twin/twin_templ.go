@@ -168,7 +168,7 @@ func starters(p Page) templ.Component {
 	})
 }
 
-// Comparison is the comparison that the page shows. It looks for news by itself.
+// Comparison is the comparison that the page shows. It refreshes itself.
 func Comparison(p Page) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

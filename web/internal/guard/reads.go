@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/devonartis/medassist-go/internal/clientaddr"
 	"github.com/devonartis/medassist-go/internal/limit"
 	"github.com/devonartis/medassist-go/web/internal/respond"
@@ -14,12 +16,13 @@ import (
 // app is one client, so one viewer could use up what it allows for everyone.
 // Safe for concurrent use.
 type reads struct {
-	now               func() time.Time
-	perAddress, inAll *limit.Limiter
+	now        func() time.Time
+	perAddress *limit.Limiter
+	total      *rate.Limiter
 }
 
 func newReads(now func() time.Time) *reads {
-	return &reads{now, limit.New(3, 60), limit.New(10, 200)}
+	return &reads{now, limit.New(3, 60), rate.NewLimiter(10, 200)}
 }
 
 var tooManyReads = &respond.Error{Status: http.StatusTooManyRequests, Retry: "2",
@@ -28,7 +31,7 @@ var tooManyReads = &respond.Error{Status: http.StatusTooManyRequests, Retry: "2"
 // allow takes a read of a viewer.
 func (l *reads) allow(addr netip.Addr) bool {
 	now := l.now()
-	return l.perAddress.Allow(limit.Key{Addr: addr}, now) && l.inAll.Allow(limit.Key{}, now)
+	return l.perAddress.Allow(limit.Key{Addr: addr}, now) && l.total.AllowN(now, 1)
 }
 
 // rationed returns a handler that takes one of the viewers' reads. The presenter's
