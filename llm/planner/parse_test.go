@@ -7,15 +7,26 @@ import (
 	"testing"
 )
 
+// Short names the tools in the tables of the tests.
+var Short = map[string]string{toolRecords: "records", toolLabs: "labs", toolBilling: "billing", toolInsurance: "insurance", toolCheck: "check",
+	toolPrescribe: "prescribe", toolNote: "note", toolCodes: "codes", toolClaim: "claim"}
+
 func (t task) line() string {
-	names := map[topic]string{chart: "records", allergies: "records", problems: "records", visits: "records", doctor: "records", contact: "records", born: "records", finding: "records", labs: "labs", test: "labs", billing: "billing", balance: "billing", charges: "billing", claims: "billing",
-		insurance: "insurance", copay: "insurance", deductible: "insurance", member: "insurance", coverage: "insurance", safety: "check", interactions: "check", prescribe: "prescribe", refill: "refill", change: "change", note: "note", code: "codes", claim: "claim", medications: "meds"}
-	out := []string{names[t.topic]}
+	name := Short[t.tool()]
+	switch t.topic {
+	case medications:
+		name = "meds"
+	case refill:
+		name = "refill"
+	case change:
+		name = "change"
+	}
+	out := []string{name}
 	if t.patient != "P-1042" {
 		out = append(out, t.patient)
 	}
 	about := t.about
-	if t.topic < medications || t.topic > medications && t.topic < safety {
+	if _, reads := sources[t.topic]; reads && t.topic != medications {
 		about = ""
 	}
 	for _, arg := range []string{about, t.dose, t.frequency} {

@@ -17,6 +17,7 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 	"github.com/devonartis/medassist-go/llm"
+	"github.com/devonartis/medassist-go/llm/planner"
 	"github.com/devonartis/medassist-go/patient"
 	"github.com/devonartis/medassist-go/records"
 	"github.com/devonartis/medassist-go/tools"
@@ -77,10 +78,6 @@ func openClinic(t testing.TB) clinic {
 	return clinic{service, log, store, false}
 }
 
-// short names the tools in the table.
-var short = map[string]string{"get_patient_records": "records", "get_lab_results": "labs", "get_billing_history": "billing", "get_insurance_coverage": "insurance",
-	"check_drug_interactions": "check", "write_prescription": "prescribe", "write_clinical_notes": "note", "generate_billing_codes": "codes", "file_insurance_claim": "claim"}
-
 // ask runs a request and returns the calls as the table writes them, and the answer.
 func (c clinic) ask(t testing.TB, id, request string) (calls []string, answer string) {
 	t.Helper()
@@ -101,7 +98,7 @@ func (c clinic) ask(t testing.TB, id, request string) (calls []string, answer st
 	}
 	wrote := false
 	add := func(tool, about string, args json.RawMessage, outcome string) {
-		line := short[tool]
+		line := planner.Short[tool]
 		if about != id {
 			line += " " + about
 		}
@@ -114,7 +111,7 @@ func (c clinic) ask(t testing.TB, id, request string) (calls []string, answer st
 			line += " " + drug
 		}
 		calls = append(calls, line+outcome)
-		wrote = wrote || slices.Contains([]string{"prescribe", "note", "codes", "claim"}, short[tool])
+		wrote = wrote || slices.Contains([]string{"prescribe", "note", "codes", "claim"}, planner.Short[tool])
 	}
 	for _, e := range x.Events {
 		switch s := e.Step.(type) {
