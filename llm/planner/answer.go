@@ -146,7 +146,7 @@ func (c conversation) offer(u understood) string {
 		}
 	}
 	if len(can) == 0 {
-		return "I can do nothing without tools, and was offered none that I know."
+		return "I was not offered a tool that I know, so I can't do anything."
 	}
 	begin := "I did not understand that. "
 	switch {
@@ -156,7 +156,7 @@ func (c conversation) offer(u understood) string {
 		begin = ""
 	}
 	return fmt.Sprintf("%sI can %s for patient %s. Try: *What medications does she take?*, or *Show records, check billing, and prescribe Lisinopril*. "+
-		"I follow rules and am no language model; a real one can be connected instead.", begin, strings.Join(can, ", "), inline(c.patient))
+		"I follow rules and am not a language model; a real model can be connected instead.", begin, strings.Join(can, ", "), inline(c.patient))
 }
 
 // focused returns a call with the part of its result that the tasks ask about: all of
@@ -250,7 +250,7 @@ func (c conversation) sayDenied() string {
 		case call.refused():
 			denied = append(denied, name)
 		case failed && said.str("error") == "invalid_call" && call.patient != c.patient:
-			wrong = append(wrong, "“"+inline(call.patient)+"” is not a patient ID: one is written like P-1042, and is used as it is written.")
+			wrong = append(wrong, "“"+inline(call.patient)+"” is not a patient ID. An ID looks like P-1042, and must be written exactly.")
 		case failed && !call.notFound():
 			failures = append(failures, name)
 		}

@@ -99,7 +99,7 @@ func unusualDose(t task, found object) string {
 	_, _, fixed := parseDose(usual)
 	switch {
 	case t.dose == "" && !fixed:
-		return fmt.Sprintf("its usual dose is “%s”, so that I need a dose. Name one", inline(usual))
+		return fmt.Sprintf("its usual dose is “%s”, so I need a dose in the request", inline(usual))
 	case t.dose == "":
 		return ""
 	}

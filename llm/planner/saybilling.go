@@ -60,7 +60,7 @@ func sayDeductible(s subject) string {
 	out := fmt.Sprintf("%s has met %s of the deductible of %s", s.who, cell("deductible_met_usd", s.object), cell("deductible_usd", s.object))
 	if all, ok := amount(s.get("deductible_usd")); ok {
 		if met, ok := amount(s.get("deductible_met_usd")); ok {
-			out += fmt.Sprintf(", so that **$%.2f** remain", max(all-met, 0))
+			out += fmt.Sprintf(", so **$%.2f** remains", max(all-met, 0))
 		}
 	}
 	if most := cell("out_of_pocket_max_usd", s.object); most != "" {
