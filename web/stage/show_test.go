@@ -79,7 +79,7 @@ func TestShow(t *testing.T) {
 	if err := s.perform(t.Context(), run.ID, acts[2].Title(), 3, 10); err != nil {
 		t.Fatal(err)
 	}
-	sees("the run", "act 3 of 10", "<mark>P-2187</mark>", "Request for P-1042 received.")
+	sees("the run", "act 3 of 10", "<mark>P-2187</mark>", `Request for <span class="unbroken">P-1042</span> received.`)
 	for _, step := range []trace.Step{trace.PatientLookup{PatientID: "P-1042", Found: true}, trace.LLMStart{Turn: 1}, trace.LLMDelta{Text: "x"},
 		trace.Cancelled{By: "presenter"}} {
 		if _, err := log.Append(t.Context(), run.ID, trace.Event{Time: time.Now(), Step: step}); err != nil {
