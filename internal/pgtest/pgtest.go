@@ -59,7 +59,7 @@ func URL(t testing.TB) string {
 	if admin := os.Getenv("MEDASSIST_TEST_DATABASE_URL"); admin != "" {
 		return newDatabase(t, admin)
 	}
-	shared.Do(func() { shared.server, shared.err = Start("-c", "fsync=off") })
+	shared.Do(func() { shared.server, shared.err = start("-c", "fsync=off") })
 	skipWithout(t, shared.err)
 	return newDatabase(t, shared.server.URL)
 }
@@ -76,7 +76,7 @@ func Require(t testing.TB) {
 // New starts a server for one test.
 func New(t testing.TB, settings ...string) *Server {
 	t.Helper()
-	s, err := Start(settings...)
+	s, err := start(settings...)
 	skipWithout(t, err)
 	t.Cleanup(s.Remove)
 	return s
@@ -129,9 +129,9 @@ func drop(admin, name string) {
 	_, _ = conn.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)")
 }
 
-// Start creates a server in a temporary folder and starts it. The settings are
+// start creates a server in a temporary folder and starts it. The settings are
 // arguments of the server.
-func Start(settings ...string) (*Server, error) {
+func start(settings ...string) (*Server, error) {
 	programs, err := findPrograms()
 	if err != nil {
 		return nil, err
@@ -140,20 +140,29 @@ func Start(settings ...string) (*Server, error) {
 	if s.dir, err = os.MkdirTemp("", "medassist-postgres-"); err != nil {
 		return nil, err
 	}
+	if err := s.create(settings...); err != nil {
+		s.Remove()
+		return nil, err
+	}
+	return s, nil
+}
+
+// create fills the server's folder and starts the server.
+func (s *Server) create(settings ...string) (err error) {
 	user := unprivileged()
 	if err := user.owns(s.dir); err != nil {
-		return nil, err
+		return err
 	}
-	init := exec.Command(filepath.Join(programs, "initdb"), "-D", s.data(), "-U", "test", "-A", "trust", "-N", "--no-locale", "-E", "UTF8")
+	init := exec.Command(filepath.Join(s.programs, "initdb"), "-D", s.data(), "-U", "test", "-A", "trust", "-N", "--no-locale", "-E", "UTF8")
 	user.run(init)
 	if out, err := init.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w: %s", err, out)
+		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
 	if s.port, err = freePort(); err != nil {
-		return nil, err
+		return err
 	}
 	s.URL = "postgres://test@127.0.0.1:" + strconv.Itoa(s.port) + "/postgres?sslmode=disable"
-	return s, s.Run(settings...)
+	return s.Run(settings...)
 }
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
@@ -162,11 +171,12 @@ func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 func (s *Server) Run(settings ...string) error {
 	args := slices.Concat([]string{"-D", s.data(), "-h", "127.0.0.1", "-p", strconv.Itoa(s.port), "-k", s.dir,
 		"-c", "max_connections=200"}, settings)
-	s.process = exec.Command(filepath.Join(s.programs, "postgres"), args...)
-	unprivileged().run(s.process)
-	if err := s.process.Start(); err != nil {
+	process := exec.Command(filepath.Join(s.programs, "postgres"), args...)
+	unprivileged().run(process)
+	if err := process.Start(); err != nil {
 		return err
 	}
+	s.process = process
 	var err error
 	for range 600 {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -188,9 +198,11 @@ func (s *Server) Crash() {
 	_ = s.process.Wait()
 }
 
-// Remove stops the server and removes its folder.
+// Remove stops the server, if it was started, and removes its folder.
 func (s *Server) Remove() {
-	s.Crash()
+	if s.process != nil {
+		s.Crash()
+	}
 	_ = os.RemoveAll(s.dir)
 }
 
