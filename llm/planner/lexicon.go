@@ -46,7 +46,7 @@ const (
 	not                      // what follows is not wanted
 	instead                  // ends the scope of a preceding not
 	also                     // begins another request
-	then                     // ends the preceding request
+	then                     // ends a reason or the name of a service, and is ignored otherwise
 	own                      // the run's patient
 	pronoun                  // the patient named last, or the run's
 	all                      // every patient

@@ -145,15 +145,13 @@ func (c conversation) next(t task, tasks []task) []request {
 		}
 	}
 	switch t.topic {
-	case medications:
+	case medications, refill, change:
 		need(toolCheck, c.listedWith(t))
 	case interactions:
 		c.nextInteractions(t, need)
 	case safety:
 		need(toolRecords, "")
 		need(toolCheck, t.about)
-	case refill, change:
-		need(toolCheck, c.listedWith(t))
 	case prescribe:
 		return c.nextPrescription(t)
 	case code:
