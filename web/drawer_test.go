@@ -183,11 +183,13 @@ func TestBrowserDrawer(t *testing.T) {
 	p.Click("#card-clinical a")
 	p.Wait("the drawer is open", `document.querySelector("dialog[open] .jwt")`)
 	p.Wait("the lifetime counts down", `/^4:\d\d$/.test(document.querySelector("dialog .drawer-left b").innerText)`)
+	browsertest.Eval[bool](p, `(document.querySelector("#run tspan.life").dataset.expires = 1, true)`)
+	p.Wait("an expired token says that it has expired", `document.querySelector("#run tspan.life").textContent === "expired"`)
 	p.Accessible("the token's drawer")
 	proceed()
 	p.Wait("the drawer follows the run", `document.querySelectorAll("dialog .drawer-calls li").length === 1`)
-	pressed(p, "Escape", "Escape")
-	browsertest.Eval[bool](p, `(document.querySelector("dialog").close(), true)`)
+	p.Press(browsertest.Escape)
+	p.Wait("Escape closes the drawer", `!document.querySelector("dialog[open]")`)
 	if on := browsertest.Eval[bool](p, `!document.querySelector("dialog[open]") && document.activeElement.closest("#card-clinical") !== null`); !on {
 		t.Error("the focus does not return to the card")
 	}

@@ -20,7 +20,7 @@ func (h *Hero) Apply(e trace.Event) bool {
 		h.patient, h.name, h.unknown = s.PatientID, s.Name, !s.Found
 	case trace.LLMResponse:
 		for _, c := range s.ToolCalls {
-			h.request(e.Seq, c)
+			h.request(c)
 		}
 	case trace.AgentCreated:
 		l := h.lane(s.Category)
@@ -32,7 +32,7 @@ func (h *Hero) Apply(e trace.Event) bool {
 	case trace.Delegation:
 		*h.token(s.Credential) = token{state: alive, id: s.DelegateID, scopes: s.DelegatedScope, issued: e.Time, expires: e.Time.Add(seconds(s.ExpiresIn))}
 		if from := h.holder(s.DelegatorID); from != nil {
-			from.rows = append(from.rows, row{kind: source, seq: e.Seq, patient: h.patient, scopes: s.DelegatedScope})
+			from.rows = append(from.rows, row{kind: source, patient: h.patient, scopes: s.DelegatedScope})
 		}
 	case trace.DelegationDenied:
 		from := h.holder(s.DelegatorID)
@@ -40,14 +40,14 @@ func (h *Hero) Apply(e trace.Event) bool {
 			from = h.lane(string(tools.Clinical))
 		}
 		h.drop(s.CallID)
-		from.rows = append(from.rows, row{kind: overreach, seq: e.Seq, tool: s.Tool, callID: s.CallID, patient: s.PatientID,
+		from.rows = append(from.rows, row{kind: overreach, tool: s.Tool, callID: s.CallID, patient: s.PatientID,
 			scopes: s.RequestedScope, missing: s.MissingScope, by: s.RefusedBy})
 	case trace.ToolCall:
-		h.decide(s.Category, row{kind: allowed, seq: e.Seq, callID: s.CallID, tool: s.Tool, patient: s.PatientID, scopes: s.RequiredScope, delegated: s.Delegated})
+		h.decide(s.Category, row{kind: allowed, callID: s.CallID, tool: s.Tool, patient: s.PatientID, scopes: s.RequiredScope, delegated: s.Delegated})
 	case trace.ToolError:
-		h.failedCall(e.Seq, s)
+		h.failedCall(s)
 	case trace.ScopeDenied:
-		h.decide(s.Category, row{kind: denied, seq: e.Seq, callID: s.CallID, tool: s.Tool, patient: s.PatientID, scopes: s.RequiredScope,
+		h.decide(s.Category, row{kind: denied, callID: s.CallID, tool: s.Tool, patient: s.PatientID, scopes: s.RequiredScope,
 			missing: s.MissingScope, by: s.RefusedBy, delegated: s.Delegated})
 	case trace.TokenRejected:
 		t := h.token(s.Credential)
@@ -57,7 +57,7 @@ func (h *Hero) Apply(e trace.Event) bool {
 				t.state = expired
 			}
 		}
-		h.decide(s.Category, row{kind: denied, seq: e.Seq, callID: s.CallID, tool: s.Tool, patient: s.PatientID, scopes: s.RequiredScope,
+		h.decide(s.Category, row{kind: denied, callID: s.CallID, tool: s.Tool, patient: s.PatientID, scopes: s.RequiredScope,
 			by: s.RefusedBy, over: t.state, delegated: s.Delegated})
 	case trace.TokenRenewed:
 		t := h.token(s.Credential)
@@ -71,7 +71,7 @@ func (h *Hero) Apply(e trace.Event) bool {
 	case trace.PostReleaseValidation:
 		h.confirmed(s, e.Time)
 	case trace.StolenTokenUsed:
-		h.stolen(theft{seq: e.Seq, category: s.Category, patient: s.PatientID, allowed: s.Authorized,
+		h.stolen(theft{category: s.Category, patient: s.PatientID, allowed: s.Authorized,
 			scope: len(s.MissingScope) > 0, after: h.token(s.Credential).over()})
 	case trace.Cancelled, trace.RunError:
 		h.stopped = true
@@ -128,7 +128,7 @@ func (h *Hero) confirmed(s trace.PostReleaseValidation, now time.Time) {
 }
 
 // request adds a row for a call that the model has requested.
-func (h *Hero) request(seq int64, c trace.LLMCall) {
+func (h *Hero) request(c trace.LLMCall) {
 	tool, ok := tools.ByName(c.Tool)
 	if !ok {
 		return
@@ -140,7 +140,7 @@ func (h *Hero) request(seq int64, c trace.LLMCall) {
 		return
 	}
 	l := h.lane(string(tool.Category))
-	l.rows = append(l.rows, row{kind: pending, seq: seq, callID: c.CallID, tool: c.Tool, patient: args.PatientID, delegated: tool.Delegated()})
+	l.rows = append(l.rows, row{kind: pending, callID: c.CallID, tool: c.Tool, patient: args.PatientID, delegated: tool.Delegated()})
 }
 
 // decide turns the row of a requested call into that of a decided one.
@@ -153,11 +153,11 @@ func (h *Hero) decide(category string, r row) {
 	l.rows = append(l.rows, r)
 }
 
-func (h *Hero) failedCall(seq int64, s trace.ToolError) {
+func (h *Hero) failedCall(s trace.ToolError) {
 	for _, l := range h.lanes {
 		for i, r := range l.rows {
 			if r.kind == pending && r.callID == s.CallID {
-				l.rows[i].kind, l.rows[i].seq = unfinished, seq
+				l.rows[i].kind = unfinished
 			}
 		}
 	}

@@ -66,7 +66,6 @@ const (
 // A row is one line of a lane.
 type row struct {
 	kind      kind
-	seq       int64
 	callID    string
 	tool      string
 	patient   string
@@ -79,7 +78,6 @@ type row struct {
 
 // A theft is one use of a stolen token.
 type theft struct {
-	seq      int64
 	category string
 	patient  string
 	allowed  bool

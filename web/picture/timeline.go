@@ -3,11 +3,11 @@ package picture
 import (
 	"cmp"
 	"fmt"
-	"github.com/devonartis/medassist-go/internal/text"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/devonartis/medassist-go/internal/text"
 	"github.com/devonartis/medassist-go/trace"
 )
 

@@ -2,9 +2,9 @@ package picture
 
 import (
 	"fmt"
-	"github.com/devonartis/medassist-go/internal/text"
 	"time"
 
+	"github.com/devonartis/medassist-go/internal/text"
 	"github.com/devonartis/medassist-go/trace"
 )
 

@@ -1,10 +1,10 @@
 // Counts down the lifetimes of tokens, in the hero picture and on the cards. It reads
 // data attributes, with times in Unix milliseconds. On a figure (data-picture),
 // data-now is the time as of which it was drawn, and data-clock="still", there or on
-// its svg element, turns the countdown off. An element with data-expires changes its class from pic-alive to
-// pic-ended at that time; with data-issued too, it is a circle whose
-// stroke-dashoffset is the elapsed share of the lifetime, or a text with the
-// remaining time as m:ss. A text with data-then shows that after expiry.
+// its svg element, turns the countdown off. An element with data-expires changes its
+// class from pic-alive to pic-ended at that time. It is a circle whose
+// stroke-dashoffset is the elapsed share of the lifetime since data-issued, or a text
+// with the remaining time as m:ss, and after that data-then.
 (() => {
   // How far the server's clock is ahead. The page may state the server's time
   // when it was written (data-now on the root element); a picture drawn later
@@ -17,21 +17,15 @@
     return Math.floor(s / 60) + ":" + String(s % 60).padStart(2, "0");
   };
 
-  const expire = (el) => {
-    if (!el.classList.replace("pic-alive", "pic-ended")) return;
-    if (el.dataset.then !== undefined) el.textContent = el.dataset.then;
-  };
-
   const run = (el, now) => {
     const { expires, issued } = el.dataset;
     const left = expires - now;
-    if (left <= 0) expire(el);
-    if (issued === undefined) return;
+    if (left <= 0) el.classList.replace("pic-alive", "pic-ended");
     if (el.localName === "circle") {
       const gone = Math.min(1, Math.max(0, 1 - left / (expires - issued)));
       el.setAttribute("stroke-dashoffset", (100 * gone).toFixed(1));
     } else {
-      el.textContent = left > 0 ? minutes(left) : "";
+      el.textContent = left > 0 ? minutes(left) : el.dataset.then ?? "";
     }
   };
 
