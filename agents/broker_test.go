@@ -285,7 +285,7 @@ func TestRecordsAPIRefusesIndependently(t *testing.T) { onEach(t, testRecordsAPI
 
 func testRecordsAPIRefusesIndependently(t *testing.T, kind brokertest.Starter) {
 	w := newWorld(t, kind, worldConfig{})
-	t.Run("a token that has died since", func(t *testing.T) {
+	t.Run("a token that was revoked since", func(t *testing.T) {
 		id := w.start(t, "P-1042", "Show records", "step")
 		w.stepTo(t, id, "call get_patient_records for P-1042")
 		asked := 0

@@ -110,7 +110,7 @@ func testPrescriptionIsDelegated(t *testing.T, kind brokertest.Starter) {
 	if !written.Delegated || written.Category != "prescription" || !slices.Equal(written.HeldScope, scope) {
 		t.Errorf("the prescription was written with %+v", written)
 	}
-	// Delegated tokens die first, or their delegator's release would end them.
+	// Delegated tokens are released first, or their delegator's release would end them.
 	if first := all[trace.TokenRenewed](h)[0]; !first.Delegated {
 		t.Errorf("the first token that was ended is %+v", first.Credential)
 	}
@@ -197,7 +197,7 @@ func testOtherPatientDenied(t *testing.T, kind brokertest.Starter) {
 				t.Errorf("authority was delegated:\n%s", h)
 			}
 			if h.Run.Outcome != trace.OutcomeAnswered || !strings.Contains(h.answer(), other) {
-				t.Errorf("the answer does not say so: %s", h.answer())
+				t.Errorf("the answer does not mention %s: %s", other, h.answer())
 			}
 			w.assertEnded(t, h, len(all[trace.AgentCreated](h)))
 		})

@@ -144,8 +144,8 @@ func testTheLastTurnHasNoTools(t *testing.T, kind brokertest.Starter) {
 	w.assertEnded(t, h, 1)
 }
 
-// A reply that breaks off is asked for again, once in a run, and the page says
-// so. No call of it is made.
+// A reply that breaks off is requested again, once in a run, and the trace shows it.
+// None of its calls is made.
 func TestAReplyThatBreaksOff(t *testing.T) { onEach(t, testAReplyThatBreaksOff) }
 
 func testAReplyThatBreaksOff(t *testing.T, kind brokertest.Starter) {

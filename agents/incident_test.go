@@ -142,7 +142,7 @@ func testStolenToken(t *testing.T, kind brokertest.Starter) {
 		t.Errorf("used %v, want %v", uses, want)
 	}
 	if strings.Contains(h.String(), token) {
-		t.Error("the token stands in the trace")
+		t.Error("the trace holds the token")
 	}
 	w.assertEnded(t, h, 1)
 }
@@ -160,28 +160,28 @@ func testStolenNeedsTheft(t *testing.T, kind brokertest.Starter) {
 	}
 }
 
-// The operator sees the active tokens, and each revocation affects those that it is
-// said to affect. Where the broker leaves delegated tokens valid, the service says
-// so, and ends them one by one if it is asked to.
+// The operator sees the active tokens, and each revocation affects those that
+// Affected lists. Where the broker leaves delegated tokens valid, the service reports
+// them, and ends them one by one on request.
 func TestRevocationLevels(t *testing.T) { onEach(t, testRevocationLevels) }
 
 func testRevocationLevels(t *testing.T, kind brokertest.Starter) {
 	t.Parallel()
 	w := newWorld(t, kind, worldConfig{})
-	own, other, lent := trace.Credential{Category: "clinical"}, trace.Credential{Category: "prescription"}, trace.Credential{Category: "prescription", Delegated: true}
+	clinical, prescription, delegation := trace.Credential{Category: "clinical"}, trace.Credential{Category: "prescription"}, trace.Credential{Category: "prescription", Delegated: true}
 	for name, tc := range map[string]struct {
 		level     wire.RevokeLevel
 		target    func(clinical, prescription, delegated agents.Token) string
 		named     []trace.Credential // ended by every broker
 		delegated []trace.Credential // ended by a strict broker
 	}{
-		"a token":                 {wire.RevokeToken, func(_, p, _ agents.Token) string { return p.ID }, []trace.Credential{other}, nil},
-		"a delegated token":       {wire.RevokeToken, func(_, _, l agents.Token) string { return l.ID }, []trace.Credential{lent}, nil},
-		"a delegator's token":     {wire.RevokeToken, func(c, _, _ agents.Token) string { return c.ID }, []trace.Credential{own}, []trace.Credential{lent}},
-		"an agent that holds":     {wire.RevokeAgent, func(_, p, _ agents.Token) string { return p.AgentID }, []trace.Credential{other, lent}, nil},
-		"an agent that delegated": {wire.RevokeAgent, func(c, _, _ agents.Token) string { return c.AgentID }, []trace.Credential{own}, []trace.Credential{lent}},
-		"the task":                {wire.RevokeTask, func(c, _, _ agents.Token) string { return c.TaskID }, []trace.Credential{own, other, lent}, nil},
-		"the chain":               {wire.RevokeChain, func(c, _, _ agents.Token) string { return c.AgentID }, []trace.Credential{lent}, nil},
+		"a token":                 {wire.RevokeToken, func(_, p, _ agents.Token) string { return p.ID }, []trace.Credential{prescription}, nil},
+		"a delegated token":       {wire.RevokeToken, func(_, _, l agents.Token) string { return l.ID }, []trace.Credential{delegation}, nil},
+		"a delegator's token":     {wire.RevokeToken, func(c, _, _ agents.Token) string { return c.ID }, []trace.Credential{clinical}, []trace.Credential{delegation}},
+		"an agent that holds":     {wire.RevokeAgent, func(_, p, _ agents.Token) string { return p.AgentID }, []trace.Credential{prescription, delegation}, nil},
+		"an agent that delegated": {wire.RevokeAgent, func(c, _, _ agents.Token) string { return c.AgentID }, []trace.Credential{clinical}, []trace.Credential{delegation}},
+		"the task":                {wire.RevokeTask, func(c, _, _ agents.Token) string { return c.TaskID }, []trace.Credential{clinical, prescription, delegation}, nil},
+		"the chain":               {wire.RevokeChain, func(c, _, _ agents.Token) string { return c.AgentID }, []trace.Credential{delegation}, nil},
 		"the chain of the other":  {wire.RevokeChain, func(_, p, _ agents.Token) string { return p.AgentID }, nil, nil},
 		"nobody":                  {wire.RevokeAgent, func(_, _, _ agents.Token) string { return "spiffe://agentwrit.local/agent/a/b/c" }, nil, nil},
 	} {
@@ -197,7 +197,7 @@ func testRevocationLevels(t *testing.T, kind brokertest.Starter) {
 				by := func(c trace.Credential) agents.Token {
 					return mine[slices.IndexFunc(mine, func(t agents.Token) bool { return t.Credential == c })]
 				}
-				target := tc.target(by(own), by(other), by(lent))
+				target := tc.target(by(clinical), by(prescription), by(delegation))
 				named, delegated := w.Affected(tc.level, target)
 				if !slices.Equal(sortedCredentials(named), tc.named) || !slices.Equal(sortedCredentials(delegated), tc.delegated) {
 					t.Errorf("listed %v and %v, want %v and %v", named, delegated, tc.named, tc.delegated)

@@ -35,7 +35,7 @@ func (e *encounter) patiently(ctx context.Context, operation string, f func() er
 			return err
 		}
 		reason := describeBrokerError(err).reason
-		e.rec.add(ctx, trace.StatusWarning, fmt.Sprintf("Broker busy: waiting %s to %s (%s at most)", text.Duration(wait), operation, limit),
+		e.rec.add(ctx, trace.StatusWarning, fmt.Sprintf("Broker busy: waiting %s to %s (%s at most)", text.Duration(wait), operation, text.Duration(limit)),
 			trace.BrokerWait{Operation: operation, Reason: reason, WaitMS: wait.Milliseconds(), LimitMS: limit.Milliseconds()})
 		e.pace.sleep(ctx, wait, nil)
 		if ctx.Err() != nil {

@@ -40,8 +40,9 @@ func (p Promises) Known() bool {
 // Promises asks the broker which promises it keeps, and relies on its answers
 // alone. It fetches the keys and a checkpoint, and creates two short-lived agents
 // that hold the scope: one delegates to the other and releases its own token, and
-// the broker is asked about the delegated token. All tokens are released. If a
-// question gets no answer, Promises returns what it has learned and an error.
+// the broker is asked about the delegated token. All tokens are released, or expire
+// within a minute if ctx ends first. If a question gets no answer, Promises returns
+// what it has learned and an error.
 func (a *App) Promises(ctx context.Context, scope string) (Promises, error) {
 	var p Promises
 	_, keysErr := a.client.keys(ctx)

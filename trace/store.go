@@ -278,8 +278,8 @@ func (s *Store) entries() []*entry {
 	return out
 }
 
-// closeInterrupted ends the runs that a crash left open with an event that says
-// so, at the time of their last event.
+// closeInterrupted ends the runs that a crash left open with an event that reports
+// the crash, at the time of their last event.
 func (s *Store) closeInterrupted(ctx context.Context) error {
 	open, err := s.db.openRuns(ctx)
 	if err != nil {
