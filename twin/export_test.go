@@ -16,6 +16,9 @@ func (s *Service) Open() int {
 	return s.instances
 }
 
+// Wait returns when the running comparison has ended, so that another may start.
+func (s *Service) Wait() { s.playing.Wait() }
+
 // An Instance is a second instance, for tests.
 type Instance struct{ *instance }
 

@@ -11,7 +11,6 @@ import (
 
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/decisions"
-	"github.com/devonartis/medassist-go/internal/latest"
 	"github.com/devonartis/medassist-go/internal/random"
 	"github.com/devonartis/medassist-go/patient"
 	"github.com/devonartis/medassist-go/scenario"
@@ -65,7 +64,6 @@ type Service struct {
 	busy    bool
 	closed  bool
 	results []Result // oldest first
-	news    latest.Value[Result]
 	playing sync.WaitGroup
 	// instances counts the second instances that are open, for tests.
 	instances int
@@ -170,7 +168,6 @@ func (s *Service) publish(r Result) {
 	} else {
 		s.results[i] = r
 	}
-	s.news.Set(r)
 }
 
 // Cancel stops a comparison: its run is cancelled and releases its tokens. It fails
@@ -205,12 +202,6 @@ func (s *Service) Latest() (Result, bool) {
 		return Result{}, false
 	}
 	return s.results[len(s.results)-1], true
-}
-
-// Next waits for a state of a comparison that is newer than the known version, and
-// returns both. It fails with ctx's error.
-func (s *Service) Next(ctx context.Context, known int64) (Result, int64, error) {
-	return s.news.Next(ctx, known)
 }
 
 // Close refuses further comparisons and returns when the running one has ended. Its

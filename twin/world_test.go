@@ -85,16 +85,10 @@ func newWorld(t *testing.T, model llm.Model) *world {
 // wait returns a comparison when it has ended.
 func (w *world) wait(t *testing.T, id string) twin.Result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	for known := int64(0); ; {
-		r, version, err := w.Next(ctx, known)
-		must(t, err)
-		known = version
-		if r.ID == id && !r.Live() {
-			return r
-		}
-	}
+	w.Wait()
+	r, err := w.Result(id)
+	must(t, err)
+	return r
 }
 
 func must(t *testing.T, err error) {

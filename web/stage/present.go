@@ -298,7 +298,7 @@ var looks = map[string]func(*Look){
 	"unblank": func(l *Look) { l.Blank = false },
 }
 
-// timer is POST /present/timer: pause, resume or restart.
+// timer is POST /present/timer: start, pause or reset.
 func (p *Pages) timer(w http.ResponseWriter, r *http.Request) error {
 	form, err := respond.DecodeForm[struct {
 		Do string `json:"do"`

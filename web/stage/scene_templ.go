@@ -561,7 +561,7 @@ func WatchPage(v Watch, l layout) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if l == wall && v.Join != "" {
+			if v.Join != "" {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 43, "<p class=\"join\">Follow on your phone: <b>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

@@ -21,7 +21,7 @@ type Watch struct {
 	Scene  string // HTML
 	Look   Look
 	Stream string // address
-	Join   string // what phones open; empty if none can reach this server
+	Join   string // what phones open; empty on a phone, and if none can reach this server
 }
 
 // watch returns a page that shows the stage: GET /stage for the projector, and
@@ -31,7 +31,9 @@ func (p *Pages) watch(title string, l layout) respond.HandlerFunc {
 		v := Watch{Page: p.cfg.Respond.Page(r, title, l.String(), "")}
 		v.Bare = true
 		v.Scene, v.Stream, v.Look = p.scene(l)
-		v.Join = p.joinAddress(r)
+		if l == wall {
+			v.Join = p.joinAddress(r)
+		}
 		return respond.Render(w, http.StatusOK, WatchPage(v, l))
 	}
 }
