@@ -8,7 +8,7 @@ import (
 )
 
 // A CleanUp counts the steps that end a run's tokens after the answer.
-type CleanUp struct{ Steps, Renewed, Released, Confirmed int }
+type CleanUp struct{ Steps, Renewed, Released, Confirmed, Expired int }
 
 // CleanUp returns the counts so far.
 func (r *Run) CleanUp() CleanUp { return r.cleanup }
@@ -36,6 +36,10 @@ func (c *CleanUp) apply(step trace.Step) {
 		if s.Token == trace.TokenOfRelease && !s.Valid {
 			c.Confirmed++
 		}
+	case trace.ReleaseError:
+		if s.Expired {
+			c.Expired++
+		}
 	default: // not a step of the clean-up
 	}
 }
@@ -43,7 +47,12 @@ func (c *CleanUp) apply(step trace.Step) {
 // String returns the clean-up in one line: "4 tokens renewed, released, confirmed
 // revoked".
 func (c CleanUp) String() string {
-	if c.Renewed == c.Released && c.Released == c.Confirmed {
+	switch {
+	case c.Expired > 0 && c.Confirmed == 0:
+		return text.Count(c.Expired, "token") + " expired"
+	case c.Expired > 0:
+		return fmt.Sprintf("%s confirmed revoked, %d expired", text.Count(c.Confirmed, "token"), c.Expired)
+	case c.Renewed == c.Released && c.Released == c.Confirmed && c.Confirmed > 0:
 		return text.Count(c.Confirmed, "token") + " renewed, released, confirmed revoked"
 	}
 	return fmt.Sprintf("%s confirmed revoked, %d released", text.Count(c.Confirmed, "token"), c.Released)

@@ -82,6 +82,8 @@ func (r *Run) tokens() string {
 		return fmt.Sprintf("%s may still be valid until it expires.", text.Count(c.Unaccounted, "lost token"))
 	case c.Tokens == 0:
 		return "No token was issued."
+	case c.AllEnded() && c.ConfirmedRevoked == 0:
+		return fmt.Sprintf("%s expired.", text.Count(c.Expired, "token"))
 	case c.AllEnded() && !c.AllRevoked:
 		return fmt.Sprintf("%s confirmed revoked, %d expired.", text.Count(c.ConfirmedRevoked, "token"), c.Expired)
 	case !c.AllRevoked:

@@ -196,6 +196,29 @@ func TestKeyMoment(t *testing.T) {
 	}
 }
 
+func TestCleanUp(t *testing.T) {
+	renewed, released := trace.TokenRenewed{Credential: clinical}, trace.TokenReleased{Credential: clinical}
+	confirmed := trace.PostReleaseValidation{Credential: clinical, Token: trace.TokenOfRelease}
+	for _, tc := range []struct {
+		want  string
+		steps []trace.Step
+	}{
+		{"1 token renewed, released, confirmed revoked", []trace.Step{renewed, released, confirmed}},
+		{"1 token confirmed revoked, 0 released", []trace.Step{confirmed}},
+		{"0 tokens confirmed revoked, 0 released", []trace.Step{trace.ReleaseError{}}},
+		{"1 token expired", []trace.Step{trace.ReleaseError{Expired: true}}},
+		{"1 token confirmed revoked, 1 expired", []trace.Step{renewed, released, confirmed, trace.ReleaseError{Expired: true}}},
+	} {
+		r := New(trace.Run{})
+		for _, e := range events(tc.steps) {
+			r.Apply(e)
+		}
+		if got := r.CleanUp(); got.String() != tc.want || got.Steps != len(tc.steps) {
+			t.Errorf("got %q with %d steps, want %q", got, got.Steps, tc.want)
+		}
+	}
+}
+
 func TestCompare(t *testing.T) {
 	for _, tc := range []struct {
 		required string

@@ -85,6 +85,8 @@ func summary(c *trace.Complete) []count {
 		return append(out, of(ui.Ended, 1, "1 token confirmed revoked"))
 	case c.AllRevoked:
 		return append(out, of(ui.Ended, c.Tokens, fmt.Sprintf("all %d tokens confirmed revoked", c.Tokens)))
+	case c.AllEnded() && c.ConfirmedRevoked == 0:
+		return append(out, of(ui.Ended, c.Expired, text.Count(c.Expired, "token")+" expired"))
 	case c.AllEnded():
 		return append(out, of(ui.Ended, c.Tokens, fmt.Sprintf("%s revoked, %d expired", text.Count(c.ConfirmedRevoked, "token"), c.Expired)))
 	}
