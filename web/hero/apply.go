@@ -71,7 +71,7 @@ func (h *Hero) Apply(e trace.Event) bool {
 	case trace.PostReleaseValidation:
 		h.confirmed(s, e.Time)
 	case trace.StolenTokenUsed:
-		h.stolen(theft{category: s.Category, patient: s.PatientID, allowed: s.Authorized,
+		h.stolen(theft{category: s.Category, patient: s.PatientID, allowed: s.Authorized, failed: !s.Authorized && s.RefusedBy == "",
 			scope: len(s.MissingScope) > 0, after: h.token(s.Credential).over()})
 	case trace.Cancelled, trace.RunError:
 		h.stopped = true
@@ -178,10 +178,8 @@ func (h *Hero) dropPending() {
 
 // lane returns the lane of a category, and adds it in its place if there is none.
 func (h *Hero) lane(category string) *lane {
-	for _, l := range h.lanes {
-		if l.category == category {
-			return l
-		}
+	if l := h.find(category); l != nil {
+		return l
 	}
 	l := &lane{category: category}
 	h.lanes = append(h.lanes, l)

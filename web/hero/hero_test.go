@@ -166,6 +166,18 @@ func TestDeniedCallStopsAtTheGate(t *testing.T) {
 	}
 }
 
+// A use of a stolen token counts as denied only if a check denied it.
+func TestStolenTokenInWords(t *testing.T) {
+	h := apply(trace.StolenTokenUsed{Credential: trace.Credential{Category: "clinical"}, PatientID: "P-1042", Authorized: true},
+		trace.StolenTokenUsed{Credential: trace.Credential{Category: "clinical"}, PatientID: "P-2187", RefusedBy: trace.RefusedByRecords, MissingScope: []string{"read:records:P-2187"}},
+		trace.StolenTokenUsed{Credential: trace.Credential{Category: "clinical"}, PatientID: "P-1042"},
+		trace.StolenTokenUsed{Credential: trace.Credential{Category: "clinical"}, PatientID: "P-1042", RefusedBy: trace.RefusedByRecords})
+	want := "Stolen token for P-1042: accepted. Stolen token for P-2187: denied, 403 wrong patient. Stolen token for P-1042: call failed. Stolen token for P-1042: denied, 401 token revoked."
+	if got := h.Title(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 // A lane never counts a denial away, however many calls there are.
 func TestManyCalls(t *testing.T) {
 	c := trace.Credential{Category: "clinical"}

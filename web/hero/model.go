@@ -81,6 +81,7 @@ type theft struct {
 	category string
 	patient  string
 	allowed  bool
+	failed   bool // neither allowed nor denied
 	scope    bool // denied for want of a scope
 	after    bool // the token had been released by then
 	more     int  // further patients that were denied for the same reason

@@ -123,6 +123,8 @@ var checks = map[trace.RefusedBy]string{
 // outcome says what a stolen token met.
 func (t theft) outcome(wordy bool) string {
 	switch {
+	case t.failed:
+		return "call failed"
 	case t.scope && wordy:
 		return "403 wrong patient"
 	case t.scope:
@@ -165,9 +167,12 @@ func (h *Hero) Title() string {
 		}
 	}
 	for _, t := range h.thefts {
-		if t.allowed {
+		switch {
+		case t.allowed:
 			add("Stolen token for %s: accepted.", t.patient)
-		} else {
+		case t.failed:
+			add("Stolen token for %s: %s.", t.patient, t.outcome(true))
+		default:
 			add("Stolen token for %s: denied, %s.", t.patient, t.outcome(true))
 		}
 	}

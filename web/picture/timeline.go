@@ -75,6 +75,8 @@ func refusedIn(s trace.Step) trace.Lane {
 		by = s.RefusedBy
 	case trace.DelegationDenied:
 		by = s.RefusedBy
+	case trace.StolenTokenUsed:
+		by = s.RefusedBy
 	default: // nothing was denied
 	}
 	switch by {
