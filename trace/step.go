@@ -29,11 +29,10 @@ type Step interface {
 //  3. docs/openapi/app.yaml: the type and the keys of its detail. The tests of this
 //     package compare them.
 //  4. agents: what happens appends the step to the trace, with a test.
-//  5. Each switch over steps, which `make lint` lists: tally.go here,
-//     scenario/judge.go, verdict/run.go, twin/play.go, web/picture/apply.go,
-//     web/hero/apply.go, and facts.go, meaning.go and projection.go of web/run. A step
-//     that does not concern a page joins the case without a body.
-//  6. If it decides about a call: why.go and step.go of web/run.
+//  5. The switches over steps that `make lint` reports. A step that does not concern
+//     one of them joins its case without a body.
+//  6. Switches with a default, which it does not report: twin/play.go and projection.go
+//     of web/run, and, if the step decides about a call, why.go and step.go of web/run.
 var registered = []Step{
 	Validation{}, PatientLookup{}, BrokerHealth{}, BrokerWait{},
 	LLMStart{}, LLMWait{}, LLMDelta{}, LLMResponse{},
