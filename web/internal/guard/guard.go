@@ -4,7 +4,8 @@
 // rebinding, and the cross-origin check (origin.go), which stops requests that
 // other sites make a browser send. A request that changes anything must also
 // come from the presenter (presenter.go), and wrong keys are limited (tries.go).
-// A stream takes one of a limited number of places (places.go).
+// A stream takes one of a limited number of places (places.go), and viewers' reads of
+// the broker's audit log are rationed (reads.go).
 //
 // The rules can't be forgotten: a page mounts its routes on a [Router], not on a
 // chi router, and Router has no way to register a route that changes anything
