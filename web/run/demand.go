@@ -3,7 +3,6 @@ package run
 import (
 	"net/http"
 	"slices"
-	"strconv"
 
 	"github.com/go-chi/chi/v5"
 
@@ -25,7 +24,7 @@ func (p *Pages) part(w http.ResponseWriter, r *http.Request) error {
 	}
 	id := chi.URLParam(r, "id")
 	if after > 0 {
-		run, _, err := p.projectTo(r.Context(), id, after)
+		run, _, err := p.projectTo(r.Context(), id, after, NewRun)
 		if err != nil {
 			return err
 		}
@@ -45,9 +44,9 @@ func (p *Pages) part(w http.ResponseWriter, r *http.Request) error {
 
 // stepDetail is GET /runs/{id}/steps/{seq}: what a line of the trace opens to.
 func (p *Pages) stepDetail(w http.ResponseWriter, r *http.Request) error {
-	seq, err := strconv.ParseInt(chi.URLParam(r, "seq"), 10, 64)
+	seq, err := parseSeq("seq", chi.URLParam(r, "seq"))
 	if err != nil {
-		return respond.BadInput("seq", "A step is addressed by its number.")
+		return err
 	}
 	info, err := p.cfg.Log.Run(r.Context(), chi.URLParam(r, "id"))
 	if err != nil {

@@ -1,10 +1,8 @@
 package run
 
 import (
-	"context"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -39,11 +37,11 @@ func (p *Pages) token(w http.ResponseWriter, r *http.Request) error {
 	seq := int64(-1)
 	if at := r.URL.Query().Get("at"); at != "" {
 		var err error
-		if seq, err = strconv.ParseInt(at, 10, 64); err != nil || seq < 0 {
-			return respond.BadInput("at", "A step is addressed by its number.")
+		if seq, err = parseSeq("at", at); err != nil {
+			return err
 		}
 	}
-	run, _, err := p.projectTo(r.Context(), chi.URLParam(r, "id"), seq)
+	run, _, err := p.projectTo(r.Context(), chi.URLParam(r, "id"), seq, NewRun)
 	if err != nil {
 		return err
 	}
@@ -56,31 +54,6 @@ func (p *Pages) token(w http.ResponseWriter, r *http.Request) error {
 		return respond.Render(w, http.StatusOK, TokenDetail(d))
 	}
 	return respond.Render(w, http.StatusOK, DrawerPage(p.cfg.Respond.Page(r, "Token", "drawer", "/runs"), run, TokenDetail(d)))
-}
-
-// projectTo returns a run after the event with a number, and that event. A negative
-// number means all events; the event is nil if there is none with that number.
-func (p *Pages) projectTo(ctx context.Context, id string, seq int64) (run *Run, last *trace.Event, err error) {
-	info, err := p.cfg.Log.Run(ctx, id)
-	if err != nil {
-		return nil, nil, err
-	}
-	events, err := p.cfg.Log.Events(ctx, info.ID, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	run = NewRun(info)
-	for i, e := range events {
-		if seq >= 0 && e.Seq > seq {
-			break
-		}
-		run.Apply(e)
-		if e.Seq == seq {
-			last = &events[i]
-		}
-	}
-	run.past = seq >= 0 && len(events) > 0 && run.LastSeq < events[len(events)-1].Seq
-	return run, last, nil
 }
 
 // drawer returns what the drawer shows of a token.

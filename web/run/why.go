@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/go-chi/chi/v5"
@@ -50,11 +49,11 @@ func whyURL(run trace.Run, e trace.Event) string {
 
 // why is GET /runs/{id}/why/{seq}.
 func (p *Pages) why(w http.ResponseWriter, r *http.Request) error {
-	seq, err := strconv.ParseInt(chi.URLParam(r, "seq"), 10, 64)
+	seq, err := parseSeq("seq", chi.URLParam(r, "seq"))
 	if err != nil {
-		return respond.BadInput("seq", "A step is addressed by its number.")
+		return err
 	}
-	run, decided, err := p.projectTo(r.Context(), chi.URLParam(r, "id"), seq)
+	run, decided, err := p.projectTo(r.Context(), chi.URLParam(r, "id"), seq, NewRun)
 	if err != nil {
 		return err
 	}
