@@ -52,7 +52,8 @@ type Log struct {
 
 	mu      sync.Mutex
 	state   State
-	unsaved []wire.AuditEvent // which the database did not take
+	unsaved []wire.AuditEvent // which the database did not take; at most bound
+	fault   error             // why it did not; nil if there are none
 	news    latest.Value[State]
 }
 
@@ -126,7 +127,8 @@ func start(dropped int64, first wire.AuditEvent) string {
 }
 
 // Add appends a decision. It always succeeds: an entry that can't be stored is kept
-// in memory and stored with the next one. A nil log keeps nothing.
+// in memory and stored with the next one. If there are more than [Keep] of these, the
+// oldest are lost, and the stored chain is broken there. A nil log keeps nothing.
 func (l *Log) Add(ctx context.Context, d Decision) {
 	if l == nil {
 		return
@@ -146,7 +148,22 @@ func (l *Log) append(d Decision) {
 	e.Hash = e.ComputeHash()
 	s.Size, s.Head = s.Size+1, e.Hash
 	s.keep(e)
+	if int64(len(l.unsaved)) == l.bound {
+		l.unsaved = l.unsaved[1:]
+	}
 	l.unsaved = append(l.unsaved, e)
+}
+
+// Fault stores what could not be stored before, and returns an error if that fails
+// again.
+func (l *Log) Fault() error {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.save(context.Background())
+	return l.fault
 }
 
 // announce wakes the callers of Next. The caller holds the lock.
@@ -168,9 +185,10 @@ func (l *Log) save(ctx context.Context) {
 	}
 	if err := l.store(ctx, s.Size-int64(len(l.unsaved)), dropped); err != nil {
 		l.logger.ErrorContext(ctx, "decisions: storage failed, keeping entries in memory", "entries", len(l.unsaved), "error", err)
+		l.fault = err
 		return
 	}
-	l.unsaved, s.Dropped = nil, dropped
+	l.unsaved, l.fault, s.Dropped = nil, nil, dropped
 }
 
 // store writes the unsaved entries, the first of which follows position after.

@@ -157,15 +157,46 @@ func TestStorageFails(t *testing.T) {
 	decisions.Exec(t, l, "ALTER TABLE decision RENAME TO away")
 	l.Add(t.Context(), decide("run-1", "P-1042", true))
 	l.Add(t.Context(), decide("run-1", "P-2187", false))
+	if l.Fault() == nil {
+		t.Error("no fault is reported")
+	}
 	if s := l.State(); s.Size != 2 || !strings.Contains(said.String(), "storage failed") {
 		t.Errorf("%d entries, logged %s", s.Size, said.String())
 	}
 	decisions.Exec(t, l, "ALTER TABLE away RENAME TO decision")
+	if err := l.Fault(); err != nil {
+		t.Errorf("after it works again: %v", err)
+	}
 	l.Add(t.Context(), decide("run-1", "P-3301", false))
 	if got := stored(t, l, "run-1"); len(got) != 3 {
 		t.Errorf("%d entries are stored", len(got))
 	}
 	verifies(t, stored(t, l, ""), 0)
+}
+
+// While the database fails, memory does not grow without bound: of too many entries
+// the oldest are lost, and the stored chain shows it.
+func TestStorageFailsForLong(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "decisions.db")
+	l := open(t, path)
+	const bound = 5
+	decisions.SetBound(l, bound)
+	l.Add(t.Context(), decide("run-1", "P-1042", true))
+	decisions.Exec(t, l, "ALTER TABLE decision RENAME TO away")
+	for range 2 * bound {
+		l.Add(t.Context(), decide("run-1", "P-1042", true))
+	}
+	decisions.Exec(t, l, "ALTER TABLE away RENAME TO decision")
+	if err := l.Fault(); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(stored(t, l, "")); n != 1+bound {
+		t.Errorf("%d entries are stored, want the first and the last %d", n, bound)
+	}
+	l.Close()
+	if s := open(t, path).State(); s.Size != 1+2*bound || s.Broken == nil {
+		t.Errorf("%d entries, broken: %v; want the gap to be found", s.Size, s.Broken)
+	}
 }
 
 // Without a log, decisions go nowhere.

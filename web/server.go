@@ -170,7 +170,7 @@ func (s *Server) mount(cfg Config) {
 		{Path: "/operator", Title: "Operator", View: desk.OnStage},
 		{Path: "/twin", Title: "Before and after", View: compare.OnStage},
 	}, PublicURL: cfg.PublicURL, Reachable: cfg.Reachable, Clock: cfg.Clock, Respond: out, Streams: s.streams})
-	programs := api.New(api.Config{Runs: cfg.Runs, Log: cfg.Log, Patients: cfg.Records, Broker: cfg.Broker, Operator: desk,
+	programs := api.New(api.Config{Runs: cfg.Runs, Log: cfg.Log, Decided: cfg.Decisions, Patients: cfg.Records, Broker: cfg.Broker, Operator: desk,
 		Audit: auditLog, Model: cfg.ModelName, Clock: cfg.Clock, Streams: s.streams, Shared: copies})
 
 	r := gate.Router(out, metrics.observe)

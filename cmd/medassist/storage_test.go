@@ -55,6 +55,7 @@ func TestStorageFaults(t *testing.T) {
 	}{
 		{"runs, locked by another process", "runs.db", "BEGIN IMMEDIATE", "ROLLBACK", "runs can't be stored", true},
 		{"runs, every insertion fails", "runs.db", "CREATE TRIGGER fault BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'disk full'); END", "DROP TRIGGER fault", "runs can't be stored", true},
+		{"decisions, every insertion fails", "decisions.db", "CREATE TRIGGER fault BEFORE INSERT ON decision BEGIN SELECT RAISE(ABORT, 'disk full'); END", "DROP TRIGGER fault", "decisions can't be stored", false},
 		{"records, locked by another process", "records.db", "BEGIN IMMEDIATE", "ROLLBACK", "records can't be written", false},
 		{"records, every insertion fails", "records.db", "CREATE TRIGGER fault BEFORE INSERT ON probe BEGIN SELECT RAISE(ABORT, 'disk full'); END; " +
 			"CREATE TRIGGER fault2 BEFORE INSERT ON visits BEGIN SELECT RAISE(ABORT, 'disk full'); END", "DROP TRIGGER fault; DROP TRIGGER fault2", "records can't be written", false},

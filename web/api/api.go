@@ -59,8 +59,9 @@ type Config struct {
 	Patients Patients
 	Broker   Broker
 	Operator Operator
-	Audit    AuditLog // nil without the broker's admin secret
-	Model    string   // its name, for health
+	Audit    AuditLog                   // nil without the broker's admin secret
+	Model    string                     // its name, for health
+	Decided  interface{ Fault() error } // MedAssist's own log of decisions
 	Clock    func() time.Time
 
 	Streams *sse.Streams

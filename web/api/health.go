@@ -14,8 +14,8 @@ import (
 // the lifetimes on the pages are misleading.
 const maxSkew = 3 * time.Second
 
-// health is GET /healthz: ready when the broker works and runs and records can be
-// stored. After a failure it is not ready until what failed would succeed. Clocks
+// health is GET /healthz: ready when the broker works and runs, decisions and
+// records can be stored. After a failure it is not ready until what failed would succeed. Clocks
 // that differ, or were set back, are problems, but not ones that a restart would solve.
 func (a *API) health(w http.ResponseWriter, r *http.Request) error {
 	ctx, problems := r.Context(), []string{}
@@ -39,6 +39,7 @@ func (a *API) health(w http.ResponseWriter, r *http.Request) error {
 	_, err := a.cfg.Log.Runs(ctx, time.Time{}, 1)
 	failed(err, "past runs can't be read")
 	failed(a.cfg.Log.Fault(), "runs can't be stored; they are kept in memory until they can")
+	failed(a.cfg.Decided.Fault(), "decisions can't be stored; they are kept in memory until they can")
 	failed(a.cfg.Patients.Check(ctx), "the patients' records can't be written")
 
 	code, status := http.StatusOK, "ok"
