@@ -1,7 +1,6 @@
 package trace
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +17,7 @@ const keepEnded = 32
 // A Store is a [Log] for one process: it holds live runs in memory and all runs
 // in SQLite.
 type Store struct {
-	db     *database
+	db     storage
 	writer *writer
 
 	mu     sync.Mutex
@@ -53,16 +52,20 @@ func OpenStore(ctx context.Context, path string, logger *slog.Logger) (*Store, e
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	db, err := openDatabase(ctx, path)
+	db, err := openSQLite(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("trace: %w", err)
 	}
-	s := &Store{db: db, writer: newWriter(db, logger), loaded: make(map[string]*entry)}
-	if err := s.closeInterrupted(ctx); err != nil {
+	s := newStore(db, logger)
+	if err := s.closeInterrupted(ctx, db); err != nil {
 		_ = s.Close() // the first error counts
 		return nil, fmt.Errorf("trace: close interrupted runs: %w", err)
 	}
 	return s, nil
+}
+
+func newStore(db storage, logger *slog.Logger) *Store {
+	return &Store{db: db, writer: newWriter(db, logger), loaded: make(map[string]*entry)}
 }
 
 // Close writes the pending rows and closes the file. Live runs stay open in it,
@@ -79,7 +82,7 @@ func (s *Store) Close() error {
 	for _, e := range s.entries() {
 		e.feed.Close()
 	}
-	return errors.Join(err, s.db.Close())
+	return errors.Join(err, s.db.close())
 }
 
 func (s *Store) isClosed() bool {
@@ -170,98 +173,6 @@ func (s *Store) end(en *entry, e Event, summary Complete) error {
 	return nil
 }
 
-// Run implements [Log].
-func (s *Store) Run(ctx context.Context, runID string) (Run, error) {
-	if en := s.entry(runID); en != nil {
-		run := en.info()
-		run.Unsaved = s.writer.unsaved(runID)
-		return run, nil
-	}
-	run, found, err := s.db.run(ctx, runID)
-	switch {
-	case err != nil:
-		return Run{}, fmt.Errorf("trace: %w", err)
-	case !found:
-		return Run{}, fmt.Errorf("%w: %s", ErrNotFound, runID)
-	}
-	return run, nil
-}
-
-// Runs implements [Log].
-func (s *Store) Runs(ctx context.Context, before time.Time, limit int) ([]Run, error) {
-	limit = max(limit, 0)
-	stored, err := s.db.runs(ctx, before, limit)
-	if err != nil {
-		return nil, fmt.Errorf("trace: %w", err)
-	}
-	byID := make(map[string]Run, len(stored))
-	for _, r := range stored {
-		byID[r.ID] = r
-	}
-	for _, en := range s.entries() { // newer than the stored ones
-		if run := en.info(); before.IsZero() || run.Started.Before(before) {
-			byID[run.ID] = run
-		}
-	}
-	out := make([]Run, 0, len(byID))
-	for _, r := range byID {
-		out = append(out, r)
-	}
-	slices.SortFunc(out, func(a, b Run) int {
-		return cmp.Or(b.Started.Compare(a.Started), cmp.Compare(b.ID, a.ID))
-	})
-	return out[:min(limit, len(out))], nil
-}
-
-// Events implements [Log].
-func (s *Store) Events(ctx context.Context, runID string, after int64) ([]Event, error) {
-	feed, err := s.feed(ctx, runID)
-	if err != nil {
-		return nil, err
-	}
-	items, _, err := feed.after(index(after))
-	if err != nil { // io.EOF: no event is above after
-		return nil, nil
-	}
-	return slices.Clone(items), nil
-}
-
-// Follow implements [Log].
-func (s *Store) Follow(ctx context.Context, runID string, after int64) (*Cursor[Event], error) {
-	feed, err := s.feed(ctx, runID)
-	if err != nil {
-		return nil, err
-	}
-	return feed.From(index(after)), nil
-}
-
-// Fault implements [Log].
-func (s *Store) Fault() error { return s.writer.fault() }
-
-// plain returns t as it is decoded from storage.
-func plain(t time.Time) time.Time { return t.UTC().Round(0) }
-
-// index returns the index in a feed of the first event whose Seq is above after.
-func index(after int64) int {
-	const far = 1 << 30 // beyond any run
-	return int(min(max(after, 0), far))
-}
-
-// feed returns the run's live feed, or a closed one with its stored events.
-func (s *Store) feed(ctx context.Context, runID string) (*Feed[Event], error) {
-	if en := s.entry(runID); en != nil {
-		return en.feed, nil
-	}
-	if _, err := s.Run(ctx, runID); err != nil {
-		return nil, err
-	}
-	events, err := s.db.events(ctx, runID)
-	if err != nil {
-		return nil, fmt.Errorf("trace: events of %s: %w", runID, err)
-	}
-	return &Feed[Event]{items: events, closed: true}, nil
-}
-
 func (s *Store) entry(runID string) *entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -278,54 +189,5 @@ func (s *Store) entries() []*entry {
 	return out
 }
 
-// closeInterrupted ends the runs that a crash left open with an event that reports
-// the crash, at the time of their last event.
-func (s *Store) closeInterrupted(ctx context.Context) error {
-	open, err := s.db.openRuns(ctx)
-	if err != nil {
-		return err
-	}
-	for _, run := range open {
-		events, err := s.db.events(ctx, run.ID)
-		if err != nil {
-			return fmt.Errorf("events of %s: %w", run.ID, err)
-		}
-		rows, err := interrupted(run, events)
-		if err != nil {
-			return err
-		}
-		if err := s.writer.putAndWait(rows...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// interrupted returns the rows that end a run whose process ended.
-func interrupted(run Run, events []Event) ([]row, error) {
-	var tally Tally
-	last := Event{Time: run.Started}
-	for _, e := range events {
-		tally.Add(e)
-		last = e
-	}
-	summary := tally.Complete(run.PatientID, OutcomeInterrupted, last.Time.Sub(run.Started))
-	lost := RunError{Stage: "internal", Message: "The process ended during this run; later steps are unknown."}
-	if summary.ValidUntil > 0 {
-		lost.Hint = fmt.Sprintf("Tokens that were not released expire by %s.", time.Unix(summary.ValidUntil, 0).UTC().Format(time.DateTime+" MST"))
-	}
-	rows := make([]row, 0, 3)
-	for i, e := range []Event{
-		{Label: "Interrupted", Status: StatusError, Step: lost},
-		{Label: "Interrupted", Status: StatusError, Step: summary},
-	} {
-		e.RunID, e.Seq, e.Time = run.ID, last.Seq+int64(i)+1, last.Time
-		var err error
-		if e.encoded, err = e.encode(); err != nil {
-			return nil, err
-		}
-		rows = append(rows, row{event: &e})
-	}
-	run.Ended, run.Outcome, run.Summary = last.Time, OutcomeInterrupted, &summary
-	return append(rows, row{run: &run}), nil
-}
+// plain returns t as it is decoded from storage.
+func plain(t time.Time) time.Time { return t.UTC().Round(0) }

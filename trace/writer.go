@@ -17,15 +17,9 @@ const (
 	maxUnsaved = 20_000
 )
 
-// A row is to be stored: an event, or the current state of a run.
-type row struct {
-	event *Event
-	run   *Run
-}
-
 // A writer stores rows in the background, in order and many per commit.
 type writer struct {
-	db  *database
+	db  storage
 	log *slog.Logger
 
 	mu      sync.Mutex
@@ -40,7 +34,7 @@ type writer struct {
 	ended chan struct{}
 }
 
-func newWriter(db *database, log *slog.Logger) *writer {
+func newWriter(db storage, log *slog.Logger) *writer {
 	w := &writer{
 		db: db, log: log,
 		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1),

@@ -16,7 +16,7 @@ func TestAFailingDatabaseStopsNoRun(t *testing.T) {
 	defer s.Close()
 	exec := func(query string) {
 		t.Helper()
-		if _, err := s.db.sql.ExecContext(t.Context(), query); err != nil {
+		if _, err := s.db.(*sqlite).sql.ExecContext(t.Context(), query); err != nil {
 			t.Fatal(err)
 		}
 	}

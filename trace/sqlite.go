@@ -9,9 +9,9 @@ import (
 	"github.com/devonartis/medassist-go/internal/sqlitedb"
 )
 
-// migrations build the schema. Released ones are never edited, only appended to.
+// sqliteSchema holds the steps of the schema. Released ones are never edited, only appended to.
 // Times are Unix nanoseconds; open is 1 while the run is live.
-var migrations = []string{`
+var sqliteSchema = []string{`
 	CREATE TABLE run (
 		id      TEXT PRIMARY KEY,
 		started INTEGER NOT NULL,
@@ -29,16 +29,18 @@ var migrations = []string{`
 	) STRICT, WITHOUT ROWID`,
 }
 
-// A database holds the SQL of a [Store].
-type database struct {
+// A sqlite is a [storage] in one file, or in memory.
+type sqlite struct {
 	sql       *sql.DB
 	saveRun   *sql.Stmt
 	saveEvent *sql.Stmt
 }
 
-func openDatabase(ctx context.Context, path string) (_ *database, err error) {
-	db := &database{}
-	if db.sql, err = sqlitedb.Open(ctx, path, migrations); err != nil {
+var _ storage = (*sqlite)(nil)
+
+func openSQLite(ctx context.Context, path string) (_ *sqlite, err error) {
+	db := &sqlite{}
+	if db.sql, err = sqlitedb.Open(ctx, path, sqliteSchema); err != nil {
 		return nil, err
 	}
 	db.saveRun, err = db.sql.PrepareContext(ctx, `INSERT OR REPLACE INTO run (id, started, open, json) VALUES (?, ?, ?, ?)`)
@@ -46,16 +48,17 @@ func openDatabase(ctx context.Context, path string) (_ *database, err error) {
 		db.saveEvent, err = db.sql.PrepareContext(ctx, `INSERT OR REPLACE INTO event (run_id, seq, json) VALUES (?, ?, ?)`)
 	}
 	if err != nil {
-		_ = db.Close() // the first error counts
+		_ = db.close() // the first error counts
 		return nil, err
 	}
 	return db, nil
 }
 
-func (db *database) Close() error { return db.sql.Close() }
+// close implements [storage].
+func (db *sqlite) close() error { return db.sql.Close() }
 
-// save stores rows in one transaction.
-func (db *database) save(rows []row) error {
+// save implements [storage].
+func (db *sqlite) save(rows []row) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -82,8 +85,8 @@ func (db *database) save(rows []row) error {
 	return tx.Commit()
 }
 
-// run returns a run, and false if there is none.
-func (db *database) run(ctx context.Context, id string) (Run, bool, error) {
+// run implements [storage].
+func (db *sqlite) run(ctx context.Context, id string) (Run, bool, error) {
 	runs, err := collect(ctx, db, decodeRun, `SELECT json FROM run WHERE id = ?`, id)
 	if err != nil || len(runs) == 0 {
 		return Run{}, false, err
@@ -91,8 +94,8 @@ func (db *database) run(ctx context.Context, id string) (Run, bool, error) {
 	return runs[0], true, nil
 }
 
-// runs returns the runs that started before a time, newest first.
-func (db *database) runs(ctx context.Context, before time.Time, limit int) ([]Run, error) {
+// runs implements [storage].
+func (db *sqlite) runs(ctx context.Context, before time.Time, limit int) ([]Run, error) {
 	if before.IsZero() {
 		return collect(ctx, db, decodeRun, `SELECT json FROM run ORDER BY started DESC, id DESC LIMIT ?`, limit)
 	}
@@ -101,17 +104,17 @@ func (db *database) runs(ctx context.Context, before time.Time, limit int) ([]Ru
 }
 
 // openRuns returns the runs that have not ended.
-func (db *database) openRuns(ctx context.Context) ([]Run, error) {
+func (db *sqlite) openRuns(ctx context.Context) ([]Run, error) {
 	return collect(ctx, db, decodeRun, `SELECT json FROM run WHERE open = 1 ORDER BY started`)
 }
 
-// events returns a run's events in order.
-func (db *database) events(ctx context.Context, runID string) ([]Event, error) {
+// events implements [storage].
+func (db *sqlite) events(ctx context.Context, runID string) ([]Event, error) {
 	return collect(ctx, db, decodeEvent, `SELECT json FROM event WHERE run_id = ? ORDER BY seq`, runID)
 }
 
 // collect decodes the only column of a query.
-func collect[T any](ctx context.Context, db *database, decode func([]byte) (T, error), query string, args ...any) ([]T, error) {
+func collect[T any](ctx context.Context, db *sqlite, decode func([]byte) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := db.sql.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
@@ -130,16 +133,4 @@ func collect[T any](ctx context.Context, db *database, decode func([]byte) (T, e
 		out = append(out, v)
 	}
 	return out, rows.Err()
-}
-
-func decodeRun(b []byte) (r Run, err error) {
-	err = json.Unmarshal(b, &r)
-	return r, err
-}
-
-// decodeEvent keeps the stored form, so that a replay need not encode it again.
-func decodeEvent(b []byte) (e Event, err error) {
-	err = json.Unmarshal(b, &e)
-	e.encoded = b
-	return e, err
 }
