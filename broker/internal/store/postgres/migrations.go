@@ -1,53 +1,5 @@
 package postgres
 
-import (
-	"context"
-	"fmt"
-
-	"github.com/jackc/pgx/v5"
-)
-
-// schemaLock is the advisory lock for changes of the schema.
-const schemaLock = 7_301_664_201
-
-// migrate brings the schema up to date, one step after the other in one
-// transaction. Brokers that start at the same time wait for each other. A released
-// step is never edited, only followed by a new one. It fails for a database that a
-// newer program has written.
-func migrate(ctx context.Context, conn *pgx.Conn) error {
-	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, schemaLock); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS broker`); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `CREATE TABLE IF NOT EXISTS broker.migrations (step INTEGER PRIMARY KEY)`); err != nil {
-			return err
-		}
-		var version int
-		if err := tx.QueryRow(ctx, `SELECT count(*) FROM broker.migrations`).Scan(&version); err != nil {
-			return err
-		}
-		if version > len(migrations) {
-			return fmt.Errorf("the database has schema version %d, written by a newer version of this program; this one knows %d", version, len(migrations))
-		}
-		for i := version; i < len(migrations); i++ {
-			if _, err := tx.Exec(ctx, migrations[i]); err != nil {
-				return fmt.Errorf("step %d: %w", i+1, err)
-			}
-			if _, err := tx.Exec(ctx, `INSERT INTO broker.migrations VALUES ($1)`, i+1); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("database schema: %w", err)
-	}
-	return nil
-}
-
 // migrations are the steps of the schema.
 //
 // Times are Unix nanoseconds, scopes are joined by a space (which no scope may

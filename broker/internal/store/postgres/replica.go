@@ -11,12 +11,13 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/devonartis/medassist-go/internal/postgres"
 )
 
 const (
 	lease          = 3 * time.Second
 	heartbeatEvery = time.Second
-	reconnectAfter = 250 * time.Millisecond
 	recheckEvery   = 100 * time.Millisecond // while waiting for other brokers
 )
 
@@ -31,7 +32,7 @@ const channel = "medassist_broker"
 type replica struct {
 	id      string
 	pool    *pgxpool.Pool
-	connect func(context.Context) (*pgx.Conn, error)
+	connect postgres.Connect
 	changed chan struct{} // receives after another broker's commit and each heartbeat
 
 	offered atomic.Pointer[time.Time] // end of the lease that the database has granted
@@ -42,7 +43,7 @@ type replica struct {
 	news chan struct{} // closed when another broker has applied something
 }
 
-func newReplica(id string, pool *pgxpool.Pool, connect func(context.Context) (*pgx.Conn, error)) *replica {
+func newReplica(id string, pool *pgxpool.Pool, connect postgres.Connect) *replica {
 	r := &replica{id: id, pool: pool, connect: connect, changed: make(chan struct{}, 1), apply: make(chan int64, 1), news: make(chan struct{})}
 	r.offered.Store(new(time.Time))
 	r.held.Store(new(time.Time))
@@ -124,31 +125,10 @@ func (r *replica) poke() {
 // listen waits for announcements until ctx ends. One that is lost while the
 // connection is down is replaced by the next heartbeat.
 func (r *replica) listen(ctx context.Context) {
-	for ctx.Err() == nil {
-		if conn, err := r.connect(ctx); err == nil {
-			r.hear(ctx, conn)
-			_ = conn.Close(context.Background())
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(reconnectAfter):
-		}
-	}
-}
-
-func (r *replica) hear(ctx context.Context, conn *pgx.Conn) {
-	if _, err := conn.Exec(ctx, `LISTEN `+channel); err != nil {
-		return
-	}
-	r.poke()
-	for {
-		n, err := conn.WaitForNotification(ctx)
-		if err != nil {
-			return
-		}
-		switch kind, rest, _ := strings.Cut(n.Payload, " "); {
+	postgres.Listen(ctx, r.connect, channel, func(payload string) {
+		switch kind, rest, _ := strings.Cut(payload, " "); {
 		case strings.HasPrefix(rest, r.id+" "):
-		case kind == "committed":
+		case kind == "committed", kind == "":
 			r.poke()
 		case kind == "applied":
 			r.mu.Lock()
@@ -156,7 +136,7 @@ func (r *replica) hear(ctx context.Context, conn *pgx.Conn) {
 			r.news = make(chan struct{})
 			r.mu.Unlock()
 		}
-	}
+	})
 }
 
 // barrier returns when every other broker that holds a lease has applied a

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/devonartis/medassist-go/broker/internal/store"
+	"github.com/devonartis/medassist-go/internal/postgres"
 	"github.com/devonartis/medassist-go/internal/random"
 )
 
@@ -62,7 +63,7 @@ func Open(ctx context.Context, url string) (_ *Store, err error) {
 	if s.write, err = s.connectWriter(ctx); err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, s.write); err != nil {
+	if err := postgres.Migrate(ctx, s.write, "broker", migrations); err != nil {
 		return nil, err
 	}
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
