@@ -1,0 +1,69 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Lease is how long after its last heartbeat a replica is still considered alive.
+const Lease = 3 * time.Second
+
+const heartbeatEvery = time.Second
+
+// Current reports whether this replica holds its lease. While it does, no other
+// replica has taken over anything.
+func (c *Cluster) Current() bool { return time.Now().Before(*c.held.Load()) }
+
+// heartbeat extends the lease. The commit is synchronous: a lease that a crash of
+// the database takes back would end there before it ends here.
+func (c *Cluster) heartbeat(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, Lease)
+	defer cancel()
+	end := time.Now().Add(Lease)
+	_, err := c.pool.Exec(ctx, `INSERT INTO app.replicas VALUES ($1, clock_timestamp() + $2::interval)
+		ON CONFLICT (id) DO UPDATE SET expires = excluded.expires`, c.id, Lease)
+	if err != nil {
+		return fmt.Errorf("heartbeat: %w", err)
+	}
+	c.held.Store(&end)
+	return nil
+}
+
+// beat keeps the lease until ctx ends.
+func (c *Cluster) beat(ctx context.Context) {
+	tick := time.NewTicker(heartbeatEvery)
+	defer tick.Stop()
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		err := c.heartbeat(ctx)
+		switch {
+		case err == nil:
+			c.received("")
+		case ctx.Err() == nil && !failing:
+			c.log.ErrorContext(ctx, "the database does not answer; other replicas take over this one's runs", slog.Any("error", err))
+		}
+		if failing && err == nil {
+			c.log.InfoContext(ctx, "the database answers again")
+		}
+		failing = err != nil
+	}
+}
+
+// leave ends the lease at once.
+func (c *Cluster) leave() error {
+	c.held.Store(new(time.Time))
+	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
+	defer cancel()
+	_, err := c.pool.Exec(ctx, `DELETE FROM app.replicas WHERE id = $1 OR expires < clock_timestamp() - interval '1 hour'`, c.id)
+	if err != nil {
+		return fmt.Errorf("leave the replicas: %w", err)
+	}
+	return nil
+}
