@@ -13,8 +13,9 @@ import (
 
 // An Agent is an agent's identity together with its current access token.
 // [App.CreateAgent] returns one that holds the scopes it registered with;
-// [Agent.Delegate] returns one that holds the delegated scopes. An Agent is
-// safe for concurrent use, and its accessors reflect the most recent renewal.
+// [Agent.Delegate] returns one that holds the delegated scopes; [App.Resume]
+// returns one for a token that another process obtained. An Agent is safe for
+// concurrent use, and its accessors reflect the most recent renewal.
 type Agent struct {
 	client   *client
 	identity identity

@@ -42,7 +42,11 @@ func NewApp(brokerURL, clientID, clientSecret string, opts ...Option) (*App, err
 		return call{op: "app login", method: "POST", path: "/v1/app/auth", safe: true,
 			in: wire.AppAuthRequest{ClientID: clientID, ClientSecret: clientSecret}}
 	}
-	return &App{client: c, id: clientID, turn: make(chan struct{}, 1), session: &session{client: c, op: "app login", login: login}}, nil
+	s := &session{client: c, op: "app login", login: login}
+	if c.cache != nil {
+		s.cache = &sessionCache{c.cache, c.base.String(), clientID, c.timeout}
+	}
+	return &App{client: c, id: clientID, turn: make(chan struct{}, 1), session: s}, nil
 }
 
 // Login logs in unless there is a session already. Other methods log in by
@@ -55,7 +59,8 @@ func (a *App) Login(ctx context.Context) error {
 
 // Close ends the session: it releases the session's token at the broker, and
 // later calls that need a login fail with [ErrClosed]. Agents keep their own
-// tokens and can still be renewed and released.
+// tokens and can still be renewed and released. With [WithTokenCache] the session
+// stays valid for the other processes that share it.
 func (a *App) Close() error { return a.session.close() }
 
 // An AgentRequest describes an agent to create.

@@ -36,6 +36,7 @@ type client struct {
 	leeway    time.Duration // clock difference that an offline verifier tolerates
 	issuer    string        // required issuer of tokens, "" for any
 	audience  string        // required audience of tokens, "" for any
+	cache     TokenCache    // of an app's session, nil for none
 }
 
 // A call describes one request.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"sync"
 
 	"github.com/devonartis/medassist-go/agentwrit"
 )
@@ -309,4 +310,63 @@ func ExampleError_test() {
 	err := error(&agentwrit.Error{Op: "validate token", Kind: agentwrit.ErrUnavailable, Detail: "maintenance"})
 	fmt.Println(errors.Is(err, agentwrit.ErrUnavailable), err)
 	// Output: true agentwrit: validate token: maintenance
+}
+
+// A successor ends what a process that no longer runs has left valid. The token
+// comes from where the first process stored it, encrypted.
+func ExampleApp_Resume() {
+	app, _ := newApp()
+	ctx := context.Background()
+	stored := newAgent(app, "visit-17", "read:records:P-1042").AccessToken()
+
+	agent, err := app.Resume(ctx, stored)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(agent.TaskID(), agent.Scope(), agent.Release(ctx))
+
+	_, err = app.Resume(ctx, stored)
+	fmt.Println(errors.Is(err, agentwrit.ErrTokenInvalid))
+	// Output:
+	// visit-17 [read:records:P-1042] <nil>
+	// true
+}
+
+// sessions is a cache in memory. One for several processes encrypts what it stores
+// where all of them can read it.
+type sessions struct {
+	mu   sync.Mutex
+	last []byte
+}
+
+func (s *sessions) Load(context.Context) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last
+}
+
+func (s *sessions) Save(_ context.Context, session []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = session
+}
+
+func ExampleWithTokenCache() {
+	brokerURL, clientID, clientSecret := startBroker()
+	cache := &sessions{}
+
+	for range 5 { // a broker permits three logins in a row
+		app, err := agentwrit.NewApp(brokerURL, clientID, clientSecret, agentwrit.WithTokenCache(cache))
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(app.Login(context.Background()))
+		app.Close()
+	}
+	// Output:
+	// <nil>
+	// <nil>
+	// <nil>
+	// <nil>
+	// <nil>
 }

@@ -55,6 +55,10 @@ func WithIssuer(issuer string) Option { return func(cl *client) { cl.issuer = is
 // tokens without an audience. Like [WithIssuer] it affects all validation.
 func WithAudience(audience string) Option { return func(cl *client) { cl.audience = audience } }
 
+// WithTokenCache shares an [App]'s session with the other processes that use the
+// same cache, so that they log in once. It has no effect on other clients.
+func WithTokenCache(cache TokenCache) Option { return func(cl *client) { cl.cache = cache } }
+
 // transport is shared by all clients. It keeps more idle connections per broker
 // than net/http's default of two, since many agents use one broker.
 var transport = func() http.RoundTripper {

@@ -15,19 +15,26 @@ import (
 type session struct {
 	client *client
 	op     string
-	login  func() call // returns the login request, which holds a secret
+	login  func() call   // returns the login request, which holds a secret
+	cache  *sessionCache // shares the session with other processes, nil if it is not shared
 
 	mu      sync.Mutex
-	token   secret
-	renewAt time.Time
+	grant   grant
+	refused secret  // the last token that the broker did not accept
 	flight  *flight // the login in flight, nil if none
 	limited *Error  // the last login's refusal if it was rate limited, nil otherwise
 	closed  bool
 }
 
-// A flight is a login that callers wait for.
+// A grant is a session's token and when to replace it.
+type grant struct {
+	token   secret // nil if there is none
+	renewAt time.Time
+}
+
+// A flight is a login, or a look into the cache, that callers wait for.
 type flight struct {
-	done  chan struct{} // closed when the login has ended
+	done  chan struct{} // closed when it has ended
 	token secret
 	err   error
 }
@@ -40,15 +47,13 @@ func (s *session) bearer(ctx context.Context) (string, error) {
 		s.mu.Unlock()
 		return "", s.errClosed()
 	}
-	if s.token != nil && s.client.now().Before(s.renewAt) {
+	if s.grant.token != nil && s.client.now().Before(s.grant.renewAt) {
 		defer s.mu.Unlock()
-		return s.token.reveal(), nil
+		return s.grant.token.reveal(), nil
 	}
-	if wait := s.limitedFor(); wait > 0 {
-		e := *s.limited
-		e.RetryAfter = wait
+	if err := s.limitedNow(); err != nil && s.cache == nil {
 		s.mu.Unlock()
-		return "", &e
+		return "", err
 	}
 	f := s.flight
 	if f == nil {
@@ -65,48 +70,85 @@ func (s *session) bearer(ctx context.Context) (string, error) {
 	}
 }
 
-// run logs in. The client's timeout and the limit on retries bound its duration.
+// run obtains a grant. The client's timeout and the limit on retries bound its
+// duration.
 func (s *session) run(ctx context.Context, f *flight) {
-	sent := s.client.now()
-	auth, err := s.authenticate(ctx)
+	g, err := s.obtain(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.flight, s.limited = nil, nil
-	f.token, f.err = keep(auth.AccessToken), err
+	f.token, f.err = g.token, err
 	if errors.Is(err, ErrRateLimited) {
 		errors.As(err, &s.limited)
 	}
 	if err == nil {
-		life := time.Duration(auth.ExpiresIn) * time.Second
-		s.token, s.renewAt = f.token, sent.Add(life-min(life/5, 30*time.Second))
+		s.grant = g
 	}
 	close(f.done)
 }
 
-// limitedFor returns how long the broker still refuses logins because there were
-// too many. Further attempts would only prolong that, so none is made until then.
-// The caller holds the mutex.
-func (s *session) limitedFor() time.Duration {
-	if s.limited == nil || s.limited.RetryAt.IsZero() {
-		return 0
+// obtain returns the grant that another process has stored, or logs in and stores
+// the new one.
+func (s *session) obtain(ctx context.Context) (grant, error) {
+	s.mu.Lock()
+	refused, limited := s.refused.reveal(), s.limitedNow()
+	s.mu.Unlock()
+	if s.cache == nil {
+		return s.authenticate(ctx)
 	}
-	wait := s.limited.RetryAt.Sub(s.client.now())
-	return min(wait, s.limited.RetryAfter) // RetryAt is far off if the clock was set back
+	if g, ok := s.cache.load(ctx, s.client.now(), refused); ok {
+		return g, nil
+	}
+	if limited != nil {
+		return grant{}, limited
+	}
+	g, err := s.authenticate(ctx)
+	if errors.Is(err, ErrRateLimited) {
+		// Another process may have made the last login that the broker permitted.
+		if g, ok := s.cache.load(ctx, s.client.now(), refused); ok {
+			return g, nil
+		}
+	}
+	if err == nil {
+		s.cache.save(ctx, g)
+	}
+	return g, err
 }
 
-func (s *session) authenticate(ctx context.Context) (auth wire.AuthResponse, err error) {
+// limitedNow returns an error if the broker still refuses logins because there were
+// too many. Further attempts would only prolong that, so none is made until then.
+// The caller holds the mutex.
+func (s *session) limitedNow() error {
+	if s.limited == nil || s.limited.RetryAt.IsZero() {
+		return nil
+	}
+	// RetryAt is far off if the clock was set back.
+	wait := min(s.limited.RetryAt.Sub(s.client.now()), s.limited.RetryAfter)
+	if wait <= 0 {
+		return nil
+	}
+	e := *s.limited
+	e.RetryAfter = wait
+	return &e
+}
+
+// authenticate logs in.
+func (s *session) authenticate(ctx context.Context) (grant, error) {
+	sent := s.client.now()
 	k := s.login()
+	var auth wire.AuthResponse
 	k.out = &auth
 	if err := s.client.do(ctx, k); err != nil {
-		return auth, err
+		return grant{}, err
 	}
 	if auth.AccessToken == "" {
-		return auth, &Error{Op: k.op, Kind: ErrProtocol, Detail: "the login response lacks a token"}
+		return grant{}, &Error{Op: k.op, Kind: ErrProtocol, Detail: "the login response lacks a token"}
 	}
 	if auth.ExpiresIn <= 0 {
-		return auth, &Error{Op: k.op, Kind: ErrProtocol, Detail: "the login response contains an expired token"}
+		return grant{}, &Error{Op: k.op, Kind: ErrProtocol, Detail: "the login response contains an expired token"}
 	}
-	return auth, nil
+	life := time.Duration(auth.ExpiresIn) * time.Second
+	return grant{keep(auth.AccessToken), sent.Add(life - min(life/5, 30*time.Second))}, nil
 }
 
 // forget drops a token that the broker no longer accepts, unless a newer one has
@@ -114,8 +156,8 @@ func (s *session) authenticate(ctx context.Context) (auth wire.AuthResponse, err
 func (s *session) forget(token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.token.reveal() == token {
-		s.token = nil
+	if s.grant.token.reveal() == token {
+		s.grant, s.refused = grant{}, keep(token)
 	}
 }
 
@@ -136,7 +178,8 @@ func (s *session) do(ctx context.Context, k call) error {
 	}
 }
 
-// close waits for a login in flight, then releases the session's token.
+// close waits for a login in flight, then releases the session's token unless other
+// processes share it.
 func (s *session) close() error {
 	s.mu.Lock()
 	f := s.flight
@@ -146,10 +189,10 @@ func (s *session) close() error {
 		<-f.done
 	}
 	s.mu.Lock()
-	token := s.token
-	s.token = nil
+	token := s.grant.token
+	s.grant = grant{}
 	s.mu.Unlock()
-	if token == nil {
+	if token == nil || s.cache != nil {
 		return nil
 	}
 	err := s.client.do(context.Background(), call{op: "close", method: "POST", path: "/v1/token/release",
