@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strings"
 	"syscall"
@@ -71,13 +72,17 @@ func startProcess(t *testing.T, env []string, args ...string) *process {
 // However the process is told to stop, it releases its tokens, the stream of the
 // run shows that, and the exit code is 0.
 func TestProcessStops(t *testing.T) {
-	signal := func(s os.Signal) func(*process) error {
+	// A test that runs under nohup ignores SIGHUP, which the process would inherit.
+	hangUp := make(chan os.Signal, 1)
+	signal.Notify(hangUp, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hangUp) })
+	send := func(s os.Signal) func(*process) error {
 		return func(p *process) error { return p.cmd.Process.Signal(s) }
 	}
 	for name, stop := range map[string]func(*process) error{
-		"SIGINT":            signal(os.Interrupt),
-		"SIGTERM":           signal(syscall.SIGTERM),
-		"SIGHUP":            signal(syscall.SIGHUP),
+		"SIGINT":            send(os.Interrupt),
+		"SIGTERM":           send(syscall.SIGTERM),
+		"SIGHUP":            send(syscall.SIGHUP),
 		"a closed log pipe": func(p *process) error { return p.stderr.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
