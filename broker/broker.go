@@ -125,7 +125,7 @@ func (b *Broker) load(ctx context.Context) (err error) {
 // openStore opens the database that the configuration names.
 func openStore(ctx context.Context, cfg Config) (store.Store, error) {
 	if cfg.Database != "" {
-		return postgres.Open(ctx, cfg.Database)
+		return postgres.Open(ctx, cfg.Database, cfg.DirectDatabase)
 	}
 	return sqlite.Open(ctx, cfg.Dir)
 }

@@ -29,6 +29,10 @@ type Config struct {
 	// for all of them, which also seals the keys that they share.
 	Database string
 
+	// DirectDatabase is the URL of the same database without a pooler in between.
+	// It is needed if Database leads to a pooler in transaction mode.
+	DirectDatabase string
+
 	// AdminSecret authenticates the admin and has at least MinAdminSecret
 	// characters. If empty, the secret stored in Dir is used; if there is none,
 	// a new one is generated and stored there with mode 0600.

@@ -17,15 +17,12 @@ import (
 )
 
 const (
-	connections    = 8 // at most, besides the one that listens
-	connectTimeout = 3 * time.Second
+	connections  = 8 // at most, besides the one that listens
+	closeTimeout = 3 * time.Second
 	// idleTimeout is how long a transaction may wait for its client. A frozen
 	// process would otherwise keep its locks, and nobody could take over its runs.
 	idleTimeout = 2 * time.Second
 )
-
-// errURL is the error for a URL that can't be parsed.
-var errURL = errors.New("the database URL can't be parsed; want postgres://user:password@host:port/database")
 
 // Config configures a [Cluster].
 type Config struct {
@@ -72,17 +69,10 @@ func Open(ctx context.Context, cfg Config) (_ *Cluster, err error) {
 	if cfg.Secret == "" {
 		return nil, errors.New("replicas need a secret in common")
 	}
-	pooled, err := pgxpool.ParseConfig(cfg.URL)
+	pooled, direct, err := postgres.Parse(cfg.URL, cfg.DirectURL)
 	if err != nil {
-		return nil, errURL // err may contain a password
+		return nil, err
 	}
-	direct := pooled.ConnConfig.Copy()
-	if cfg.DirectURL != "" {
-		if direct, err = pgx.ParseConfig(cfg.DirectURL); err != nil {
-			return nil, errURL
-		}
-	}
-	direct.ConnectTimeout, pooled.ConnConfig.ConnectTimeout = connectTimeout, connectTimeout
 	pooled.MaxConns = connections
 	pooled.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, fmt.Sprintf("SET idle_in_transaction_session_timeout = %d", idleTimeout.Milliseconds()))

@@ -59,7 +59,7 @@ func (c *Cluster) beat(ctx context.Context) {
 // leave ends the lease at once.
 func (c *Cluster) leave() error {
 	c.held.Store(new(time.Time))
-	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	_, err := c.pool.Exec(ctx, `DELETE FROM app.replicas WHERE id = $1 OR expires < clock_timestamp() - interval '1 hour'`, c.id)
 	if err != nil {

@@ -73,3 +73,14 @@ func create(ctx context.Context, tx pgx.Tx, schema string) error {
 	}
 	return nil
 }
+
+// Version returns the number of steps that a schema has taken, 0 if there is no
+// such schema.
+func Version(ctx context.Context, conn *pgx.Conn, schema string) (version int, err error) {
+	var exists bool
+	if err := conn.QueryRow(ctx, `SELECT to_regclass($1 || '.migrations') IS NOT NULL`, schema).Scan(&exists); err != nil || !exists {
+		return 0, err
+	}
+	err = conn.QueryRow(ctx, `SELECT count(*) FROM `+schema+`.migrations`).Scan(&version)
+	return version, err
+}

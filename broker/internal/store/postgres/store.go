@@ -17,20 +17,17 @@ import (
 
 // Limits on the database's answers. A statement that takes longer has failed.
 const (
-	connectTimeout = 3 * time.Second
-	updateTimeout  = 5 * time.Second
-	idleTimeout    = 2 * time.Second // of a transaction; less than updateTimeout
-	readers        = 4
+	closeTimeout  = 3 * time.Second
+	updateTimeout = 5 * time.Second
+	idleTimeout   = 2 * time.Second // of a transaction; less than updateTimeout
+	readers       = 4
 )
-
-// errURL is the error for a URL that can't be parsed.
-var errURL = errors.New("the database URL can't be parsed; want postgres://user:password@host:port/database")
 
 // A Store is an open database. It implements [store.Store].
 type Store struct {
-	id     string // this broker among those that use the database
-	config *pgx.ConnConfig
-	pool   *pgxpool.Pool // readers
+	id     string          // this broker among those that use the database
+	config *pgx.ConnConfig // of connections with a session
+	pool   *pgxpool.Pool   // readers
 
 	// Used by Update and Changes only.
 	write   *pgx.Conn // nil after a failure
@@ -44,15 +41,15 @@ type Store struct {
 	done sync.WaitGroup
 }
 
-// Open opens a database and creates or updates its tables.
-func Open(ctx context.Context, url string) (_ *Store, err error) {
-	config, err := pgxpool.ParseConfig(url)
+// Open opens a database and creates or updates its tables. The direct URL may be
+// empty; see [postgres.Parse].
+func Open(ctx context.Context, url, direct string) (_ *Store, err error) {
+	config, own, err := postgres.Parse(url, direct)
 	if err != nil {
-		return nil, errURL // err may contain a password
+		return nil, err
 	}
 	config.MaxConns = readers
-	config.ConnConfig.ConnectTimeout = connectTimeout
-	s := &Store{id: random.Hex(8), config: config.ConnConfig, known: -1}
+	s := &Store{id: random.Hex(8), config: own, known: -1}
 	running, end := context.WithCancel(context.Background())
 	s.end = end
 	defer func() {
@@ -108,7 +105,7 @@ func (s *Store) connectWriter(ctx context.Context) (*pgx.Conn, error) {
 func (s *Store) Close() error {
 	s.end()
 	s.done.Wait()
-	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	var errs []error
 	if s.replica != nil {

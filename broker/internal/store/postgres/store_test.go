@@ -12,9 +12,11 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-func open(t *testing.T, url string) *Store {
+func open(t *testing.T, url string) *Store { return openDirect(t, url, "") }
+
+func openDirect(t *testing.T, url, direct string) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), url)
+	s, err := Open(t.Context(), url, direct)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,6 +30,14 @@ func open(t *testing.T, url string) *Store {
 
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store { return open(t, pgtest.URL(t)) })
+}
+
+// Readers and heartbeats work through a pooler in transaction mode.
+func TestStoreBehindAPooler(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) store.Store {
+		direct := pgtest.URL(t)
+		return openDirect(t, pgtest.Pooler(t, direct, "transaction"), direct)
+	})
 }
 
 // A broker that is frozen in the middle of a transaction does not block the others:
