@@ -11,7 +11,10 @@ package preflight
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/llm"
@@ -59,6 +62,7 @@ type Config struct {
 	Admin     *agentwrit.Admin // nil skips the audit log
 	Model     llm.Model
 	PageURL   string           // base URL of the page and of the records API
+	Database  *Database        // that replicas share; nil if there is none
 	Clock     func() time.Time // nil means time.Now
 }
 
@@ -74,7 +78,7 @@ type check struct {
 	look    func(*examination, context.Context) Result
 }
 
-// checks lists all checks; later ones build on earlier ones.
+// checks lists the checks of every demo; later ones build on earlier ones.
 var checks = []check{
 	{"broker", eachTimeout, (*examination).broker},
 	{"credentials", eachTimeout, (*examination).credentials},
@@ -99,7 +103,12 @@ func Run(ctx context.Context, cfg Config, report func(Result)) {
 	transport.Proxy = nil // the page is on this machine
 	defer transport.CloseIdleConnections()
 	x := &examination{Config: cfg, http: &http.Client{Transport: transport}}
-	for _, c := range checks {
+	all := checks
+	if cfg.Database != nil {
+		all = slices.Concat(databaseChecks, checks)
+	}
+	defer x.close(ctx)
+	for _, c := range all {
 		if ctx.Err() != nil {
 			return
 		}
@@ -111,11 +120,18 @@ func Run(ctx context.Context, cfg Config, report func(Result)) {
 type examination struct {
 	Config
 	http *http.Client
+	conn *pgx.Conn // to the database; nil if it can't be used
 
 	skew   time.Duration // of the broker's clock against ours
 	behind time.Duration // that the broker's clock is behind its time
 	issued bool          // the broker has issued a token
 	talk   conversation
+}
+
+func (x *examination) close(ctx context.Context) {
+	if x.conn != nil {
+		_ = x.conn.Close(context.WithoutCancel(ctx)) // everything was read
+	}
 }
 
 func (x *examination) make(ctx context.Context, c check) Result {

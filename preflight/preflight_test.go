@@ -17,12 +17,18 @@ import (
 
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/agentwrit/brokertest"
+	"github.com/devonartis/medassist-go/internal/pgtest"
 	"github.com/devonartis/medassist-go/llm"
 	"github.com/devonartis/medassist-go/preflight"
 	"github.com/devonartis/medassist-go/tools"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(shared{m}) }
+
+// shared stops the PostgreSQL server that tests shared.
+type shared struct{ *testing.M }
+
+func (s shared) Run() int { return pgtest.Main(s.M) }
 
 // page serves what the preflight requests of the demo. `medassist doctor` is
 // tested against the demo itself.
