@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,17 +20,8 @@ const gcPercent = 400
 func share(b *testing.B, goroutines, n int, f func(i int)) {
 	b.Helper()
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
-	var next atomic.Int64
-	var wg sync.WaitGroup
 	b.ResetTimer()
-	for range goroutines {
-		wg.Go(func() {
-			for i := int(next.Add(1)); i <= n; i = int(next.Add(1)) {
-				f(i)
-			}
-		})
-	}
-	wg.Wait()
+	spread(goroutines, n, f)
 	b.StopTimer()
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "/s")
 }
@@ -63,6 +52,12 @@ func benchmarkRegistration(b *testing.B, clients int, replicas ...*harness) {
 // 10,000 revocations in place.
 func BenchmarkValidation(b *testing.B) {
 	h := start(b, broker.Config{Clock: time.Now})
+	tokens := validatedTokens(h)
+	share(b, 16, b.N, func(i int) { validate(b, h, tokens[i%len(tokens)]) })
+}
+
+// validatedTokens returns 512 tokens of a broker with 10,000 revocations.
+func validatedTokens(h *harness) []string {
 	admin := h.admin()
 	clinic := h.newApp(admin, "clinic", "read:records:*")
 	for i := range 10_000 {
@@ -72,12 +67,14 @@ func BenchmarkValidation(b *testing.B) {
 	for i := range tokens {
 		tokens[i] = h.newAgent(clinic, "t", "read:records:p1").token
 	}
-	share(b, 16, b.N, func(i int) {
-		a := h.call("POST", "/v1/token/validate", "", `{"token":"`+tokens[i%len(tokens)]+`"}`)
-		if a.status != 200 || len(a.body) < 200 {
-			b.Errorf("%d %s", a.status, a.body)
-		}
-	})
+	return tokens
+}
+
+func validate(b *testing.B, h *harness, token string) {
+	a := h.call("POST", "/v1/token/validate", "", `{"token":"`+token+`"}`)
+	if a.status != 200 || len(a.body) < 200 {
+		b.Errorf("%d %s", a.status, a.body)
+	}
 }
 
 // BenchmarkStart opens a folder with 200,000 events, every hash checked.
