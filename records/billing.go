@@ -2,8 +2,6 @@ package records
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -25,36 +23,39 @@ const (
 	statusSubmitted = "claim submitted"
 )
 
+// officeVisit is the code of the service that is billed if no other is named.
+const officeVisit = "99213"
+
 func (t txn) billing(ctx context.Context, id patient.ID, charges, claims page) (b billing, err error) {
 	b.PatientID = id
-	if err := t.QueryRowContext(ctx, "SELECT coalesce(sum(amount - paid), 0) FROM charges WHERE patient_id = ?", id.String()).
+	if err := t.QueryRowContext(ctx, "SELECT CAST(coalesce(sum(amount - paid), 0) AS BIGINT) FROM charges WHERE patient_id = $1", id.String()).
 		Scan(&b.BalanceUSD); err != nil {
 		return b, err
 	}
 	b.Charges, b.ChargesNext, err = collectPage(ctx, t, id, charges, func(c *charge) []any {
 		return []any{&c.Date, &c.CPT, &c.Description, &c.ICD10, &c.AmountUSD, &c.PaidUSD, &c.Status}
 	}, `SELECT date, id, date, code, description, icd10, amount, paid, status FROM charges
-		WHERE patient_id = @patient AND (date, id) < (@date, @id) ORDER BY date DESC, id DESC`)
+		WHERE patient_id = $1 AND (date, id) < ($2, $3) ORDER BY date DESC, id DESC`)
 	if err != nil {
 		return b, err
 	}
 	b.Claims, b.ClaimsNext, err = collectPage(ctx, t, id, claims,
 		func(c *claim) []any { return []any{&c.ClaimID, &c.Date, &c.Codes, &c.AmountUSD, &c.Status} },
 		`SELECT date, id, id, date, codes, amount, status FROM claims
-		WHERE patient_id = @patient AND (date, id) < (@date, @id) ORDER BY date DESC, id DESC`)
+		WHERE patient_id = $1 AND (date, id) < ($2, $3) ORDER BY date DESC, id DESC`)
 	return b, err
 }
 
 func (t txn) insurance(ctx context.Context, id patient.ID) (i insurance, err error) {
 	i.PatientID = id
 	err = t.QueryRowContext(ctx, `SELECT payer, plan, member_id, group_number, effective, copay, deductible, deductible_met, out_of_pocket_max
-		FROM insurance WHERE patient_id = ?`, id.String()).
+		FROM insurance WHERE patient_id = $1`, id.String()).
 		Scan(&i.Payer, &i.Plan, &i.MemberID, &i.GroupNumber, &i.Effective, &i.CopayUSD, &i.DeductibleUSD, &i.DeductibleMetUSD, &i.OutOfPocketMaxUSD)
 	if err != nil {
 		return i, err
 	}
 	i.Coverage, err = collect(ctx, t, func(c *covered) []any { return []any{&c.Service, &c.PatientShare, &c.PriorAuthorization} },
-		"SELECT service, patient_share, prior_authorization FROM coverage WHERE patient_id = ? ORDER BY id", id.String())
+		"SELECT service, patient_share, prior_authorization FROM coverage WHERE patient_id = $1 ORDER BY id", id.String())
 	return i, err
 }
 
@@ -65,11 +66,11 @@ type service struct {
 }
 
 // code enters the services that the procedures name, by code or keyword, as
-// charges that are not yet billed. It enters an office visit if they name none.
+// charges that are not yet billed. If they name none it enters an office visit.
 func (t txn) code(ctx context.Context, id patient.ID, procedures, diagnoses []string) (coded, error) {
 	out := coded{PatientID: id}
 	services, err := collect(ctx, t, func(s *service) []any { return []any{&s.code, &s.description, &s.keywords, &s.amount} },
-		"SELECT code, description, keywords, amount FROM services ORDER BY rowid")
+		"SELECT code, description, keywords, amount FROM services ORDER BY code = $1 DESC, code", officeVisit)
 	if err != nil {
 		return out, err
 	}
@@ -90,8 +91,8 @@ func (t txn) code(ctx context.Context, id patient.ID, procedures, diagnoses []st
 			return out, err
 		}
 		c := charge{Date: t.today, CPT: s.code, Description: s.description, ICD10: diagnosis, AmountUSD: s.amount, Status: statusCoded}
-		if _, err := t.ExecContext(ctx, "INSERT INTO charges (patient_id, date, code, description, icd10, amount, paid, status) VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
-			id.String(), c.Date, c.CPT, c.Description, c.ICD10, c.AmountUSD, c.Status); err != nil {
+		if _, err := t.insert(ctx, "charges", map[string]any{"patient_id": id.String(), "date": c.Date, "code": c.CPT,
+			"description": c.Description, "icd10": c.ICD10, "amount": c.AmountUSD, "paid": c.PaidUSD, "status": c.Status}); err != nil {
 			return out, err
 		}
 		out.Codes = append(out.Codes, c)
@@ -105,23 +106,25 @@ var icd10 = regexp.MustCompile(`^[A-Z][0-9][0-9A-Z](\.[0-9A-Z]{1,4})?$`)
 // that is given as a code or is a problem of the patient, else the patient's
 // first problem.
 func (t txn) diagnosis(ctx context.Context, id patient.ID, given []string) (string, error) {
+	problems, err := collect(ctx, t, func(p *problem) []any { return []any{&p.ICD10, &p.Description} },
+		"SELECT icd10, description FROM problems WHERE patient_id = $1 ORDER BY id", id.String())
+	if err != nil {
+		return "", err
+	}
 	for _, d := range given {
 		if icd10.MatchString(d) {
 			return d, nil
 		}
-		var code string
-		err := t.QueryRowContext(ctx, "SELECT icd10 FROM problems WHERE patient_id = ? AND instr(lower(description), lower(?)) > 0 ORDER BY id LIMIT 1",
-			id.String(), d).Scan(&code)
-		if err == nil || !errors.Is(err, sql.ErrNoRows) {
-			return code, err
+		for _, p := range problems {
+			if strings.Contains(strings.ToLower(p.Description), strings.ToLower(d)) {
+				return p.ICD10, nil
+			}
 		}
 	}
-	var code string
-	err := t.QueryRowContext(ctx, "SELECT icd10 FROM problems WHERE patient_id = ? ORDER BY id LIMIT 1", id.String()).Scan(&code)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = nil
+	if len(problems) == 0 {
+		return "", nil
 	}
-	return code, err
+	return problems[0].ICD10, nil
 }
 
 // fileClaim claims the charges that are coded and not yet billed: all of them,
@@ -134,7 +137,7 @@ func (t txn) fileClaim(ctx context.Context, id patient.ID, codes []string, total
 		amount money
 	}
 	unbilled, err := collect(ctx, t, func(o *open) []any { return []any{&o.id, &o.code, &o.amount} },
-		"SELECT id, code, amount FROM charges WHERE patient_id = ? AND status = ? ORDER BY date, id", id.String(), statusCoded)
+		"SELECT id, code, amount FROM charges WHERE patient_id = $1 AND status = $2 ORDER BY date, id", id.String(), statusCoded)
 	if err != nil {
 		return f, err
 	}
@@ -148,12 +151,12 @@ func (t txn) fileClaim(ctx context.Context, id patient.ID, codes []string, total
 		return f, err
 	}
 	f.PatientID, f.Date, f.Status = id, t.today, "submitted"
-	if err := t.QueryRowContext(ctx, "SELECT payer FROM insurance WHERE patient_id = ?", id.String()).Scan(&f.Payer); err != nil {
+	if err := t.QueryRowContext(ctx, "SELECT payer FROM insurance WHERE patient_id = $1", id.String()).Scan(&f.Payer); err != nil {
 		return f, err
 	}
 	var claimed []string
 	for _, o := range unbilled {
-		if _, err := t.ExecContext(ctx, "UPDATE charges SET status = ? WHERE id = ?", statusSubmitted, o.id); err != nil {
+		if _, err := t.ExecContext(ctx, "UPDATE charges SET status = $1 WHERE id = $2", statusSubmitted, o.id); err != nil {
 			return f, err
 		}
 		claimed = append(claimed, o.code)
@@ -163,11 +166,7 @@ func (t txn) fileClaim(ctx context.Context, id patient.ID, codes []string, total
 	if total != nil && math.Abs(*total*100-float64(f.AmountUSD)) >= 1 {
 		f.Remark = fmt.Sprintf("The total_charges given, %.2f, were ignored: the claimed charges add up to %s.", *total, f.AmountUSD)
 	}
-	res, err := t.ExecContext(ctx, "INSERT INTO claims (patient_id, date, codes, amount, status) VALUES (?, ?, ?, ?, ?)",
-		id.String(), f.Date, f.Codes, f.AmountUSD, f.Status)
-	if err != nil {
-		return f, err
-	}
-	f.ClaimID, err = res.LastInsertId()
+	f.ClaimID, err = t.insert(ctx, "claims", map[string]any{"patient_id": id.String(), "date": f.Date, "codes": f.Codes,
+		"amount": f.AmountUSD, "status": f.Status})
 	return f, err
 }

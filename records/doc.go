@@ -1,5 +1,5 @@
 // Package records is the protected API that owns patient data: /records over
-// HTTP, on an embedded SQL database.
+// HTTP, on an embedded SQL database or on the one that the app's replicas share.
 //
 // It trusts no caller, not even the process that it runs in. Each request
 // carries a bearer token. The API validates the token with the broker on every

@@ -2,7 +2,6 @@ package records
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -57,11 +56,10 @@ func pageOf(r *http.Request, cursor string) (page, error) {
 }
 
 // collectPage reads a page. The query selects a row's date and ID, then the
-// columns of fields, after the key (@date, @id), for @patient. next is the
+// columns of fields, for the patient $1, after the key ($2, $3). next is the
 // cursor of the following page, empty after the last one.
 func collectPage[T any](ctx context.Context, t txn, id patient.ID, pg page, fields func(*T) []any, query string) (out []T, next string, err error) {
-	rows, err := t.QueryContext(ctx, query+" LIMIT @limit", sql.Named("patient", id.String()),
-		sql.Named("date", pg.date), sql.Named("id", pg.id), sql.Named("limit", pg.limit+1))
+	rows, err := t.QueryContext(ctx, query+" LIMIT $4", id.String(), pg.date, pg.id, pg.limit+1)
 	if err != nil {
 		return nil, "", err
 	}

@@ -43,7 +43,8 @@ func (s *Store) Plant(ctx context.Context, id patient.ID, field Field, text stri
 		default:
 			return fmt.Errorf("unknown field %q", field)
 		}
-		return insert(t, table, row)
+		_, err := t.insert(ctx, table, row)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("records: plant a text: %w", err)
@@ -64,7 +65,7 @@ func (s *Store) Digest(ctx context.Context, id patient.ID) (string, error) {
 			case "formulary", "interactions", "services":
 				continue // not about a patient
 			}
-			if err := hashRows(ctx, t, h.Write, "SELECT * FROM "+table+" WHERE "+key+" = ? ORDER BY rowid", id.String()); err != nil {
+			if err := hashRows(ctx, t, h.Write, "SELECT * FROM "+table+" WHERE "+key+" = $1 ORDER BY 1", id.String()); err != nil {
 				return err
 			}
 		}

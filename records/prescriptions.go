@@ -20,7 +20,7 @@ var severities = []string{"major", "moderate", "minor", "none"}
 // returns a page.
 func (t txn) checkInteractions(ctx context.Context, id patient.ID, drug string, pg page) (c interactionCheck, err error) {
 	c.PatientID, c.Drug, c.HighestSeverity = id, drug, severities[len(severities)-1]
-	err = t.QueryRowContext(ctx, "SELECT drug, class, usual_dose, usual_frequency FROM formulary WHERE drug = ?", drug).
+	err = t.QueryRowContext(ctx, "SELECT drug, class, usual_dose, usual_frequency FROM formulary WHERE lower(drug) = lower($1)", drug).
 		Scan(&c.Drug, &c.DrugClass, &c.UsualDose, &c.UsualFrequency)
 	switch {
 	case err == nil:
@@ -31,14 +31,14 @@ func (t txn) checkInteractions(ctx context.Context, id patient.ID, drug string, 
 	if c.Medications, c.MedicationsNext, err = collectPage(ctx, t, id, pg, func(m *medication) []any {
 		return []any{&m.Drug, &m.Dose, &m.Frequency, &m.Indication, &m.Prescriber, &m.Started}
 	}, `SELECT started, id, drug, dose, frequency, indication, prescriber, started FROM medications
-		WHERE patient_id = @patient AND id > @id AND @date <> '' ORDER BY id`); err != nil {
+		WHERE patient_id = $1 AND id > $3 AND $2 <> '' ORDER BY id`); err != nil {
 		return c, err
 	}
 	c.Interactions, err = collect(ctx, t, func(x *interaction) []any {
 		return []any{&x.With, &x.Severity, &x.Mechanism, &x.Advice}
 	}, `SELECT DISTINCT m.drug, i.severity, i.mechanism, i.advice FROM medications m JOIN interactions i
-		ON (i.drug = ?2 AND i.with_drug = m.drug) OR (i.with_drug = ?2 AND i.drug = m.drug)
-		WHERE m.patient_id = ?1 ORDER BY m.drug`, id.String(), drug)
+		ON lower(i.drug) = lower($2) AND lower(i.with_drug) = lower(m.drug) OR lower(i.with_drug) = lower($2) AND lower(i.drug) = lower(m.drug)
+		WHERE m.patient_id = $1 ORDER BY m.drug`, id.String(), drug)
 	if err != nil {
 		return c, err
 	}
@@ -54,7 +54,7 @@ func (t txn) checkInteractions(ctx context.Context, id patient.ID, drug string, 
 // prescribe writes a prescription of a drug in the formulary.
 func (t txn) prescribe(ctx context.Context, id patient.ID, m medication) (p prescription, err error) {
 	var indication string
-	err = t.QueryRowContext(ctx, "SELECT drug, indication FROM formulary WHERE drug = ?", m.Drug).Scan(&m.Drug, &indication)
+	err = t.QueryRowContext(ctx, "SELECT drug, indication FROM formulary WHERE lower(drug) = lower($1)", m.Drug).Scan(&m.Drug, &indication)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return p, invalid("%q is not in the formulary", m.Drug)
@@ -65,11 +65,7 @@ func (t txn) prescribe(ctx context.Context, id patient.ID, m medication) (p pres
 		return p, err
 	}
 	m.Indication, m.Prescriber, m.Started = cmp.Or(m.Indication, indication), "MedAssist prescription agent", t.today
-	res, err := t.ExecContext(ctx, "INSERT INTO medications (patient_id, drug, dose, frequency, indication, prescriber, started) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		id.String(), m.Drug, m.Dose, m.Frequency, m.Indication, m.Prescriber, m.Started)
-	if err != nil {
-		return p, err
-	}
-	number, err := res.LastInsertId()
+	number, err := t.insert(ctx, "medications", map[string]any{"patient_id": id.String(), "drug": m.Drug, "dose": m.Dose, "frequency": m.Frequency,
+		"indication": m.Indication, "prescriber": m.Prescriber, "started": m.Started})
 	return prescription{PatientID: id, PrescriptionID: number, Status: "written", medication: m}, err
 }

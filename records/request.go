@@ -44,6 +44,9 @@ func decode(r *http.Request, in any) error {
 // trimmed trims a text and checks it against a limit in characters.
 func trimmed(name string, s *string, limit int) error {
 	*s = strings.TrimSpace(*s)
+	if !utf8.ValidString(*s) {
+		return invalid("%s is not valid UTF-8", name)
+	}
 	if n := utf8.RuneCountInString(*s); n > limit {
 		return invalid("%s has %d characters; at most %d are allowed", name, n, limit)
 	}

@@ -5,30 +5,38 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/devonartis/medassist-go/internal/sqlitedb"
 	"github.com/devonartis/medassist-go/patient"
 )
 
 // A Store keeps the records. It is safe for concurrent use.
 type Store struct {
-	db    *sql.DB
+	db    database
 	now   func() time.Time
 	fault atomic.Pointer[error] // of the last write; nil if it was stored
 }
 
-// OpenStore opens or creates the records at path, or in memory when path is
-// empty. A new store is seeded.
-func OpenStore(ctx context.Context, path string, now func() time.Time) (*Store, error) {
-	db, err := sqlitedb.Open(ctx, path, migrations)
-	if err != nil {
-		return nil, fmt.Errorf("records: %w", err)
-	}
+// A database runs transactions. Both understand the queries of this package.
+type database interface {
+	// write runs do in a transaction, one at a time, and commits it unless do fails.
+	write(ctx context.Context, do func(*sql.Tx) error) error
+
+	// read runs do in a transaction that only reads and sees a single moment. It
+	// works while another one writes, or while nothing can be written.
+	read(ctx context.Context, do func(*sql.Tx) error) error
+
+	Close() error
+}
+
+// open returns a store on a database whose schema is up to date.
+func open(ctx context.Context, db database, now func() time.Time) (*Store, error) {
 	s := &Store{db: db, now: now}
-	if err := s.transact(ctx, fillSeed); err != nil {
+	if err := s.transact(ctx, func(t txn) error { return fillSeed(ctx, t) }); err != nil {
 		_ = db.Close() // the first error counts
 		return nil, fmt.Errorf("records: seed: %w", err)
 	}
@@ -40,7 +48,7 @@ func (s *Store) Close() error { return s.db.Close() }
 
 // Reset restores the seed and discards everything that was written.
 func (s *Store) Reset(ctx context.Context) error {
-	if err := s.transact(ctx, reseed); err != nil {
+	if err := s.transact(ctx, func(t txn) error { return reseed(ctx, t) }); err != nil {
 		return fmt.Errorf("records: reset: %w", err)
 	}
 	return nil
@@ -53,15 +61,14 @@ type txn struct {
 	today string
 }
 
-// transact runs do in a transaction and commits it unless do fails. Transactions
-// do not overlap: SQLite begins them as "immediate".
+// transact runs do in a transaction and commits it unless do fails.
 func (s *Store) transact(ctx context.Context, do func(txn) error) error {
-	err := s.transactWith(ctx, nil, do)
+	err := s.db.write(ctx, s.txn(do))
 	var refused *requestError
 	switch {
 	case err == nil:
 		s.fault.Store(nil)
-	case !errors.As(err, &refused) && ctx.Err() == nil:
+	case !errors.As(err, &refused) && !errors.Is(ctx.Err(), context.Canceled):
 		s.fault.Store(&err)
 	}
 	return err
@@ -78,7 +85,7 @@ func (s *Store) Check(ctx context.Context) error {
 	}
 	for _, size := range []int{probeBytes, 0} {
 		err := s.transact(ctx, func(t txn) error {
-			_, err := t.ExecContext(ctx, "INSERT OR REPLACE INTO probe (id, filler) VALUES (1, ?)", strings.Repeat("x", size))
+			_, err := t.ExecContext(ctx, "INSERT INTO probe (id, filler) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET filler = excluded.filler", strings.Repeat("x", size))
 			return err
 		})
 		if err != nil {
@@ -88,19 +95,23 @@ func (s *Store) Check(ctx context.Context) error {
 	return nil
 }
 
-// read runs do in a transaction that only reads, which works while another program
-// holds the database, or nothing can be written to it.
+// read runs do in a transaction that only reads.
 func (s *Store) read(ctx context.Context, do func(txn) error) error {
-	return s.transactWith(ctx, &sql.TxOptions{ReadOnly: true}, do)
+	return s.db.read(ctx, s.txn(do))
 }
 
-func (s *Store) transactWith(ctx context.Context, options *sql.TxOptions, do func(txn) error) error {
-	tx, err := s.db.BeginTx(ctx, options)
+func (s *Store) txn(do func(txn) error) func(*sql.Tx) error {
+	return func(tx *sql.Tx) error { return do(txn{tx, s.now().UTC().Format(time.DateOnly)}) }
+}
+
+// transact runs do in a transaction of db and commits it unless do fails.
+func transact(ctx context.Context, db *sql.DB, options *sql.TxOptions, do func(*sql.Tx) error) error {
+	tx, err := db.BeginTx(ctx, options)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // a no-op after Commit
-	if err := do(txn{tx, s.now().UTC().Format(time.DateOnly)}); err != nil {
+	if err := do(tx); err != nil {
 		return err
 	}
 	return tx.Commit()
@@ -136,7 +147,7 @@ func (s *Store) Find(ctx context.Context, id patient.ID) (p Patient, found bool,
 
 func (t txn) find(ctx context.Context, id patient.ID) (Patient, bool, error) {
 	p := Patient{ID: id}
-	err := t.QueryRowContext(ctx, "SELECT name, date_of_birth, sex FROM patients WHERE id = ?", id.String()).
+	err := t.QueryRowContext(ctx, "SELECT name, date_of_birth, sex FROM patients WHERE id = $1", id.String()).
 		Scan(&p.Name, &p.DateOfBirth, &p.Sex)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Patient{}, false, nil
@@ -178,11 +189,29 @@ func collect[T any](ctx context.Context, t txn, fields func(*T) []any, query str
 // The seed's rows count too; they are few.
 func (t txn) room(ctx context.Context, table, what string, id patient.ID, limit int) error {
 	var n int
-	if err := t.QueryRowContext(ctx, "SELECT count(*) FROM "+table+" WHERE patient_id = ?", id.String()).Scan(&n); err != nil {
+	if err := t.QueryRowContext(ctx, "SELECT count(*) FROM "+table+" WHERE patient_id = $1", id.String()).Scan(&n); err != nil {
 		return err
 	}
 	if n >= limit {
 		return invalid("this patient has %d %s, the most that the demo keeps; reset the demo to write more", n, what)
 	}
 	return nil
+}
+
+// insert adds a row, whose keys are columns. In a table of numbered rows it returns
+// the row's number.
+func (t txn) insert(ctx context.Context, table string, row map[string]any) (number int64, err error) {
+	columns := slices.Sorted(maps.Keys(row))
+	places, values := make([]string, len(row)), make([]any, len(row))
+	for i, column := range columns {
+		places[i], values[i] = fmt.Sprintf("$%d", i+1), row[column]
+	}
+	names, list := strings.Join(columns, ", "), strings.Join(places, ", ")
+	if !numbered(table) {
+		_, err = t.ExecContext(ctx, "INSERT INTO "+table+" ("+names+") VALUES ("+list+")", values...)
+		return 0, err
+	}
+	err = t.QueryRowContext(ctx, "INSERT INTO "+table+" (id, "+names+") VALUES ((SELECT coalesce(max(id), 0) + 1 FROM "+table+"), "+list+
+		") RETURNING id", values...).Scan(&number)
+	return number, err
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/internal/cluster"
+	"github.com/devonartis/medassist-go/internal/pgtest"
 	"github.com/devonartis/medassist-go/internal/sqlitedb"
 	"github.com/devonartis/medassist-go/patient"
 )
@@ -75,13 +77,34 @@ func TestFailures(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if err := s.transact(t.Context(), func(tx txn) error {
-		_, err := tx.Exec("PRAGMA defer_foreign_keys = 1; INSERT INTO visits (patient_id, date, clinician, reason, note) VALUES ('P-0', '', '', '', '')")
-		return err
-	}); err == nil {
+	testFailures(t, s, "PRAGMA defer_foreign_keys = 1",
+		"CREATE TRIGGER fault BEFORE INSERT ON visits BEGIN SELECT RAISE(ABORT, 'secret path'); END")
+}
+
+func TestFailuresOfTheSharedStore(t *testing.T) {
+	s := openShared(t, pgtest.URL(t))
+	testFailures(t, s, "ALTER TABLE visits ALTER CONSTRAINT visits_patient_id_fkey DEFERRABLE INITIALLY DEFERRED",
+		"CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'secret path'; END $$",
+		"CREATE TRIGGER fault BEFORE INSERT ON visits FOR EACH ROW EXECUTE FUNCTION fault()")
+}
+
+// testFailures takes statements that have a missing patient found at the commit, and
+// that make the writing of notes fail.
+func testFailures(t *testing.T, s *Store, deferred string, fault ...string) {
+	exec := func(statements ...string) error {
+		return s.transact(t.Context(), func(tx txn) error {
+			for _, statement := range statements {
+				if _, err := tx.Exec(statement); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := exec(deferred, "INSERT INTO visits (id, patient_id, date, clinician, reason, note) VALUES (99, 'P-0', '', '', '', '')"); err == nil {
 		t.Error("a failed commit was reported as success")
 	}
-	if _, err := s.db.Exec("CREATE TRIGGER fault BEFORE INSERT ON visits BEGIN SELECT RAISE(ABORT, 'secret path'); END"); err != nil {
+	if err := exec(fault...); err != nil {
 		t.Fatal(err)
 	}
 	w := httptest.NewRecorder()
@@ -91,6 +114,48 @@ func TestFailures(t *testing.T) {
 	if w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "secret") || !strings.Contains(w.Body.String(), "unavailable") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
+}
+
+// A replica that is frozen in the middle of a transaction does not keep the others
+// from writing: the database ends its transaction.
+func TestAFrozenReplica(t *testing.T) {
+	url := pgtest.URL(t)
+	frozen, other := openShared(t, url), openShared(t, url)
+	locked, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan error)
+	write := func(s *Store, name string, wait func()) error {
+		return s.transact(t.Context(), func(tx txn) error {
+			wait()
+			_, err := tx.Exec("UPDATE patients SET name = $1", name)
+			return err
+		})
+	}
+	go func() { ended <- write(frozen, "frozen", func() { close(locked); <-goOn }) }()
+	<-locked
+	if err := write(other, "other", func() {}); err != nil {
+		t.Errorf("the other replica is blocked: %v", err)
+	}
+	close(goOn)
+	if err := <-ended; err == nil {
+		t.Error("the frozen replica's transaction was committed")
+	}
+	if p, _, err := frozen.Find(t.Context(), patient.MustParseID("P-1042")); err != nil || p.Name != "other" {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+func openShared(t *testing.T, url string) *Store {
+	t.Helper()
+	c, err := cluster.Open(t.Context(), cluster.Config{URL: url, Secret: "secret", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	s, err := OpenShared(t.Context(), c, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
 }
 
 // anyToken accepts any token for writing notes of P-1042.
