@@ -26,24 +26,14 @@ func (s *Service) Wait(ctx context.Context, runID string) error {
 
 // Next lets a waiting run continue. It fails with ErrNotLive and ErrNotWaiting.
 func (s *Service) Next(runID string) error {
-	e, err := s.find(runID)
-	if err != nil {
-		return err
-	}
-	if !e.pace.advance() {
-		return fmt.Errorf("%w: %s", ErrNotWaiting, runID)
-	}
-	return nil
+	_, err := s.command(context.Background(), runID, command{Kind: commandNext})
+	return err
 }
 
 // SetPace changes the pace of the rest of a run. It fails with ErrNotLive.
 func (s *Service) SetPace(runID string, p Pace) error {
-	e, err := s.find(runID)
-	if err != nil {
-		return err
-	}
-	e.pace.set(p)
-	return nil
+	_, err := s.command(context.Background(), runID, command{Kind: commandPace, Pace: p})
+	return err
 }
 
 // State returns a run's pace and what the run waits for. It fails with ErrNotLive.
@@ -68,12 +58,8 @@ func (s *Service) Watch(runID string) (*trace.Cursor[State], error) {
 // Cancel stops a run, which then releases its tokens without waiting for the
 // presenter. The trace shows by and reason. It fails with ErrNotLive.
 func (s *Service) Cancel(runID, by, reason string) error {
-	e, err := s.find(runID)
-	if err != nil {
-		return err
-	}
-	e.cancel(&cancellation{by, reason})
-	return nil
+	_, err := s.command(context.Background(), runID, command{Kind: commandCancel, By: by, Reason: reason})
+	return err
 }
 
 // Stolen returns the token that the attacker has copied in a run with a theft,
@@ -81,14 +67,8 @@ func (s *Service) Cancel(runID, by, reason string) error {
 // restrict it to the presenter. It fails with ErrNotLive, and with ErrNoToken for
 // every other run.
 func (s *Service) Stolen(runID string) (string, error) {
-	e, err := s.find(runID)
-	if err != nil {
-		return "", err
-	}
-	if s := e.stolen.Load(); s != nil && !s.from.agent.Released() {
-		return s.token, nil
-	}
-	return "", fmt.Errorf("%w: %s", ErrNoToken, runID)
+	r, err := s.command(context.Background(), runID, command{Kind: commandStolen})
+	return r.Stolen, err
 }
 
 // Live returns the IDs of the live runs, sorted by ID.

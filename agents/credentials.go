@@ -30,6 +30,10 @@ func (c *credential) tokenID() string {
 	return id
 }
 
+// ended reports whether the broker has confirmed that it revoked or released the
+// token.
+func (c *credential) ended() bool { return c.agent.Released() || c.revoked.Load() }
+
 // String names the credential in a sentence: "clinical", "delegated prescription".
 func (c *credential) String() string {
 	if c.Delegated {

@@ -21,82 +21,65 @@ var _ Operator = (*agentwrit.Admin)(nil)
 // A Token describes an active token of a live run for the operator: its holder
 // and the names by which it can be revoked. It does not hold the token itself.
 type Token struct {
-	RunID string
+	RunID string `json:"run_id"`
 	trace.Credential
-	ID         string // "jti"; empty until the broker has returned it
-	AgentID    string // the holder's SPIFFE ID
-	TaskID     string
-	Scope      []string
-	Expires    time.Time
-	Delegators []string // SPIFFE IDs, the first delegator first
-}
-
-// held is a token of a live run together with what holds it.
-type held struct {
-	Token
-	run  *encounter
-	cred *credential
+	ID         string    `json:"jti,omitempty"`      // empty until the broker has returned it
+	AgentID    string    `json:"agent_id,omitempty"` // the holder's SPIFFE ID
+	TaskID     string    `json:"task_id,omitempty"`
+	Scope      []string  `json:"scope,omitempty"`
+	Expires    time.Time `json:"expires"`
+	Delegators []string  `json:"delegators,omitempty"` // SPIFFE IDs, the first delegator first
 }
 
 // Tokens returns the active tokens of all live runs, ordered by run and then by
 // the time of issue.
-func (s *Service) Tokens() []Token { return tokensOf(s.held()) }
-
-func (s *Service) held() []held {
+func (s *Service) Tokens() []Token {
 	live := s.encounters()
 	slices.SortFunc(live, func(a, b *encounter) int { return cmp.Or(a.started.Compare(b.started), cmp.Compare(a.id, b.id)) })
-	var out []held
-	for _, e := range live {
-		out = append(out, e.held()...)
-	}
-	return out
-}
-
-func (e *encounter) held() []held {
-	now := e.Clock()
-	var out []held
-	for _, c := range e.credentials.list() {
-		if c.agent.Released() || !now.Before(c.agent.ExpiresAt()) || c.revoked.Load() {
-			continue
-		}
-		t := Token{RunID: e.id, Credential: c.Credential, ID: c.tokenID(), AgentID: c.agent.ID(), TaskID: c.agent.TaskID(),
-			Scope: c.agent.Scope(), Expires: c.agent.ExpiresAt()}
-		for _, hop := range c.agent.DelegationChain() {
-			t.Delegators = append(t.Delegators, hop.Agent)
-		}
-		out = append(out, held{t, e, c})
-	}
-	return out
-}
-
-func tokensOf(all []held) []Token {
 	var out []Token
-	for _, h := range all {
-		out = append(out, h.Token)
+	for _, e := range live {
+		out = append(out, e.tokens()...)
 	}
 	return out
+}
+
+// tokens returns the run's active tokens.
+func (e *encounter) tokens() []Token {
+	now := e.Clock()
+	var out []Token
+	for _, c := range e.credentials.list() {
+		if t := e.describe(c); !c.ended() && now.Before(t.Expires) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// describe returns what the operator sees of a credential's token.
+func (e *encounter) describe(c *credential) Token {
+	t := Token{RunID: e.id, Credential: c.Credential, ID: c.tokenID(), AgentID: c.agent.ID(), TaskID: c.agent.TaskID(),
+		Scope: c.agent.Scope(), Expires: c.agent.ExpiresAt()}
+	for _, hop := range c.agent.DelegationChain() {
+		t.Delegators = append(t.Delegators, hop.Agent)
+	}
+	return t
 }
 
 // Affected returns the active tokens that a revocation names, and those that were
 // delegated from them. A broker that keeps the rules of docs/protocol.md
 // ("Revocation") ends both; see [agentwrit.Promises].
 func (s *Service) Affected(level agentwrit.RevokeLevel, target string) (named, delegated []Token) {
-	n, d := s.affected(level, target)
-	return tokensOf(n), tokensOf(d)
-}
-
-func (s *Service) affected(level agentwrit.RevokeLevel, target string) (named, delegated []held) {
 	if target == "" {
 		return nil, nil
 	}
-	all := s.held()
+	all := s.Tokens()
 	for _, t := range all {
 		if t.namedBy(level, target) {
 			named = append(named, t)
 		}
 	}
 	for _, t := range all {
-		also := slices.ContainsFunc(named, func(n held) bool { return t.delegatedFrom(n.Token) })
+		also := slices.ContainsFunc(named, t.delegatedFrom)
 		if level == wire.RevokeAgent || level == wire.RevokeChain {
 			also = also || slices.Contains(t.Delegators, target) // also if the agent's own token has ended
 		}

@@ -67,8 +67,17 @@ func (p Pace) String() string {
 	}
 }
 
+// MarshalText implements encoding.TextMarshaler.
+func (p Pace) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler; see [ParsePace].
+func (p *Pace) UnmarshalText(text []byte) (err error) {
+	*p, err = ParsePace(string(text))
+	return err
+}
+
 // State describes a live run's pace and what it waits for.
 type State struct {
-	Pace    Pace
-	Waiting string // the step that waits for Next; empty if the run is not waiting
+	Pace    Pace   `json:"pace"`
+	Waiting string `json:"waiting,omitempty"` // the step that waits for Next; empty if the run is not waiting
 }

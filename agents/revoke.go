@@ -1,7 +1,6 @@
 package agents
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -35,14 +34,14 @@ type Revoked struct {
 // own live runs; Revoke fails with ErrNoOperator if none of them is named. It also
 // fails with the broker's errors.
 func (s *Service) Revoke(ctx context.Context, r Revocation) (*Revoked, error) {
-	named, delegated := s.affected(r.Level, r.Target)
+	named, delegated := s.Affected(r.Level, r.Target)
 	result := &Revoked{RevokeResponse: agentwrit.RevokeResponse{Revoked: true, Level: r.Level, Target: r.Target}}
 	if s.cfg.Operator == nil {
 		if len(named) == 0 {
 			return nil, ErrNoOperator
 		}
-		for _, h := range named {
-			if err := s.endAlone(ctx, h); err != nil {
+		for _, t := range named {
+			if _, err := s.command(ctx, t.RunID, command{Kind: commandEnd, End: t.Credential}); err != nil && !errors.Is(err, ErrNotLive) {
 				return nil, err
 			}
 			result.Count++
@@ -54,47 +53,73 @@ func (s *Service) Revoke(ctx context.Context, r Revocation) (*Revoked, error) {
 		}
 		result.RevokeResponse = *response
 	}
-	var all []*affected
-	for _, h := range named {
-		all = append(all, &affected{held: h, named: true})
-	}
-	for _, h := range delegated {
-		all = append(all, &affected{held: h})
-	}
-	slices.SortStableFunc(all, func(a, b *affected) int { return cmp.Compare(a.RunID, b.RunID) })
-	for _, a := range all {
-		s.examine(ctx, a)
-	}
-	s.show(ctx, result.RevokeResponse, all, false)
-	if r.Delegated {
-		s.endRemaining(ctx, all)
-	}
-	for _, a := range all {
-		switch a.outcome {
-		case ended:
-			result.Ended = append(result.Ended, a.Token)
-		case stillValid:
-			result.StillValid = append(result.StillValid, a.Token)
-		case unconfirmed:
-			result.Unconfirmed = append(result.Unconfirmed, a.Token)
-		}
+	for _, runID := range runsOf(named, delegated) {
+		s.examineRun(ctx, runID, of(runID, named), of(runID, delegated), r.Delegated, result)
 	}
 	return result, nil
 }
 
+// runsOf returns the runs of tokens, in order.
+func runsOf(tokens ...[]Token) (ids []string) {
+	for _, t := range slices.Concat(tokens...) {
+		ids = append(ids, t.RunID)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// of returns a run's tokens.
+func of(runID string, tokens []Token) []Token {
+	return slices.DeleteFunc(slices.Clone(tokens), func(t Token) bool { return t.RunID != runID })
+}
+
+// examineRun has the tokens of a run examined and adds what the broker answered to
+// the result. Without an answer, the named ones count as revoked, because the broker
+// has acknowledged that.
+func (s *Service) examineRun(ctx context.Context, runID string, named, delegated []Token, endRest bool, result *Revoked) {
+	answer, err := s.command(ctx, runID, command{Kind: commandExamine, Examined: &examination{
+		Revoked: result.RevokeResponse, Named: credentialsOf(named), Delegated: credentialsOf(delegated), EndRest: endRest}})
+	for i, t := range slices.Concat(named, delegated) {
+		o := unconfirmed
+		if err != nil && i < len(named) {
+			o = ended
+		}
+		for _, x := range answer.Examined {
+			if x.Credential == t.Credential {
+				o = x.Outcome
+			}
+		}
+		switch o {
+		case ended:
+			result.Ended = append(result.Ended, t)
+		case stillValid:
+			result.StillValid = append(result.StillValid, t)
+		case unconfirmed:
+			result.Unconfirmed = append(result.Unconfirmed, t)
+		}
+	}
+}
+
+func credentialsOf(tokens []Token) (out []trace.Credential) {
+	for _, t := range tokens {
+		out = append(out, t.Credential)
+	}
+	return out
+}
+
 // endAlone ends one token and nothing else: it revokes it or, without the admin
 // secret, releases it.
-func (s *Service) endAlone(ctx context.Context, h held) error {
+func (s *Service) endAlone(ctx context.Context, cred *credential) error {
 	limited, cancel := context.WithTimeout(ctx, s.cfg.Limits.BrokerCall)
 	defer cancel()
 	if s.cfg.Operator == nil {
-		err := h.cred.agent.Release(limited)
+		err := cred.agent.Release(limited)
 		if errors.Is(err, agentwrit.ErrAuthentication) {
 			return nil // it has ended already
 		}
 		return err
 	}
-	_, err := s.cfg.Operator.Revoke(limited, wire.RevokeToken, h.cred.tokenID())
+	_, err := s.cfg.Operator.Revoke(limited, wire.RevokeToken, cred.tokenID())
 	return err
 }
 
@@ -109,9 +134,31 @@ const (
 
 // affected is a token that a revocation ends, or that was delegated from one.
 type affected struct {
-	held
+	cred    *credential
 	named   bool // by the revocation
 	outcome outcome
+}
+
+// examineAll asks the broker about the tokens of a run that a revocation affects,
+// and shows the answers in the run's trace.
+func (s *Service) examineAll(ctx context.Context, e *encounter, x *examination) (out []examined) {
+	var all []*affected
+	for i, id := range slices.Concat(x.Named, x.Delegated) {
+		if cred := e.credentials.find(id); cred != nil {
+			all = append(all, &affected{cred: cred, named: i < len(x.Named)})
+		}
+	}
+	for _, a := range all {
+		s.examine(ctx, a)
+	}
+	s.show(ctx, e, x.Revoked, all, false)
+	if x.EndRest {
+		s.endRemaining(ctx, e, all)
+	}
+	for _, a := range all {
+		out = append(out, examined{a.cred.Credential, a.outcome})
+	}
+	return out
 }
 
 // examine asks the broker about a token. One that the revocation names counts as
@@ -131,37 +178,33 @@ func (s *Service) examine(ctx context.Context, a *affected) {
 }
 
 // endRemaining ends, one by one, the tokens that a revocation has left valid, and
-// shows each in its run's trace.
-func (s *Service) endRemaining(ctx context.Context, all []*affected) {
+// shows each in the run's trace.
+func (s *Service) endRemaining(ctx context.Context, e *encounter, all []*affected) {
 	for _, a := range all {
-		if a.outcome != stillValid || s.endAlone(ctx, a.held) != nil {
+		if a.outcome != stillValid || s.endAlone(ctx, a.cred) != nil {
 			continue
 		}
 		s.examine(ctx, a)
 		response := agentwrit.RevokeResponse{Level: wire.RevokeToken, Target: a.cred.tokenID(), Count: 1}
-		s.show(ctx, response, []*affected{a}, true)
+		s.show(ctx, e, response, []*affected{a}, true)
 	}
 }
 
-// show records a revocation in the trace of each run that it affects. The tokens
-// are ordered by run.
-func (s *Service) show(ctx context.Context, r agentwrit.RevokeResponse, all []*affected, remaining bool) {
-	for len(all) > 0 {
-		e := all[0].run
-		step := trace.TokenRevoked{Level: string(r.Level), Target: r.Target, Count: r.Count,
-			Remaining: remaining, Released: s.cfg.Operator == nil, Credentials: []trace.Credential{}}
-		for ; len(all) > 0 && all[0].run == e; all = all[1:] {
-			switch a := all[0]; a.outcome {
-			case ended:
-				step.Credentials = append(step.Credentials, a.Credential)
-			case stillValid:
-				step.StillValid = append(step.StillValid, a.Credential)
-			case unconfirmed:
-				step.Unconfirmed = append(step.Unconfirmed, a.Credential)
-			}
+// show records a revocation in the trace of a run that it affects.
+func (s *Service) show(ctx context.Context, e *encounter, r agentwrit.RevokeResponse, all []*affected, remaining bool) {
+	step := trace.TokenRevoked{Level: string(r.Level), Target: r.Target, Count: r.Count,
+		Remaining: remaining, Released: s.cfg.Operator == nil, Credentials: []trace.Credential{}}
+	for _, a := range all {
+		switch a.outcome {
+		case ended:
+			step.Credentials = append(step.Credentials, a.cred.Credential)
+		case stillValid:
+			step.StillValid = append(step.StillValid, a.cred.Credential)
+		case unconfirmed:
+			step.Unconfirmed = append(step.Unconfirmed, a.cred.Credential)
 		}
-		e.rec.add(ctx, trace.StatusWarning, revokedLabel(step), step)
 	}
+	e.rec.add(ctx, trace.StatusWarning, revokedLabel(step), step)
 }
 
 // revokedLabel describes a revocation for people.
