@@ -12,6 +12,7 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/attack"
 	"github.com/devonartis/medassist-go/decisions"
+	"github.com/devonartis/medassist-go/internal/values"
 	"github.com/devonartis/medassist-go/preflight"
 	"github.com/devonartis/medassist-go/records"
 	"github.com/devonartis/medassist-go/trace"
@@ -93,6 +94,10 @@ type Config struct {
 	// Preflight is what the preflight checks.
 	Preflight preflight.Config
 
+	// Values holds what the replicas of the app share. Nil means that there is only
+	// this one.
+	Values values.Store
+
 	Clock  func() time.Time // nil means time.Now
 	Logger *slog.Logger     // nil discards
 }
@@ -118,6 +123,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Values == nil {
+		cfg.Values = new(values.Memory)
 	}
 	s := &Server{streams: sse.New()}
 	s.mount(cfg)
@@ -169,7 +177,7 @@ func (s *Server) mount(cfg Config) {
 		{Path: "/audit", Title: "Audit log", View: log.OnStage, Also: []stage.Variant{{Query: "change=" + audit.StageChange, Title: "Tamper"}}},
 		{Path: "/operator", Title: "Operator", View: desk.OnStage},
 		{Path: "/twin", Title: "Before and after", View: compare.OnStage},
-	}, PublicURL: cfg.PublicURL, Reachable: cfg.Reachable, Clock: cfg.Clock, Respond: out, Streams: s.streams})
+	}, PublicURL: cfg.PublicURL, Reachable: cfg.Reachable, Clock: cfg.Clock, Logger: cfg.Logger, Values: cfg.Values, Respond: out, Streams: s.streams})
 	programs := api.New(api.Config{Runs: cfg.Runs, Log: cfg.Log, Decided: cfg.Decisions, Patients: cfg.Records, Broker: cfg.Broker, Operator: desk,
 		Audit: auditLog, Model: cfg.ModelName, Clock: cfg.Clock, Streams: s.streams, Shared: copies})
 

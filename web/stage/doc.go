@@ -3,6 +3,7 @@
 // link to it.
 //
 //	where the talk stands   progress.go      act, version, timer
+//	what was chosen         state.go         all of that, shared by replicas
 //	what the room sees      show.go          scene, look; one at a time
 //	a run on the stage      performance.go   the projection of its events
 //	how it looks            scene.templ      the same scene for wall and phone
@@ -13,4 +14,9 @@
 // audit log. Every viewer of a layout receives the same messages; one that joins
 // later receives the scene as one message first. A viewer can change nothing: all
 // controls are on the presenter's page.
+//
+// What the presenter chooses is a value that the replicas of the app share: a request
+// changes it by compare-and-save at the replica that it reaches, and each replica
+// shows it to its own viewers. A viewer that reaches another replica, whose messages
+// have other IDs, receives the scene once as one message.
 package stage

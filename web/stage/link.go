@@ -1,12 +1,15 @@
 package stage
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 
+	"github.com/a-h/templ"
 	"rsc.io/qr"
 
 	"github.com/devonartis/medassist-go/web/internal/respond"
@@ -54,6 +57,14 @@ func newLink(base string) (l Link, err error) {
 		}
 	}
 	return l, nil
+}
+
+// linkOnStage returns the link to a server with a base URL as a page on the stage.
+func linkOnStage(base string) Page {
+	return Page{Path: linkPath, Title: "Follow on your phone", View: func(context.Context, url.Values) (templ.Component, error) {
+		l, err := newLink(base)
+		return LinkView(l), err
+	}}
 }
 
 // joinAddress returns what people type into their phones, or "" if none can reach

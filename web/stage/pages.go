@@ -3,6 +3,7 @@ package stage
 import (
 	"context"
 	"embed"
+	"log/slog"
 	"net/url"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/internal/values"
 	"github.com/devonartis/medassist-go/trace"
 	"github.com/devonartis/medassist-go/web/internal/guard"
 	"github.com/devonartis/medassist-go/web/internal/respond"
@@ -62,6 +64,9 @@ type Config struct {
 	// reach it directly.
 	Reachable bool
 	Clock     func() time.Time
+	Logger    *slog.Logger
+	// Values holds what is on the stage, for all replicas of the app.
+	Values values.Store
 
 	Respond *respond.Responder
 	Streams *sse.Streams
@@ -70,14 +75,13 @@ type Config struct {
 // Pages serves the talk. Safe for concurrent use.
 type Pages struct {
 	cfg       Config
-	progress  *progress
 	show      *show
 	followers followers
 }
 
 // New returns the pages.
 func New(cfg Config) *Pages {
-	return &Pages{cfg: cfg, progress: newProgress(cfg.Clock), show: newShow(cfg)}
+	return &Pages{cfg: cfg, show: newShow(cfg)}
 }
 
 // Mount registers the routes.
@@ -99,11 +103,17 @@ func (p *Pages) Mount(r *guard.Router) {
 }
 
 // ShowPage puts one of the pages on the stage, for all who follow.
-func (p *Pages) ShowPage(ctx context.Context, path string) error { return p.show.openPage(ctx, path) }
+func (p *Pages) ShowPage(ctx context.Context, path string) error {
+	return p.show.showPage(ctx, page{Path: path})
+}
 
 // Show puts a run on the stage that was started outside of the talk.
 func (p *Pages) Show(ctx context.Context, runID string) error {
-	return p.show.perform(ctx, runID, "", 0, 0)
+	if _, err := p.cfg.Log.Run(ctx, runID); err != nil {
+		return err
+	}
+	_, err := p.show.set(ctx, func(s *state) { s.show(title{}, runID) })
+	return err
 }
 
 // Wait returns when nothing on the stage is followed any more, after the streams

@@ -22,7 +22,7 @@ type Performance struct {
 
 	events []trace.Event // one for each step
 	shown  int           // how many of them are shown
-	back   bool          // the presenter has gone back, so new steps are not shown
+	at     int           // the step that the presenter has gone back to; 0 for the latest
 	over   bool          // the run has ended
 }
 
@@ -50,13 +50,15 @@ func (p *Performance) add(events []trace.Event) {
 		p.events = append(p.events, e)
 	}
 	p.Steps = len(p.events)
-	if !p.back {
-		p.show(p.Steps)
-	}
+	p.show()
 }
 
-// show applies events until so many steps are shown.
-func (p *Performance) show(steps int) {
+// show applies the events of the steps to show.
+func (p *Performance) show() {
+	steps := p.Steps
+	if p.at > 0 {
+		steps = min(p.at, p.Steps)
+	}
 	if steps < p.shown {
 		p.rewind()
 	}
@@ -67,12 +69,11 @@ func (p *Performance) show(steps int) {
 	p.shown = steps
 }
 
-// goTo shows the run as it stood after a step, counted from 1. The last step is
-// the run as it is now.
+// goTo shows the run as it stood after a step, counted from 1, which may be still to
+// come. 0 is the run as it is now.
 func (p *Performance) goTo(step int) {
-	step = max(1, min(step, p.Steps))
-	p.back = step < p.Steps
-	p.show(min(step, p.Steps))
+	p.at = step
+	p.show()
 }
 
 // setState takes what a run waits for. It reports whether that is new.
@@ -89,7 +90,7 @@ func (p *Performance) setState(s agents.State) bool {
 func (p *Performance) Step() int { return p.shown }
 
 // Back reports whether the presenter has gone back to an earlier step.
-func (p *Performance) Back() bool { return p.back }
+func (p *Performance) Back() bool { return p.at > 0 }
 
 // Live reports whether the run goes on.
 func (p *Performance) Live() bool { return !p.over }
@@ -108,7 +109,7 @@ func (p *Performance) Judged() *scenario.Verdict {
 // draw lays the picture out for one layout.
 func (p *Performance) draw(l layout) hero.Drawing {
 	d := hero.Draw(p.Hero, "hero", l.shape())
-	d.Still = d.Still || p.back
+	d.Still = d.Still || p.Back()
 	return d
 }
 

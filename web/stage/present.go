@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"context"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"time"
-
-	"github.com/a-h/templ"
 
 	"github.com/devonartis/medassist-go/scenario"
 	"github.com/devonartis/medassist-go/talk"
@@ -25,6 +22,7 @@ const healthTimeout = 500 * time.Millisecond
 func (p *Pages) present(w http.ResponseWriter, r *http.Request) error {
 	// The scene comes first: what changes after it is streamed, and has the page fetch
 	// its controls again.
+	p.show.sync(r.Context())
 	scene, stream, look := p.scene(wall)
 	v := p.presentView(r)
 	v.Scene, v.Stream, v.Look = scene, stream, look
@@ -32,9 +30,8 @@ func (p *Pages) present(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *Pages) presentView(r *http.Request) Present {
-	v := Present{Page: p.cfg.Respond.Page(r, "Present", "present", "/present"), Talk: p.progress.view(), Pages: p.show.pages,
-		Followers: p.followers[phone].Load()}
-	p.show.view(func(s Scene, l Look) { v.fill(s, l) })
+	v := p.standing()
+	v.Page, v.Pages, v.Followers = p.cfg.Respond.Page(r, "Present", "present", "/present"), p.show.pages, p.followers[phone].Load()
 	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
 	defer cancel()
 	began := time.Now()
@@ -44,9 +41,16 @@ func (p *Pages) presentView(r *http.Request) Present {
 	return v
 }
 
+// standing returns where the talk stands and what is on the stage.
+func (p *Pages) standing() (v Present) {
+	p.show.view(func(st state, s Scene) { v.fill(st, s, p.cfg.Clock()) })
+	return v
+}
+
 // desk is GET /present/desk: the presenter's page without the picture of the
 // stage, which has a stream.
 func (p *Pages) desk(w http.ResponseWriter, r *http.Request) error {
+	p.show.sync(r.Context())
 	var b bytes.Buffer
 	v := p.presentView(r)
 	respond.Partial(&b, "#acts", "innerMorph", Acts(v))
@@ -88,21 +92,24 @@ func (p *Pages) choose(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return respond.BadInput("act", "The act must be a number.")
 	}
-	p.goToAct(version, act)
-	return p.showDesk(w, r, nil)
+	return p.showDesk(w, r, p.goToAct(r.Context(), version, act))
 }
 
 // goToAct chooses an act and clears the stage for it. It cancels the run that is
 // there, if that is live.
-func (p *Pages) goToAct(version, act int) {
-	p.progress.choose(version, act)
-	p.endRun()
-	t := p.progress.view()
-	p.show.introduce(t.Act(), len(t.Acts))
+func (p *Pages) goToAct(ctx context.Context, version, act int) error {
+	before, err := p.show.set(ctx, func(s *state) {
+		s.Talk.choose(version, act)
+		acts := s.Talk.acts()
+		s.introduce(acts[s.Talk.Act], len(acts))
+	})
+	p.endRun(before.RunID)
+	return err
 }
 
-func (p *Pages) endRun() {
-	if id := p.show.runID(); id != "" {
+// endRun cancels a run that was on the stage.
+func (p *Pages) endRun(id string) {
+	if id != "" {
 		_ = p.cfg.Runs.Cancel(id, "presenter", "The next act began.") // fails if it has ended
 	}
 }
@@ -117,28 +124,29 @@ func (p *Pages) next(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	v := Present{Talk: p.progress.view()}
-	p.show.view(func(s Scene, l Look) { v.fill(s, l) })
+	p.show.sync(r.Context())
+	v := p.standing()
 	do := v.Next()
 	if form.Do != "" && Advance(form.Do) != do {
 		return p.showDesk(w, r, nil)
 	}
 	switch do {
 	case Unblank:
-		p.show.setLook(func(l *Look) { l.Blank = false })
+		err = p.setLook(r.Context(), looks["unblank"])
 	case Forward:
-		p.show.goTo(v.Step + 1)
+		err = p.show.goTo(r.Context(), v.Step+1)
 	case RunAct:
 		err = p.run(r.Context())
 	case ShowPage:
-		p.progress.startTimer()
-		err = p.show.openPage(r.Context(), v.Talk.Act().Page)
+		if err = p.startTimer(r.Context()); err == nil {
+			err = p.show.showPage(r.Context(), page{Path: v.Talk.Act().Page})
+		}
 	case NextStep:
 		err = p.nextStep(r.Context(), v.RunID)
 	case NextAct:
-		p.goToAct(v.Talk.Version, v.Talk.At+1)
+		err = p.goToAct(r.Context(), v.Talk.Version, v.Talk.At+1)
 	case ClosePage:
-		err = p.show.openPage(r.Context(), "")
+		err = p.show.showPage(r.Context(), page{})
 	case Wait, End:
 	}
 	return p.showDesk(w, r, err)
@@ -194,19 +202,19 @@ func isVisible(e trace.Event) bool {
 
 // back is POST /present/back: one step back on the stage, and from the first one
 // to the act before.
-func (p *Pages) back(w http.ResponseWriter, r *http.Request) error {
-	v := Present{Talk: p.progress.view()}
-	p.show.view(func(s Scene, l Look) { v.fill(s, l) })
+func (p *Pages) back(w http.ResponseWriter, r *http.Request) (err error) {
+	p.show.sync(r.Context())
+	v := p.standing()
 	switch {
 	case v.OnPage != "":
-		return p.showDesk(w, r, p.show.openPage(r.Context(), ""))
+		err = p.show.showPage(r.Context(), page{})
 	case v.Step > 1:
-		p.show.goTo(v.Step - 1)
+		err = p.show.goTo(r.Context(), v.Step-1)
 	case v.Live: // the run must not end by a press too many
 	default:
-		p.goToAct(v.Talk.Version, max(0, v.Talk.At-1))
+		err = p.goToAct(r.Context(), v.Talk.Version, max(0, v.Talk.At-1))
 	}
-	return p.showDesk(w, r, nil)
+	return p.showDesk(w, r, err)
 }
 
 // step is POST /present/step: the run on the stage as it stood after a step.
@@ -221,8 +229,8 @@ func (p *Pages) step(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return respond.BadInput("step", "The step must be a number.")
 	}
-	p.show.goTo(n)
-	return p.showDesk(w, r, nil)
+	p.show.sync(r.Context())
+	return p.showDesk(w, r, p.show.goTo(r.Context(), n))
 }
 
 // perform is POST /present/run: it runs the act's scenario, also again.
@@ -233,8 +241,9 @@ func (p *Pages) perform(w http.ResponseWriter, r *http.Request) error {
 // run runs the act's scenario on the stage. It cancels the run that is there, if
 // that is live.
 func (p *Pages) run(ctx context.Context) error {
-	t := p.progress.view()
-	act := t.Act()
+	p.show.sync(ctx)
+	v := p.standing()
+	act := v.Talk.Act()
 	sc, ok := scenario.ByID(act.Scenario)
 	if !ok {
 		return &respond.Error{Status: http.StatusConflict, Field: "act", Detail: "This act runs no scenario: it shows " + act.Page + "."}
@@ -243,13 +252,23 @@ func (p *Pages) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.endRun()
+	p.endRun(v.RunID)
 	run, err := p.cfg.Runs.Start(ctx, req)
 	if err != nil {
 		return err
 	}
-	p.progress.startTimer()
-	return p.show.perform(ctx, run.ID, act.Title(), act.No, len(t.Acts))
+	before, err := p.show.set(ctx, func(s *state) {
+		s.Talk.startTimer(p.cfg.Clock())
+		s.show(title{act.Title(), act.No, len(v.Talk.Acts)}, run.ID)
+	})
+	if err != nil {
+		_ = p.cfg.Runs.Cancel(run.ID, "presenter", "The stage could not show this run.") // fails if it has ended
+		return err
+	}
+	if before.RunID != v.RunID { // another replica has just started one
+		p.endRun(before.RunID)
+	}
+	return nil
 }
 
 // open is POST /present/show: a page on the stage or, without one, what it covers,
@@ -261,14 +280,16 @@ func (p *Pages) open(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if form.Page == "" {
-		p.show.setLook(func(l *Look) { l.Blank = false })
+	shown := page{Path: form.Page}
+	switch form.Page {
+	case "":
+		if err := p.setLook(r.Context(), looks["unblank"]); err != nil {
+			return err
+		}
+	case linkPath:
+		shown.Base = p.publicURL(r)
 	}
-	link := Page{Path: linkPath, Title: "Follow on your phone", View: func(context.Context, url.Values) (templ.Component, error) {
-		l, err := newLink(p.publicURL(r))
-		return LinkView(l), err
-	}}
-	return p.showDesk(w, r, p.show.openPage(r.Context(), form.Page, link))
+	return p.showDesk(w, r, p.show.showPage(r.Context(), shown))
 }
 
 // look is POST /present/look: the stage's theme and size of text, and whether it
@@ -284,8 +305,12 @@ func (p *Pages) look(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return respond.BadInput("change", "The look of the stage has a theme, a size and a blank screen.")
 	}
-	p.show.setLook(change)
-	return p.showDesk(w, r, nil)
+	return p.showDesk(w, r, p.setLook(r.Context(), change))
+}
+
+func (p *Pages) setLook(ctx context.Context, change func(*Look)) error {
+	_, err := p.show.set(ctx, func(s *state) { change(&s.Look) })
+	return err
 }
 
 // looks are the changes to the look of the stage.
@@ -306,10 +331,17 @@ func (p *Pages) timer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if form.Do == "reset" {
-		p.progress.resetTimer()
-	} else {
-		p.progress.toggleTimer()
-	}
-	return p.showDesk(w, r, nil)
+	_, err = p.show.set(r.Context(), func(s *state) {
+		if form.Do == "reset" {
+			s.Talk.resetTimer()
+		} else {
+			s.Talk.toggleTimer(p.cfg.Clock())
+		}
+	})
+	return p.showDesk(w, r, err)
+}
+
+func (p *Pages) startTimer(ctx context.Context) error {
+	_, err := p.show.set(ctx, func(s *state) { s.Talk.startTimer(p.cfg.Clock()) })
+	return err
 }

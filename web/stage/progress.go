@@ -1,38 +1,28 @@
 package stage
 
 import (
-	"sync"
 	"time"
 
 	"github.com/devonartis/medassist-go/talk"
 )
 
 // progress is where the talk stands: which act, and how much time has passed.
-// Safe for concurrent use.
 type progress struct {
-	now func() time.Time
-
-	mu      sync.Mutex
-	version int           // length of the talk in minutes
-	act     int           // index into the acts of that version
-	elapsed time.Duration // on the timer, until started
-	started time.Time     // zero while the timer is paused
+	Version int           `json:"version"`          // length of the talk in minutes
+	Act     int           `json:"act"`              // index into the acts of that version
+	Elapsed time.Duration `json:"elapsed"`          // on the timer, until started
+	Started time.Time     `json:"started,omitzero"` // zero while the timer is paused
 }
 
-func newProgress(now func() time.Time) *progress {
-	return &progress{now: now, version: talk.Versions[0]}
-}
+func newProgress() progress { return progress{Version: talk.Versions[0]} }
 
-// acts returns the acts of the version. The caller holds the lock.
-func (p *progress) acts() []talk.Act { return talk.Acts(p.version) }
+func (p *progress) acts() []talk.Act { return talk.Acts(p.Version) }
 
-// view returns where the talk stands.
-func (p *progress) view() Talk {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	v := Talk{Version: p.version, Acts: p.acts(), At: p.act, Timer: p.elapsed, Running: !p.started.IsZero()}
+// view returns where the talk stands at a time.
+func (p *progress) view(now time.Time) Talk {
+	v := Talk{Version: p.Version, Acts: p.acts(), At: p.Act, Timer: p.Elapsed, Running: !p.Started.IsZero()}
 	if v.Running {
-		v.Timer += p.now().Sub(p.started)
+		v.Timer += now.Sub(p.Started)
 	}
 	return v
 }
@@ -40,38 +30,28 @@ func (p *progress) view() Talk {
 // choose changes the version and goes to an act, or to the last act of the
 // version if there is no such act.
 func (p *progress) choose(version, act int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.version = version
+	p.Version = version
 	if act >= 0 && act < len(p.acts()) {
-		p.act = act
+		p.Act = act
 	}
-	p.act = min(p.act, len(p.acts())-1)
+	p.Act = min(p.Act, len(p.acts())-1)
 }
 
 // startTimer starts the timer, unless it was started before.
-func (p *progress) startTimer() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.elapsed == 0 && p.started.IsZero() {
-		p.started = p.now()
+func (p *progress) startTimer(now time.Time) {
+	if p.Elapsed == 0 && p.Started.IsZero() {
+		p.Started = now
 	}
 }
 
 // toggleTimer pauses or resumes the timer.
-func (p *progress) toggleTimer() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.started.IsZero() {
-		p.started = p.now()
+func (p *progress) toggleTimer(now time.Time) {
+	if p.Started.IsZero() {
+		p.Started = now
 	} else {
-		p.elapsed, p.started = p.elapsed+p.now().Sub(p.started), time.Time{}
+		p.Elapsed, p.Started = p.Elapsed+now.Sub(p.Started), time.Time{}
 	}
 }
 
 // resetTimer stops the timer at zero.
-func (p *progress) resetTimer() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.elapsed, p.started = 0, time.Time{}
-}
+func (p *progress) resetTimer() { p.Elapsed, p.Started = 0, time.Time{} }

@@ -66,12 +66,8 @@ type Present struct {
 }
 
 // fill takes what the page shows of the stage.
-func (p *Present) fill(s Scene, l Look) {
-	p.Look = l
-	p.No = s.No
-	if s.Page != nil {
-		p.OnPage = s.Page.path
-	}
+func (p *Present) fill(st state, s Scene, now time.Time) {
+	p.Talk, p.Look, p.No, p.OnPage = st.Talk.view(now), st.Look, st.Act.No, st.Page.Path
 	if s.Run != nil {
 		p.RunID, p.Live, p.Waiting, p.Pace = s.Run.Info.ID, s.Run.Live(), s.Run.Waiting, s.Run.Pace
 		p.Step, p.Steps, p.Judged = s.Run.Step(), s.Run.Steps, s.Run.Judged()

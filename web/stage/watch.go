@@ -44,7 +44,7 @@ func (p *Pages) scene(l layout) (html, stream string, look Look) {
 	p.show.mu.Lock()
 	defer p.show.mu.Unlock()
 	html, id := p.show.html(&p.show.scene, l)
-	return html, "/stage/frames?layout=" + l.String() + "&after=" + id, p.show.look
+	return html, "/stage/frames?layout=" + l.String() + "&after=" + id, p.show.shown.Look
 }
 
 // frames is GET /stage/frames: what changes on the stage, in the layout that

@@ -12,8 +12,8 @@ import (
 // name returns the title of the act or, of a run that belongs to none, that of its
 // scenario.
 func (s *Scene) name() string {
-	if s.Title != "" || s.Run == nil {
-		return s.Title
+	if s.Act.Text != "" || s.Run == nil {
+		return s.Act.Text
 	}
 	if sc, ok := scenario.ByID(s.Run.Info.Scenario); ok {
 		return sc.Title
