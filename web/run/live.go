@@ -17,6 +17,10 @@ import (
 // is read from its trace when a client asks for it.
 const maxEnded = 4
 
+// catchUp is how long a page waits for events that it shows already: another replica
+// has sent them, and this one does not know them yet.
+const catchUp = time.Second
+
 // collect is how long events are collected before they become one message. Nobody
 // sees the difference, and each message costs a write for each watcher.
 const collect = 30 * time.Millisecond
@@ -61,9 +65,7 @@ func newLiveRuns(log trace.Log, runs Runs, streams *sse.Streams) *liveRuns {
 
 // watch returns a run, and starts to follow it if nobody has watched it before.
 func (l *liveRuns) watch(ctx context.Context, id string) (*liveRun, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if run := l.watched[id]; run != nil {
+	if run := l.find(id); run != nil {
 		return run, nil
 	}
 	info, err := l.log.Run(ctx, id)
@@ -73,6 +75,11 @@ func (l *liveRuns) watch(ctx context.Context, id string) (*liveRun, error) {
 	cursor, err := l.log.Follow(ctx, id, 0)
 	if err != nil {
 		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if run := l.watched[id]; run != nil { // by another watcher, meanwhile
+		return run, nil
 	}
 	run := &liveRun{log: l.log, page: newRenderer(NewRun(info))}
 	for i := range run.feeds {
@@ -87,6 +94,12 @@ func (l *liveRuns) watch(ctx context.Context, id string) (*liveRun, error) {
 		l.retire(id, run)
 	})
 	return run, nil
+}
+
+func (l *liveRuns) find(id string) *liveRun {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.watched[id]
 }
 
 // retire keeps the last runs that ended. One that was not followed to its end is
@@ -204,13 +217,36 @@ func (l *liveRun) join(ctx context.Context, after int64, layout layout) (sse.Blo
 	if err := l.update(ctx); err != nil {
 		return sse.Block{}, nil, err
 	}
+	l.await(ctx, after)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	m := &l.missed[layout]
 	if m.changes == 0 || m.changes != l.changes || m.after != after {
-		*m = missed{after, l.changes, sse.NewBlock(l.page.since(after, layout))}
+		message := l.page.since(after, layout)
+		if after > l.page.run.LastSeq {
+			message = l.page.whole()
+		}
+		*m = missed{after, l.changes, sse.NewBlock(message)}
 	}
 	return m.block, l.feeds[layout].From(l.feeds[layout].Len()), nil
+}
+
+// await waits for an event for a while. It may never come: a replica may have failed
+// after it has shown an event and before it has stored it.
+func (l *liveRun) await(ctx context.Context, seq int64) {
+	ctx, cancel := context.WithTimeout(ctx, catchUp)
+	defer cancel()
+	for {
+		l.mu.Lock()
+		known, next := l.page.run.LastSeq, l.feeds[desk].From(l.feeds[desk].Len())
+		l.mu.Unlock()
+		if known >= seq {
+			return
+		}
+		if _, err := next.Next(ctx); err != nil {
+			return
+		}
+	}
 }
 
 // show calls f with the run as it is now.

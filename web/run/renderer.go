@@ -193,6 +193,13 @@ func (r *renderer) since(after int64, l layout) []byte {
 	return appendOnDemand(sse.Append(nil, r.run.LastSeq, b.Bytes()), Changed{Cards: all, Timeline: all}, false)
 }
 
+// whole returns a message that replaces all that a page shows of the run.
+func (r *renderer) whole() []byte {
+	var b bytes.Buffer
+	respond.Partial(&b, "#run", "outerHTML", RunView(r.run))
+	return sse.Append(nil, r.run.LastSeq, b.Bytes())
+}
+
 // onDemand are parts that a page fetches while it shows them: GET
 // /runs/{id}/parts/{part}.
 var onDemand = map[string]func(*Run) templ.Component{
