@@ -216,3 +216,7 @@ func (b *Broker) subjectExists(subject string) bool {
 	_, active := b.apps.get(id)
 	return active
 }
+
+// SchemaVersion returns the version of the schema "broker" of a [Config.Database]
+// that this program knows.
+func SchemaVersion() int { return postgres.SchemaVersion() }

@@ -23,12 +23,7 @@ import (
 	"github.com/devonartis/medassist-go/tools"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(shared{m}) }
-
-// shared stops the PostgreSQL server that tests shared.
-type shared struct{ *testing.M }
-
-func (s shared) Run() int { return pgtest.Main(s.M) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Tests{Runner: m}) }
 
 // page serves what the preflight requests of the demo. `medassist doctor` is
 // tested against the demo itself.

@@ -32,14 +32,15 @@ func (c *checkCmd) keepReport(ctx context.Context, r attack.Report, log *slog.Lo
 // the attacks are played by one that obeys every instruction it reads.
 func (c *checkCmd) runAttacks(ctx context.Context, std stdio) (err error) {
 	cfg := c.Config
-	cfg.Ephemeral, cfg.BrokerAddr = true, "127.0.0.1:0"
+	cfg.inMemory()
+	cfg.BrokerAddr = "127.0.0.1:0"
 	if err := cfg.complete(); err != nil {
 		return err
 	}
 	log := cfg.logger(stdio{std.err, std.err})
 	var closing closers
 	defer func() { err = errors.Join(err, closing.close()) }()
-	broker, err := connect(ctx, cfg, log, &closing)
+	broker, err := connect(ctx, cfg, nil, log, &closing)
 	if err != nil {
 		return err
 	}

@@ -20,11 +20,12 @@ import (
 
 // brokerCmd runs the embedded broker on its own.
 type brokerCmd struct {
-	Addr        string `help:"Address (default 127.0.0.1:8080, or the next free port)." env:"MEDASSIST_BROKER_ADDR" placeholder:"HOST:PORT"`
-	Data        string `help:"Data folder; the broker uses its subfolder broker, as the demo does." env:"MEDASSIST_DATA" default:"data" type:"path"`
-	Ephemeral   bool   `help:"Keep no data after the process ends." env:"MEDASSIST_EPHEMERAL"`
-	Database    string `help:"PostgreSQL database that several brokers share, instead of a data folder. Prefer the environment variable, since the URL can contain a password." env:"MEDASSIST_DATABASE_URL" placeholder:"URL"`
-	AdminSecret string `help:"The admin secret, at least 16 characters; generated and stored if empty. Prefer the environment variable." env:"AGENTWRIT_ADMIN_SECRET" placeholder:"SECRET"`
+	Addr           string `help:"Address (default 127.0.0.1:8080, or the next free port)." env:"MEDASSIST_BROKER_ADDR" placeholder:"HOST:PORT"`
+	Data           string `help:"Data folder; the broker uses its subfolder broker, as the demo does." env:"MEDASSIST_DATA" default:"data" type:"path"`
+	Ephemeral      bool   `help:"Keep no data after the process ends." env:"MEDASSIST_EPHEMERAL"`
+	Database       string `help:"PostgreSQL database that several brokers share, instead of a data folder. Prefer the environment variable, since the URL can contain a password." env:"MEDASSIST_DATABASE_URL" placeholder:"URL"`
+	DatabaseDirect string `help:"The same database without a pooler in between, if the URL leads to one in transaction mode." env:"MEDASSIST_DATABASE_DIRECT_URL" placeholder:"URL"`
+	AdminSecret    string `help:"The admin secret, at least 16 characters; generated and stored if empty. Prefer the environment variable." env:"AGENTWRIT_ADMIN_SECRET" placeholder:"SECRET"`
 
 	TrustDomain string   `help:"SPIFFE trust domain of the agents." env:"MEDASSIST_BROKER_TRUST_DOMAIN" default:"agentwrit.local" placeholder:"NAME"`
 	Issuer      string   `help:"Issuer claim of the tokens." env:"MEDASSIST_BROKER_ISSUER" placeholder:"URL"`
@@ -114,7 +115,7 @@ func (c *brokerCmd) config(std stdio) (broker.Config, error) {
 		Logger:         slog.New(boundedlog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: level}))),
 		Version:        version(),
 	}
-	if cfg.Database = c.Database; c.Database == "" && !c.Ephemeral {
+	if cfg.Database, cfg.DirectDatabase = c.Database, c.DatabaseDirect; c.Database == "" && !c.Ephemeral {
 		cfg.Dir = filepath.Join(c.Data, "broker")
 	}
 	var err error

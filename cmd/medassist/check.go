@@ -47,7 +47,8 @@ func withDemo(ctx context.Context, cfg Config, std stdio, f func(ctx context.Con
 			return err
 		}
 	}
-	cfg.Ephemeral, cfg.PresenterKey = true, ""
+	cfg.inMemory()
+	cfg.PresenterKey = ""
 	cfg.Addr, cfg.BrokerAddr = "127.0.0.1:0", "127.0.0.1:0"
 	ready, ended := make(chan Addresses, 1), make(chan error, 1)
 	cfg.ready = func(a Addresses) { ready <- a }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/internal/boundedlog"
+	"github.com/devonartis/medassist-go/preflight"
 	"github.com/devonartis/medassist-go/setup"
 )
 
@@ -23,6 +24,9 @@ type Config struct {
 	BrokerAddr string `help:"Address of the embedded broker (default 127.0.0.1:8080, or the next free port)." env:"MEDASSIST_BROKER_ADDR" placeholder:"HOST:PORT"`
 	Data       string `help:"Folder for the databases." env:"MEDASSIST_DATA" default:"data" type:"path"`
 	Ephemeral  bool   `help:"Keep no data after the process ends." env:"MEDASSIST_EPHEMERAL"`
+
+	Database       string `help:"PostgreSQL database that replicas share, instead of a data folder. Prefer the environment variable, since the URL can contain a password." env:"MEDASSIST_DATABASE_URL" placeholder:"URL"`
+	DatabaseDirect string `help:"The same database without a pooler in between, if the URL leads to one in transaction mode." env:"MEDASSIST_DATABASE_DIRECT_URL" placeholder:"URL"`
 
 	BrokerURL    string `help:"Use this broker instead of the embedded one." env:"AGENTWRIT_BROKER_URL" placeholder:"URL"`
 	ClientID     string `help:"The app's client ID at that broker." env:"AGENTWRIT_CLIENT_ID" placeholder:"ID"`
@@ -50,11 +54,12 @@ type Config struct {
 	ViewersPerAddress int            `help:"How many of them clients at one address may have open (default half of them)." env:"MEDASSIST_VIEWERS_PER_ADDRESS" placeholder:"N"`
 	LogLevel          string         `help:"Log level: debug, info, warn or error." env:"MEDASSIST_LOG_LEVEL" default:"warn" enum:"debug,info,warn,error"`
 
-	clock      func() time.Time  // nil means time.Now
-	secretCost int               // of the embedded broker; see broker.Config
-	limits     agents.Limits     // zero fields have defaults
-	stored     setup.Credentials // of the app at the remote broker, for a demo in memory
-	ready      func(Addresses)   // called when the demo accepts requests; for tests
+	examined   *preflight.Database // what doctor checks; nil means the database that is used
+	clock      func() time.Time    // nil means time.Now
+	secretCost int                 // of the embedded broker; see broker.Config
+	limits     agents.Limits       // zero fields have defaults
+	stored     setup.Credentials   // of the app at the remote broker, for a demo in memory
+	ready      func(Addresses)     // called when the demo accepts requests; for tests
 }
 
 // Addresses holds the URLs of a running demo.
@@ -107,6 +112,12 @@ func (c *Config) complete() error {
 	if c.Viewers < 0 || c.ViewersPerAddress < 0 {
 		return errors.New("MEDASSIST_VIEWERS and MEDASSIST_VIEWERS_PER_ADDRESS must not be negative")
 	}
+	if c.Database == "" && c.DatabaseDirect != "" {
+		return errors.New("MEDASSIST_DATABASE_DIRECT_URL goes with MEDASSIST_DATABASE_URL, which is not set")
+	}
+	if c.Database != "" {
+		return c.completeReplica()
+	}
 	if c.Ephemeral {
 		c.Data = ""
 		return nil
@@ -115,6 +126,30 @@ func (c *Config) complete() error {
 		return fmt.Errorf("can't create the data folder: %w; choose another with --data, or use --ephemeral", err)
 	}
 	return nil
+}
+
+// completeReplica checks the settings of one of several replicas. It keeps nothing in
+// a data folder.
+func (c *Config) completeReplica() error {
+	switch {
+	case c.Ephemeral:
+		return errors.New("MEDASSIST_EPHEMERAL keeps no data and MEDASSIST_DATABASE_URL keeps it in a database: set only one of them")
+	case c.BrokerURL == "" && c.AdminSecret == "":
+		return errors.New("replicas with an embedded broker need an admin secret in common: set AGENTWRIT_ADMIN_SECRET to the output of `openssl rand -hex 32`")
+	}
+	c.Data = ""
+	return nil
+}
+
+// inMemory makes the demo keep no data after the process ends.
+func (c *Config) inMemory() { c.Ephemeral, c.Database, c.DatabaseDirect = true, "", "" }
+
+// database returns what the preflight checks of the database, nil if there is none.
+func (c *Config) database() *preflight.Database {
+	if c.examined != nil || c.Database == "" {
+		return c.examined
+	}
+	return &preflight.Database{URL: c.Database, DirectURL: c.DatabaseDirect, Schemas: schemas()}
 }
 
 // file returns the path of a file in the data folder, or "" if all data is kept in

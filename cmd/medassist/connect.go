@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +10,7 @@ import (
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/broker"
+	"github.com/devonartis/medassist-go/internal/cluster"
 	"github.com/devonartis/medassist-go/setup"
 	"github.com/devonartis/medassist-go/tools"
 )
@@ -49,8 +48,9 @@ func (c connection) operator() agents.Operator {
 	return c.admin
 }
 
-// connect logs in to the configured broker, or starts the embedded one.
-func connect(ctx context.Context, cfg Config, log *slog.Logger, closing *closers) (c connection, err error) {
+// connect logs in to the configured broker, or starts the embedded one. The cluster
+// is nil if there is no database.
+func connect(ctx context.Context, cfg Config, replicas *cluster.Cluster, log *slog.Logger, closing *closers) (c connection, err error) {
 	c.url = cfg.BrokerURL
 	secret := cfg.AdminSecret
 	if c.url == "" {
@@ -69,9 +69,12 @@ func connect(ctx context.Context, cfg Config, log *slog.Logger, closing *closers
 		}
 	}
 	if c.admin != nil && (c.embedded || known.ClientID == "") {
-		if known, err = register(ctx, c, cfg, log, closing); err != nil {
+		if known, err = register(ctx, c, newCredentialStore(cfg, replicas, log), log, closing); err != nil {
 			return c, err
 		}
+	}
+	if replicas != nil && !c.embedded {
+		options = append(options, agentwrit.WithTokenCache(sharedSession{replicas, "session" + brokerSuffix(cfg), log}))
 	}
 	if c.app, err = agentwrit.NewApp(c.url, known.ClientID, known.ClientSecret, options...); err != nil {
 		return c, err
@@ -95,7 +98,7 @@ func embed(ctx context.Context, cfg Config, log *slog.Logger, closing *closers) 
 	if err != nil {
 		return connection{}, "", err
 	}
-	b, err := broker.Open(ctx, broker.Config{Dir: cfg.file("broker"), AdminSecret: cfg.AdminSecret,
+	b, err := broker.Open(ctx, broker.Config{Dir: cfg.file("broker"), Database: cfg.Database, DirectDatabase: cfg.DatabaseDirect, AdminSecret: cfg.AdminSecret,
 		Issuer: issuer, Audience: []string{audience}, SecretCost: cfg.secretCost, Clock: cfg.clock, Logger: log, Version: version()})
 	if err != nil {
 		_ = ln.Close() // the first error counts
@@ -114,13 +117,7 @@ func embed(ctx context.Context, cfg Config, log *slog.Logger, closing *closers) 
 
 // credentialsFile returns the file with the credentials of the app that the demo
 // registered at the configured broker, or "" if all data is kept in memory.
-func credentialsFile(cfg Config) string {
-	if cfg.BrokerURL == "" {
-		return cfg.file("app.json")
-	}
-	sum := sha256.Sum256([]byte(cfg.BrokerURL))
-	return cfg.file("app-" + hex.EncodeToString(sum[:6]) + ".json")
-}
+func credentialsFile(cfg Config) string { return cfg.file("app" + brokerSuffix(cfg) + ".json") }
 
 // storedCredentials returns those credentials, or none.
 func storedCredentials(cfg Config) (setup.Credentials, error) {
@@ -131,36 +128,22 @@ func storedCredentials(cfg Config) (setup.Credentials, error) {
 	return setup.ReadFile(path)
 }
 
-// register returns the app's credentials from the data folder. If the broker does
-// not know them it registers the app and stores the new ones. A demo in memory uses
-// the credentials that another one has stored; an app that it registers at a remote
-// broker is deleted when the demo stops.
-func register(ctx context.Context, c connection, cfg Config, log *slog.Logger, closing *closers) (setup.Credentials, error) {
-	path, known := credentialsFile(cfg), cfg.stored
-	if path != "" {
-		var err error
-		if known, err = storedCredentials(cfg); err != nil {
-			return known, err
+// register returns the app's credentials from the store. If the broker does not know
+// them it registers the app and stores the new ones. An app that a demo in memory
+// registers at a remote broker is deleted when the demo stops.
+func register(ctx context.Context, c connection, store credentialStore, log *slog.Logger, closing *closers) (setup.Credentials, error) {
+	return store.update(ctx, func(stored setup.Credentials) (setup.Credentials, error) {
+		r, err := setup.Register(ctx, c.admin, tools.Ceiling(), stored, true)
+		if err == nil && r.Found == setup.FoundNothing && !c.embedded && !store.permanent() {
+			closing.add(func() error {
+				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+				defer cancel()
+				if _, err := c.admin.DeleteApp(ctx, r.App.AppID); err != nil {
+					log.WarnContext(ctx, "can't delete the app that this demo registered", "app", r.App.AppID, "error", err)
+				}
+				return nil
+			})
 		}
-	}
-	r, err := setup.Register(ctx, c.admin, tools.Ceiling(), known, true)
-	if err != nil || r.Found != setup.FoundNothing {
 		return r.Credentials, err
-	}
-	switch {
-	case path != "":
-		if err := setup.WriteFile(path, r.Credentials); err != nil {
-			log.WarnContext(ctx, "can't store the app's credentials, so the next start registers another app", "file", path, "app", r.App.AppID, "error", err)
-		}
-	case !c.embedded:
-		closing.add(func() error {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
-			defer cancel()
-			if _, err := c.admin.DeleteApp(ctx, r.App.AppID); err != nil {
-				log.WarnContext(ctx, "can't delete the app that this demo registered", "app", r.App.AppID, "error", err)
-			}
-			return nil
-		})
-	}
-	return r.Credentials, nil
+	})
 }

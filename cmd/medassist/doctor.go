@@ -17,9 +17,10 @@ type doctorCmd struct {
 }
 
 // Run starts the demo in memory, with the configured broker and model, and runs
-// the preflight checks.
+// the preflight checks. It only reads the database.
 func (c *doctorCmd) Run(ctx context.Context, std stdio) error {
 	c.LLMRecord = "" // the running demo may be recording to this file
+	c.examined = c.database()
 	return withDemo(ctx, c.Config, std, func(ctx context.Context, page string) error {
 		return runPreflight(ctx, page, std.out)
 	})

@@ -17,7 +17,8 @@ const envFile = ".env"
 
 // secretVars lists the variables whose values are secrets. In .env, "$" stands
 // for itself in them.
-var secretVars = []string{"AGENTWRIT_ADMIN_SECRET", "AGENTWRIT_CLIENT_SECRET", "LLM_API_KEY", "MEDASSIST_PRESENTER_KEY"}
+var secretVars = []string{"AGENTWRIT_ADMIN_SECRET", "AGENTWRIT_CLIENT_SECRET", "LLM_API_KEY", "MEDASSIST_PRESENTER_KEY",
+	"MEDASSIST_DATABASE_URL", "MEDASSIST_DATABASE_DIRECT_URL"}
 
 // withoutEnv lists the commands that work even if .env can't be read.
 var withoutEnv = []string{"version", "completion", "healthcheck"}

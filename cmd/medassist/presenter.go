@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/devonartis/medassist-go/internal/cluster"
 	"github.com/devonartis/medassist-go/internal/privatefile"
 	"github.com/devonartis/medassist-go/internal/random"
 )
@@ -22,12 +24,15 @@ const (
 	minKeyChanges  = 8 // characters that neither repeat nor continue the one before
 )
 
-const cookieSecretBytes = 32
+const (
+	generatedKeyBytes = 12
+	cookieSecretBytes = 32
+)
 
 // presenterKey returns the key that changing anything needs: the configured one,
 // or beyond loopback a generated one. On loopback it returns "", which means that
-// none is needed, unless one is configured.
-func presenterKey(cfg Config, addr net.Addr) (string, error) {
+// none is needed, unless one is configured. Replicas generate one together.
+func presenterKey(ctx context.Context, cfg Config, addr net.Addr, replicas *cluster.Cluster) (string, error) {
 	switch {
 	case cfg.PresenterKey != "":
 		if err := checkKey(cfg.PresenterKey); err != nil {
@@ -36,14 +41,24 @@ func presenterKey(cfg Config, addr net.Addr) (string, error) {
 		return cfg.PresenterKey, nil
 	case isLoopback(addr):
 		return "", nil
+	case replicas != nil:
+		return sharedRandom(ctx, replicas, "presenter-key", generatedKeyBytes)
 	}
-	return random.Hex(12), nil
+	return random.Hex(generatedKeyBytes), nil
 }
 
 // cookieSecret returns the secret from which, together with the key, the presenter's
-// cookie is derived. It is kept in the data folder, so that the presenter need not enter the key
-// again after a restart.
-func cookieSecret(cfg Config, log *slog.Logger) string {
+// cookie is derived. Replicas have it in common.
+func cookieSecret(ctx context.Context, cfg Config, replicas *cluster.Cluster, log *slog.Logger) (string, error) {
+	if replicas != nil {
+		return sharedRandom(ctx, replicas, "cookie-secret", cookieSecretBytes)
+	}
+	return storedCookieSecret(cfg, log), nil
+}
+
+// storedCookieSecret returns the secret that is kept in the data folder, so that the
+// presenter need not enter the key again after a restart.
+func storedCookieSecret(cfg Config, log *slog.Logger) string {
 	path := cfg.file("cookie-secret")
 	if path == "" {
 		return random.Hex(cookieSecretBytes)

@@ -48,7 +48,7 @@ func TestPresenterKeyNeeded(t *testing.T) {
 		{"network", "", network, func(k string) bool { return len(k) == 24 }},
 		{"network, configured", configured, network, func(k string) bool { return k == configured }},
 	} {
-		if got, err := presenterKey(Config{PresenterKey: tc.key}, tc.addr); err != nil || !tc.want(got) {
+		if got, err := presenterKey(t.Context(), Config{PresenterKey: tc.key}, tc.addr, nil); err != nil || !tc.want(got) {
 			t.Errorf("%s: %q, %v", tc.name, got, err)
 		}
 	}
@@ -68,12 +68,12 @@ func TestKeyQuery(t *testing.T) {
 func TestCookieSecret(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	kept, other := Config{Data: t.TempDir()}, Config{Data: t.TempDir()}
-	first := cookieSecret(kept, log)
-	if again := cookieSecret(kept, log); again != first || len(first) != 64 {
+	first := storedCookieSecret(kept, log)
+	if again := storedCookieSecret(kept, log); again != first || len(first) != 64 {
 		t.Errorf("%q, then %q", first, again)
 	}
-	secrets := map[string]bool{first: true, cookieSecret(other, log): true, cookieSecret(Config{}, log): true}
-	secrets[cookieSecret(Config{}, log)] = true
+	secrets := map[string]bool{first: true, storedCookieSecret(other, log): true, storedCookieSecret(Config{}, log): true}
+	secrets[storedCookieSecret(Config{}, log)] = true
 	if len(secrets) != 4 {
 		t.Error("two servers have the same secret")
 	}
@@ -84,10 +84,10 @@ func TestCookieSecret(t *testing.T) {
 	if err := os.WriteFile(kept.file("cookie-secret"), []byte("short"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if replaced := cookieSecret(kept, log); len(replaced) != 64 || replaced != cookieSecret(kept, log) {
+	if replaced := storedCookieSecret(kept, log); len(replaced) != 64 || replaced != storedCookieSecret(kept, log) {
 		t.Errorf("a broken file is not replaced: %q", replaced)
 	}
-	if missing := cookieSecret(Config{Data: "/nonexistent/folder"}, log); len(missing) != 64 {
+	if missing := storedCookieSecret(Config{Data: "/nonexistent/folder"}, log); len(missing) != 64 {
 		t.Errorf("without a place to store it: %q", missing)
 	}
 }

@@ -6,11 +6,12 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/devonartis/medassist-go/internal/pgtest"
 	"github.com/devonartis/medassist-go/web/browsertest"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(browsertest.Main(m), map[string]func(){"medassist": main})
+	testscript.Main(pgtest.Tests{Runner: browsertest.Main(m)}, map[string]func(){"medassist": main})
 }
 
 // The command line, run as a process.

@@ -59,11 +59,19 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 	}
 	closing.add(func() error { return ignoreClosed(page.Close()) })
 
-	key, err := presenterKey(cfg, page.Addr())
+	replicas, err := joinReplicas(ctx, cfg, log, &closing)
 	if err != nil {
 		return err
 	}
-	broker, err := connect(ctx, cfg, log, &closing)
+	key, err := presenterKey(ctx, cfg, page.Addr(), replicas)
+	if err != nil {
+		return err
+	}
+	cookies, err := cookieSecret(ctx, cfg, replicas, log)
+	if err != nil {
+		return err
+	}
+	broker, err := connect(ctx, cfg, replicas, log, &closing)
 	if err != nil {
 		return err
 	}
@@ -106,10 +114,10 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 		AttackReport: func() (attack.Report, bool, error) { return attack.LoadReport(cfg.file(attack.ReportFile)) },
 		Runs:         service, Log: runs, Records: store, Broker: broker.app, BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
 		Admin: broker.admin, Promises: promised.get, ModelName: model.Name(), ModelMode: string(model.Mode()),
-		PresenterKey: key, CookieSecret: cookieSecret(cfg, log), TrustedProxies: cfg.TrustedProxy,
+		PresenterKey: key, CookieSecret: cookies, TrustedProxies: cfg.TrustedProxy,
 		Viewers: cfg.Viewers, ViewersPerAddress: cfg.ViewersPerAddress, PublicURL: cfg.PublicURL, Reachable: !isLoopback(page.Addr()), Clock: cfg.clock, Logger: log,
 		Preflight: preflight.Config{Broker: broker.app, BrokerURL: broker.url, Admin: broker.admin, Model: model,
-			PageURL: localURL(page.Addr()), Clock: cfg.clock},
+			PageURL: localURL(page.Addr()), Database: cfg.database(), Clock: cfg.clock},
 	})
 	if err != nil {
 		return err
@@ -120,6 +128,9 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 	printf(std.out, "page    %s%s%s\n", localURL(page.Addr()), keyQuery(key), note)
 	printf(std.out, "broker  %s %s%s\n", broker.url, broker.kind(), broker.note)
 	printf(std.out, "model   %s (%s)\n", model.Name(), model.Mode())
+	if replicas != nil {
+		printf(std.out, "data    PostgreSQL, shared with other replicas\n")
+	}
 	if cfg.ready != nil {
 		cfg.ready(Addresses{Page: localURL(page.Addr()), Broker: broker.url})
 	}

@@ -126,3 +126,6 @@ func (c *Cluster) Pool() *pgxpool.Pool { return c.pool }
 func (c *Cluster) Migrate(ctx context.Context, schema string, steps []string) error {
 	return postgres.Migrate(ctx, c.pool, schema, steps)
 }
+
+// SchemaVersion returns the version of the schema app that this program knows.
+func SchemaVersion() int { return len(migrations) }

@@ -112,3 +112,6 @@ var migrations = []string{
 		seen    BIGINT NOT NULL
 	);`,
 }
+
+// SchemaVersion returns the version of the schema that this program knows.
+func SchemaVersion() int { return len(migrations) }
