@@ -32,7 +32,7 @@ type Schema struct {
 const oldestServer = 14_00_00
 
 // perReplica is the most connections that a replica with an embedded broker opens.
-const perReplica = 20
+const perReplica = 16
 
 const announcedWithin = 2 * time.Second
 

@@ -115,3 +115,6 @@ var tables = []string{"allergies", "problems", "visits", "labs", "medications", 
 func numbered(table string) bool {
 	return !slices.Contains([]string{"patients", "insurance", "formulary", "interactions", "services"}, table)
 }
+
+// SchemaVersion returns the version of the schema "records" that this program knows.
+func SchemaVersion() int { return len(sharedMigrations) }

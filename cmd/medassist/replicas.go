@@ -14,6 +14,7 @@ import (
 	"github.com/devonartis/medassist-go/internal/cluster"
 	"github.com/devonartis/medassist-go/internal/random"
 	"github.com/devonartis/medassist-go/preflight"
+	"github.com/devonartis/medassist-go/records"
 )
 
 // joinReplicas joins the replicas that share the configured database. It returns nil
@@ -126,5 +127,6 @@ func schemas() []preflight.Schema {
 	return []preflight.Schema{
 		{Name: "app", Steps: cluster.SchemaVersion()},
 		{Name: "broker", Steps: broker.SchemaVersion()},
+		{Name: "records", Steps: records.SchemaVersion()},
 	}
 }

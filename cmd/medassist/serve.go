@@ -13,13 +13,11 @@ import (
 
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/attack"
-	"github.com/devonartis/medassist-go/decisions"
 	"github.com/devonartis/medassist-go/internal/deadline"
 	"github.com/devonartis/medassist-go/patient"
 	"github.com/devonartis/medassist-go/preflight"
 	"github.com/devonartis/medassist-go/records"
 	"github.com/devonartis/medassist-go/tools"
-	"github.com/devonartis/medassist-go/trace"
 	"github.com/devonartis/medassist-go/twin"
 	"github.com/devonartis/medassist-go/web"
 )
@@ -80,39 +78,28 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 	if err != nil {
 		return err
 	}
-	store, err := records.OpenStore(ctx, cfg.file("records.db"), cfg.clock)
+	kept, err := openStores(ctx, cfg, replicas, log, &closing)
 	if err != nil {
 		return err
 	}
-	closing.add(store.Close)
-	runs, err := trace.OpenStore(ctx, cfg.file("runs.db"), log)
-	if err != nil {
-		return err
-	}
-	closing.add(runs.Close)
-	decided, err := decisions.Open(ctx, cfg.file("decisions.db"), cfg.clock, log)
-	if err != nil {
-		return err
-	}
-	closing.add(decided.Close)
 
 	service, err := agents.New(agents.Config{
 		Broker: broker.app, Operator: broker.operator(), BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
-		Model: model, Tools: tools.NewClient(localURL(page.Addr()), directTransport()), Log: runs,
-		Decisions: decided, Directory: directory(store), ModelURL: modelURL(cfg), Limits: cfg.limits, KeyMoment: cfg.KeyMoment, Clock: cfg.clock, Logger: log,
+		Model: model, Tools: tools.NewClient(localURL(page.Addr()), directTransport()), Log: kept.runs,
+		Decisions: kept.decisions, Directory: directory(kept.records), ModelURL: modelURL(cfg), Limits: cfg.limits, KeyMoment: cfg.KeyMoment, Clock: cfg.clock, Logger: log,
 	})
 	if err != nil {
 		return err
 	}
-	twins := twin.New(twin.Config{Runs: service, Log: runs, Decisions: decided, Clock: cfg.clock, Logger: log})
+	twins := twin.New(twin.Config{Runs: service, Log: kept.runs, Decisions: kept.decisions, Clock: cfg.clock, Logger: log})
 	site, err := web.New(web.Config{
-		Twins: twins, Decisions: decided,
+		Twins: twins, Decisions: kept.decisions,
 		Lab: func(ctx context.Context) (*attack.Lab, error) {
-			return attack.NewLab(ctx, attack.Config{Broker: broker.app, Operator: broker.operator(), BrokerURL: broker.url, Log: runs, Decisions: decided,
+			return attack.NewLab(ctx, attack.Config{Broker: broker.app, Operator: broker.operator(), BrokerURL: broker.url, Log: kept.runs, Decisions: kept.decisions,
 				Clock: cfg.clock, Logger: log})
 		},
 		AttackReport: func() (attack.Report, bool, error) { return attack.LoadReport(cfg.file(attack.ReportFile)) },
-		Runs:         service, Log: runs, Records: store, Broker: broker.app, BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
+		Runs:         service, Log: kept.runs, Records: kept.records, Broker: broker.app, BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
 		Admin: broker.admin, Promises: promised.get, ModelName: model.Name(), ModelMode: string(model.Mode()),
 		PresenterKey: key, CookieSecret: cookies, TrustedProxies: cfg.TrustedProxy,
 		Viewers: cfg.Viewers, ViewersPerAddress: cfg.ViewersPerAddress, PublicURL: cfg.PublicURL, Reachable: !isLoopback(page.Addr()), Clock: cfg.clock, Logger: log,
@@ -123,7 +110,7 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 		return err
 	}
 	closing.add(func() error { site.Close(); return nil })
-	both := split(records.NewHandler(store, broker.app, log), site.Handler())
+	both := split(records.NewHandler(kept.records, broker.app, log), site.Handler())
 
 	printf(std.out, "page    %s%s%s\n", localURL(page.Addr()), keyQuery(key), note)
 	printf(std.out, "broker  %s %s%s\n", broker.url, broker.kind(), broker.note)

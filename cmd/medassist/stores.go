@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/devonartis/medassist-go/decisions"
+	"github.com/devonartis/medassist-go/internal/cluster"
+	"github.com/devonartis/medassist-go/records"
+	"github.com/devonartis/medassist-go/trace"
+)
+
+// stores is what the demo keeps.
+type stores struct {
+	records   *records.Store
+	runs      *trace.Store
+	decisions *decisions.Log
+}
+
+// openStores opens the stores in the data folder, or in memory, or those in the
+// database that replicas share.
+func openStores(ctx context.Context, cfg Config, replicas *cluster.Cluster, log *slog.Logger, closing *closers) (s stores, err error) {
+	if replicas != nil {
+		s.records, err = records.OpenShared(ctx, replicas, cfg.clock)
+	} else {
+		s.records, err = records.OpenStore(ctx, cfg.file("records.db"), cfg.clock)
+	}
+	if err != nil {
+		return s, err
+	}
+	closing.add(s.records.Close)
+	if s.runs, err = trace.OpenStore(ctx, cfg.file("runs.db"), log); err != nil {
+		return s, err
+	}
+	closing.add(s.runs.Close)
+	if s.decisions, err = decisions.Open(ctx, cfg.file("decisions.db"), cfg.clock, log); err != nil {
+		return s, err
+	}
+	closing.add(s.decisions.Close)
+	return s, nil
+}
