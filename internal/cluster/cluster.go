@@ -40,7 +40,7 @@ type Cluster struct {
 	log    *slog.Logger
 	pool   *pgxpool.Pool
 	direct *pgx.ConnConfig
-	held   atomic.Pointer[time.Time] // end of the lease
+	lease  atomic.Pointer[span]
 
 	mu        sync.Mutex
 	listeners map[string][]func(payload string) // by topic
@@ -79,7 +79,7 @@ func Open(ctx context.Context, cfg Config) (_ *Cluster, err error) {
 		return err
 	}
 	c := &Cluster{id: random.Hex(8), secret: cfg.Secret, log: cfg.Logger, direct: direct, listeners: make(map[string][]func(string))}
-	c.held.Store(new(time.Time))
+	c.lease.Store(new(span))
 	running, end := context.WithCancel(context.Background())
 	c.end = end
 	defer func() {

@@ -63,8 +63,13 @@ func TestLease(t *testing.T) {
 			proxy := pgtest.NewProxy(t, url)
 			observer, replica := join(t, url), join(t, proxy.URL)
 			lives := func() bool { return strings.Contains(strings.Join(live(t, observer), " "), replica.ID()) }
-			if !replica.Current() || !lives() {
+			since, ok := replica.Held()
+			if !ok || !replica.Current() || !lives() {
 				t.Fatal("a replica that has just joined is not current")
+			}
+			time.Sleep(1100 * time.Millisecond) // a heartbeat
+			if again, ok := replica.Held(); !ok || !again.Equal(since) {
+				t.Errorf("held since %v, and a heartbeat later since %v", since, again)
 			}
 			fault(proxy)
 			eventually(t, cluster.Lease+time.Second, "the lease ends", func() bool {
@@ -75,6 +80,9 @@ func TestLease(t *testing.T) {
 			})
 			proxy.Mend()
 			eventually(t, 5*time.Second, "the lease is back", func() bool { return replica.Current() && lives() })
+			if again, _ := replica.Held(); !again.After(since) {
+				t.Errorf("after a gap it is held since %v, as before", again)
+			}
 		})
 	}
 }

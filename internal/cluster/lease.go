@@ -12,22 +12,39 @@ const Lease = 3 * time.Second
 
 const heartbeatEvery = time.Second
 
+// A span is a time during which this replica holds its lease without a gap.
+type span struct{ since, until time.Time }
+
 // Current reports whether this replica holds its lease. While it does, no other
 // replica has taken over anything.
-func (c *Cluster) Current() bool { return time.Now().Before(*c.held.Load()) }
+func (c *Cluster) Current() bool {
+	_, ok := c.Held()
+	return ok
+}
+
+// Held returns since when this replica has held its lease without a gap, and
+// whether it still does. In a gap, others may have taken over what it was doing.
+func (c *Cluster) Held() (since time.Time, ok bool) {
+	lease := c.lease.Load()
+	return lease.since, time.Now().Before(lease.until)
+}
 
 // heartbeat extends the lease. The commit is synchronous: a lease that a crash of
 // the database takes back would end there before it ends here.
 func (c *Cluster) heartbeat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, Lease)
 	defer cancel()
-	end := time.Now().Add(Lease)
+	sent := time.Now()
 	_, err := c.pool.Exec(ctx, `INSERT INTO app.replicas VALUES ($1, clock_timestamp() + $2::interval)
 		ON CONFLICT (id) DO UPDATE SET expires = excluded.expires`, c.id, Lease)
 	if err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
 	}
-	c.held.Store(&end)
+	since, ok := c.Held()
+	if !ok {
+		since = time.Now()
+	}
+	c.lease.Store(&span{since, sent.Add(Lease)})
 	return nil
 }
 
@@ -58,7 +75,7 @@ func (c *Cluster) beat(ctx context.Context) {
 
 // leave ends the lease at once.
 func (c *Cluster) leave() error {
-	c.held.Store(new(time.Time))
+	c.lease.Store(new(span))
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	_, err := c.pool.Exec(ctx, `DELETE FROM app.replicas WHERE id = $1 OR expires < clock_timestamp() - interval '1 hour'`, c.id)
