@@ -2,6 +2,7 @@ package trace
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"sync"
@@ -16,6 +17,9 @@ type Feed[T any] struct {
 	items  []T
 	closed bool
 	more   chan struct{} // closed at the next change; nil while no reader waits
+
+	resets int // how often items were taken back
+	kept   int // the number of items that were never taken back
 }
 
 // NewFeed returns an empty feed.
@@ -30,6 +34,25 @@ func (f *Feed[T]) Append(item T) {
 		return
 	}
 	f.items = append(f.items, item)
+	f.wake()
+}
+
+// reset replaces the items. Those at the start that are the same stay; readers that
+// have read on are told that what they have read is not valid.
+func (f *Feed[T]) reset(items []T, same func(a, b T) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	kept := 0
+	for kept < min(len(f.items), len(items)) && same(f.items[kept], items[kept]) {
+		kept++
+	}
+	if kept < len(f.items) {
+		if f.resets == 0 || kept < f.kept {
+			f.kept = kept
+		}
+		f.resets++
+	}
+	f.items = slices.Clone(items) // readers share the old ones
 	f.wake()
 }
 
@@ -57,38 +80,31 @@ func (f *Feed[T]) Len() int {
 
 // From returns a cursor whose first item is the one at index i, which may not have
 // been appended yet.
-func (f *Feed[T]) From(i int) *Cursor[T] { return &Cursor[T]{feed: f, next: max(i, 0)} }
-
-// after returns the items from index i on, or a channel that is closed when there
-// may be more, or io.EOF. All readers share the returned slice.
-func (f *Feed[T]) after(i int) ([]T, <-chan struct{}, error) {
+func (f *Feed[T]) From(i int) *Cursor[T] {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if i < len(f.items) {
-		return slices.Clip(f.items[i:]), nil, nil
-	}
-	if f.closed {
-		return nil, nil, io.EOF
-	}
-	if f.more == nil {
-		f.more = make(chan struct{})
-	}
-	return nil, f.more, nil
+	return &Cursor[T]{feed: f, next: max(i, 0), resets: f.resets}
 }
+
+// ErrRetracted is what [Cursor.Next] returns if items that the cursor has returned
+// are not part of the list any more: its owner had shown them before they were
+// stored, and another replica took over. A new reader receives the list as it is.
+var ErrRetracted = errors.New("items that were read have been taken back")
 
 // A Cursor is a reader's position in a [Feed]. It need not be closed. It is not
 // safe for concurrent use.
 type Cursor[T any] struct {
-	feed *Feed[T]
-	next int
+	feed   *Feed[T]
+	next   int
+	resets int // of the feed, when the cursor last read
 }
 
 // Next returns all unread items and waits for one if there is none. The slice
 // must not be modified. It fails with io.EOF after the last item of a closed
-// feed, and with ctx's error.
+// feed, with ErrRetracted, and with ctx's error.
 func (c *Cursor[T]) Next(ctx context.Context) ([]T, error) {
 	for {
-		items, more, err := c.feed.after(c.next)
+		items, more, err := c.unread()
 		if err != nil {
 			return nil, err
 		}
@@ -108,4 +124,27 @@ func (c *Cursor[T]) Next(ctx context.Context) ([]T, error) {
 			}
 		}
 	}
+}
+
+// unread returns the items that have not been read, or a channel that is closed
+// when there may be more, or io.EOF or ErrRetracted. All readers share the returned
+// slice.
+func (c *Cursor[T]) unread() ([]T, <-chan struct{}, error) {
+	f := c.feed
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if c.resets < f.resets && c.next > f.kept {
+		return nil, nil, ErrRetracted
+	}
+	c.resets = f.resets
+	if c.next < len(f.items) {
+		return slices.Clip(f.items[c.next:]), nil, nil
+	}
+	if f.closed {
+		return nil, nil, io.EOF
+	}
+	if f.more == nil {
+		f.more = make(chan struct{})
+	}
+	return nil, f.more, nil
 }

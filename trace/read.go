@@ -10,7 +10,7 @@ import (
 
 // Run implements [Log].
 func (s *Store) Run(ctx context.Context, runID string) (Run, error) {
-	if en := s.entry(runID); en != nil {
+	if en, _ := s.current(ctx, runID); en != nil {
 		run := en.info()
 		run.Unsaved = s.writer.unsaved(runID)
 		return run, nil
@@ -36,8 +36,9 @@ func (s *Store) Runs(ctx context.Context, before time.Time, limit int) ([]Run, e
 	for _, r := range stored {
 		byID[r.ID] = r
 	}
-	for _, en := range s.entries() { // newer than the stored ones
-		if run := en.info(); before.IsZero() || run.Started.Before(before) {
+	for _, en := range s.entries() {
+		run := en.info()
+		if _, newer := en.tenure(); newer && (before.IsZero() || run.Started.Before(before)) {
 			byID[run.ID] = run
 		}
 	}
@@ -53,11 +54,14 @@ func (s *Store) Runs(ctx context.Context, before time.Time, limit int) ([]Run, e
 
 // Events implements [Log].
 func (s *Store) Events(ctx context.Context, runID string, after int64) ([]Event, error) {
+	if _, err := s.current(ctx, runID); err != nil {
+		return nil, err
+	}
 	feed, err := s.feed(ctx, runID)
 	if err != nil {
 		return nil, err
 	}
-	items, _, err := feed.after(index(after))
+	items, _, err := feed.From(index(after)).unread()
 	if err != nil { // io.EOF: no event is above after
 		return nil, nil
 	}
@@ -71,6 +75,19 @@ func (s *Store) Follow(ctx context.Context, runID string, after int64) (*Cursor[
 		return nil, err
 	}
 	return feed.From(index(after)), nil
+}
+
+// current returns a loaded run, or nil. One of another replica catches up first. It
+// fails if the storage does not answer, unless what is in memory is valid.
+func (s *Store) current(ctx context.Context, runID string) (*entry, error) {
+	en := s.entry(runID)
+	if en == nil || !en.follows() {
+		return en, nil
+	}
+	if err := s.catchUp(ctx, runID); err != nil && !en.isSynced() {
+		return en, err
+	}
+	return en, nil
 }
 
 // Fault implements [Log].
@@ -87,8 +104,16 @@ func (s *Store) feed(ctx context.Context, runID string) (*Feed[Event], error) {
 	if en := s.entry(runID); en != nil {
 		return en.feed, nil
 	}
-	if _, err := s.Run(ctx, runID); err != nil {
+	run, err := s.Run(ctx, runID)
+	if err != nil {
 		return nil, err
+	}
+	if run.Live() && s.shared != nil {
+		en, err := s.loadShared(ctx, run)
+		if err != nil {
+			return nil, err
+		}
+		return en.feed, nil
 	}
 	events, err := s.db.events(ctx, runID)
 	if err != nil {

@@ -43,18 +43,20 @@ var (
 	ErrNotFound = errors.New("no such run")
 	ErrExists   = errors.New("a run with this ID exists")
 	ErrEnded    = errors.New("the run has ended")
+	ErrFenced   = errors.New("the run belongs to another replica")
 	ErrClosed   = errors.New("the log is closed")
 )
 
-// A Log stores runs and their events and lets readers follow them. [Store]
-// implements it for a single process. It is safe for concurrent use.
+// A Log stores runs and their events and lets readers follow them. It is safe for
+// concurrent use. [Store] implements it.
 type Log interface {
 	// Create opens a run. It fails with ErrExists.
 	Create(ctx context.Context, run Run) error
 	// Append appends an event and returns it with its RunID, Seq and encoded
 	// form. A [Complete] step ends the run: readers see it once the whole run
 	// is stored, and an error then reports that it could not be. It fails
-	// with ErrNotFound, and with ErrEnded after Complete.
+	// with ErrNotFound, with ErrEnded after Complete, and with ErrFenced if
+	// another replica has created the run or taken it over.
 	Append(ctx context.Context, runID string, e Event) (Event, error)
 	// Run returns a run. It fails with ErrNotFound.
 	Run(ctx context.Context, runID string) (Run, error)

@@ -57,14 +57,11 @@ func openSQLite(ctx context.Context, path string) (_ *sqlite, err error) {
 // close implements [storage].
 func (db *sqlite) close() error { return db.sql.Close() }
 
-// save implements [storage].
-func (db *sqlite) save(rows []row) error {
-	if len(rows) == 0 {
-		return nil
-	}
+// save implements [storage]. All runs belong to this process.
+func (db *sqlite) save(rows []row) (over []tenure, err error) {
 	tx, err := db.sql.Begin()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer tx.Rollback()
 	runs, events := tx.Stmt(db.saveRun), tx.Stmt(db.saveEvent)
@@ -79,10 +76,10 @@ func (db *sqlite) save(rows []row) error {
 			}
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return tx.Commit()
+	return nil, tx.Commit()
 }
 
 // run implements [storage].

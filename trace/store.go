@@ -14,34 +14,20 @@ import (
 // readers look at a run just after its end.
 const keepEnded = 32
 
-// A Store is a [Log] for one process: it holds live runs in memory and all runs
-// in SQLite.
+// A Store is a [Log]. It holds live runs in memory and all runs in a storage, which
+// is a SQLite file of one process or a PostgreSQL database of several replicas.
 type Store struct {
 	db     storage
 	writer *writer
+	shared *shared // nil for one process
 
 	mu     sync.Mutex
 	loaded map[string]*entry
-	ended  []string // the finished runs in loaded, oldest first
+	ended  []string // the finished runs in loaded, in the order in which they ended
 	closed bool
 }
 
 var _ Log = (*Store)(nil)
-
-// An entry is a run in memory.
-type entry struct {
-	feed *Feed[Event]
-
-	appending sync.Mutex // serializes the run's appends
-	mu        sync.Mutex // guards run
-	run       Run
-}
-
-func (e *entry) info() Run {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.run
-}
 
 // OpenStore opens or creates the database file at path, or one in memory when
 // path is empty. Runs that a crash left open are closed as
@@ -56,7 +42,7 @@ func OpenStore(ctx context.Context, path string, logger *slog.Logger) (*Store, e
 	if err != nil {
 		return nil, fmt.Errorf("trace: %w", err)
 	}
-	s := newStore(db, logger)
+	s := newStore(db, logger, false)
 	if err := s.closeInterrupted(ctx, db); err != nil {
 		_ = s.Close() // the first error counts
 		return nil, fmt.Errorf("trace: close interrupted runs: %w", err)
@@ -64,8 +50,10 @@ func OpenStore(ctx context.Context, path string, logger *slog.Logger) (*Store, e
 	return s, nil
 }
 
-func newStore(db storage, logger *slog.Logger) *Store {
-	return &Store{db: db, writer: newWriter(db, logger), loaded: make(map[string]*entry)}
+func newStore(db storage, logger *slog.Logger, patient bool) *Store {
+	s := &Store{db: db, loaded: make(map[string]*entry)}
+	s.writer = newWriter(s.save, patient, logger)
+	return s
 }
 
 // Close writes the pending rows and closes the file. Live runs stay open in it,
@@ -77,6 +65,9 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	if closed {
 		return nil
+	}
+	if s.shared != nil {
+		s.shared.close()
 	}
 	err := s.writer.close()
 	for _, e := range s.entries() {
@@ -94,20 +85,34 @@ func (s *Store) isClosed() bool {
 // Create implements [Log].
 func (s *Store) Create(ctx context.Context, run Run) error {
 	run.Started = plain(run.Started)
-	_, found, err := s.db.run(ctx, run.ID)
-	if err != nil {
-		return fmt.Errorf("trace: %w", err)
+	if s.shared != nil {
+		return s.createShared(ctx, run)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch _, live := s.loaded[run.ID]; {
-	case s.closed:
-		return ErrClosed
-	case live || found:
+	_, found, err := s.db.run(ctx, run.ID)
+	switch {
+	case err != nil:
+		return fmt.Errorf("trace: %w", err)
+	case found:
 		return fmt.Errorf("%w: %s", ErrExists, run.ID)
 	}
-	s.loaded[run.ID] = &entry{feed: NewFeed[Event](), run: run}
+	if err := s.add(&entry{feed: NewFeed[Event](), run: run, owned: true, synced: true}); err != nil {
+		return err
+	}
 	s.writer.put(row{run: &run})
+	return nil
+}
+
+// add loads a run that is not loaded. It fails with ErrExists.
+func (s *Store) add(en *entry) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return ErrClosed
+	case s.loaded[en.run.ID] != nil:
+		return fmt.Errorf("%w: %s", ErrExists, en.run.ID)
+	}
+	s.loaded[en.run.ID] = en
 	return nil
 }
 
@@ -115,18 +120,25 @@ func (s *Store) Create(ctx context.Context, run Run) error {
 func (s *Store) Append(ctx context.Context, runID string, e Event) (Event, error) {
 	en := s.entry(runID)
 	if en == nil {
-		if _, err := s.Run(ctx, runID); err != nil {
+		run, err := s.Run(ctx, runID)
+		switch {
+		case err != nil:
 			return Event{}, err
+		case run.Live():
+			return Event{}, fmt.Errorf("%w: %s", ErrFenced, runID)
 		}
 		return Event{}, fmt.Errorf("%w: %s", ErrEnded, runID)
 	}
 	en.appending.Lock()
 	defer en.appending.Unlock()
+	term, owned := en.tenure()
 	switch {
 	case s.isClosed():
 		return Event{}, ErrClosed
 	case !en.info().Live():
 		return Event{}, fmt.Errorf("%w: %s", ErrEnded, runID)
+	case !owned:
+		return Event{}, fmt.Errorf("%w: %s", ErrFenced, runID)
 	}
 	e.RunID, e.Seq, e.Time = runID, int64(en.feed.Len())+1, plain(e.Time)
 	e.Spans = slices.Clone(e.Spans)
@@ -139,38 +151,59 @@ func (s *Store) Append(ctx context.Context, runID string, e Event) (Event, error
 	}
 	e.encoded = encoded
 	if summary, ok := e.Step.(Complete); ok {
-		return e, s.end(en, e, summary)
+		return e, s.end(en, term, e, summary)
 	}
-	s.writer.put(row{event: &e})
+	stored := row{event: &e, term: term}
+	if s.mayShow(en) {
+		s.writer.put(stored)
+	} else if err := s.store(en, term, stored); err != nil {
+		return Event{}, err
+	}
 	en.feed.Append(e)
 	return e, nil
 }
 
+// store stores rows of a run. It fails with ErrFenced if another replica has taken
+// over the run.
+func (s *Store) store(en *entry, term int64, rows ...row) error {
+	if err := s.writer.putAndWait(rows...); err != nil {
+		return err
+	}
+	if now, owned := en.tenure(); !owned || now != term {
+		return fmt.Errorf("%w: %s", ErrFenced, en.info().ID)
+	}
+	return nil
+}
+
 // end stores the rest of a run and then makes its end visible. If storing fails,
-// the end becomes visible anyway and the writer keeps retrying.
-func (s *Store) end(en *entry, e Event, summary Complete) error {
+// the end becomes visible anyway and the writer keeps retrying. With several
+// replicas it does not: all of them show the same end.
+func (s *Store) end(en *entry, term int64, e Event, summary Complete) error {
 	run := en.info()
 	run.Ended, run.Outcome, run.Summary = e.Time, summary.Outcome, &summary
-	err := s.writer.putAndWait(row{event: &e}, row{run: &run})
-	en.mu.Lock()
-	en.run = run
-	en.mu.Unlock()
+	err := s.store(en, term, row{event: &e, term: term}, row{run: &run, term: term})
+	if err != nil && s.shared != nil {
+		return fmt.Errorf("trace: store run %s: %w", run.ID, err)
+	}
 	shown := e
 	shown.Unsaved = err != nil
-	en.feed.Append(shown)
-	en.feed.Close()
-
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ended = append(s.ended, run.ID)
-	for len(s.ended) > keepEnded && s.writer.idle() {
-		delete(s.loaded, s.ended[0])
-		s.ended = s.ended[1:]
-	}
+	en.end(run, shown)
+	s.retire(run.ID)
 	if err != nil {
 		return fmt.Errorf("trace: store run %s: %w", run.ID, err)
 	}
 	return nil
+}
+
+// retire notes that a loaded run has ended, and unloads the oldest such runs.
+func (s *Store) retire(runID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = append(s.ended, runID)
+	for len(s.ended) > keepEnded && s.writer.idle() {
+		delete(s.loaded, s.ended[0])
+		s.ended = s.ended[1:]
+	}
 }
 
 func (s *Store) entry(runID string) *entry {

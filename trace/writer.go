@@ -11,16 +11,19 @@ const (
 	// gatherFor is how long rows are collected before they are committed, and
 	// thus how much a crash can lose.
 	gatherFor = 5 * time.Millisecond
-	// retryAfter is the pause after a failed commit.
-	retryAfter = time.Second
+	// retryAfter is the pause after a failed commit. It doubles with each further
+	// failure, up to maxRetryAfter.
+	retryAfter    = 10 * time.Millisecond
+	maxRetryAfter = time.Second
 	// maxUnsaved is the largest number of rows kept while the database fails.
 	maxUnsaved = 20_000
 )
 
 // A writer stores rows in the background, in order and many per commit.
 type writer struct {
-	db  storage
-	log *slog.Logger
+	store   func([]row) error
+	patient bool // a caller that waits is told of success only, and no row is dropped
+	log     *slog.Logger
 
 	mu      sync.Mutex
 	rows    []row
@@ -32,11 +35,13 @@ type writer struct {
 	hurry chan struct{} // holds a value if a caller waits
 	stop  chan struct{}
 	ended chan struct{}
+
+	retry time.Duration // the pause after the next failure; used by work only
 }
 
-func newWriter(db storage, log *slog.Logger) *writer {
+func newWriter(store func([]row) error, patient bool, log *slog.Logger) *writer {
 	w := &writer{
-		db: db, log: log,
+		store: store, patient: patient, log: log, retry: retryAfter,
 		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
 		stop: make(chan struct{}), ended: make(chan struct{}),
 	}
@@ -52,8 +57,8 @@ func (w *writer) put(r row) {
 	signal(w.wake)
 }
 
-// putAndWait queues rows and returns when they and all earlier ones are stored, or
-// when the first attempt has failed.
+// putAndWait queues rows and returns when they and all earlier ones are stored, or,
+// if the writer is not patient, when the first attempt has failed.
 func (w *writer) putAndWait(rows ...row) error {
 	done := make(chan error, 1)
 	w.mu.Lock()
@@ -94,7 +99,7 @@ func (w *writer) fault() error {
 func (w *writer) unsaved(runID string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	of := func(r row) bool { return r.event != nil && r.event.RunID == runID || r.run != nil && r.run.ID == runID }
+	of := func(r row) bool { return r.tenure().runID == runID }
 	return w.failed != nil && (slices.ContainsFunc(w.rows, of) || slices.ContainsFunc(w.saving, of))
 }
 
@@ -123,14 +128,20 @@ func (w *writer) work() {
 			w.save()
 			return
 		}
-		pause := gatherFor
+		pause, hurry := gatherFor, w.hurry
 		if w.fault() != nil {
-			pause = retryAfter
+			pause = w.retry
+			w.retry = min(2*w.retry, maxRetryAfter)
+			if w.patient {
+				hurry = nil
+			}
+		} else {
+			w.retry = retryAfter
 		}
 		timer.Reset(pause)
 		select {
 		case <-timer.C:
-		case <-w.hurry:
+		case <-hurry:
 		case <-w.stop:
 		}
 		w.save()
@@ -145,16 +156,22 @@ func (w *writer) save() {
 	w.rows, w.waiting, w.saving = nil, nil, rows
 	w.mu.Unlock()
 
-	err := w.db.save(rows)
+	var err error
+	if len(rows) > 0 {
+		err = w.store(rows)
+	}
 
 	w.mu.Lock()
 	before := w.failed
 	w.saving, w.failed = nil, err
 	if err != nil {
 		w.rows = append(rows, w.rows...)
-		if over := len(w.rows) - maxUnsaved; over > 0 {
+		if over := len(w.rows) - maxUnsaved; over > 0 && !w.patient {
 			w.log.Error("trace: rows dropped", slog.Int("rows", over))
 			w.rows = w.rows[over:]
+		}
+		if w.patient {
+			w.waiting, waiting = append(waiting, w.waiting...), nil
 		}
 	}
 	w.mu.Unlock()
