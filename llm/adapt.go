@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"encoding/json"
 	"net/http"
 	"regexp"
 	"slices"
@@ -100,3 +101,24 @@ func (a adaptation) drop(name string) adaptation {
 }
 
 func (a adaptation) drops(name string) bool { return slices.Contains(a.dropped, name) }
+
+// toolChoiceNone keeps the model from calling the tools of a request.
+const toolChoiceNone = "none"
+
+// tools returns the tools of a request. If it offers none and the server wants
+// those of its history defined, they are the ones that the conversation has
+// called, with their arguments left open; the model must then not call them.
+func (a adaptation) tools(req Request) []Tool {
+	if len(req.Tools) > 0 || !a.keepTools {
+		return req.Tools
+	}
+	var called []Tool
+	for _, msg := range req.Messages {
+		for _, c := range msg.ToolCalls {
+			if !slices.ContainsFunc(called, func(t Tool) bool { return t.Name == c.Name }) {
+				called = append(called, Tool{Name: c.Name, Parameters: json.RawMessage(`{"type":"object","properties":{}}`)})
+			}
+		}
+	}
+	return called
+}

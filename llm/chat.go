@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/sashabaranov/go-openai"
 )
@@ -17,33 +16,17 @@ func (m *client) chatRequest(req Request, a adaptation) openai.ChatCompletionReq
 	if !a.drops("stream_options") {
 		out.StreamOptions = &openai.StreamOptions{IncludeUsage: true}
 	}
-	for _, t := range req.Tools {
+	offered := a.tools(req)
+	for _, t := range offered {
 		out.Tools = append(out.Tools, openai.Tool{Type: openai.ToolTypeFunction, Function: &openai.FunctionDefinition{
 			Name: t.Name, Description: t.Description, Parameters: t.Parameters}})
 	}
-	if len(out.Tools) == 0 && a.keepTools {
-		if out.Tools = toolsOf(req.Messages); len(out.Tools) > 0 {
-			out.ToolChoice = "none"
-		}
+	if len(offered) > len(req.Tools) {
+		out.ToolChoice = toolChoiceNone
 	}
 	// These models call tools over chat completions only without reasoning.
 	if m.cfg.Model == openai.GPT6Sol || m.cfg.Model == openai.GPT6Luna {
 		out.ReasoningEffort = openai.ReasoningEffortNone
-	}
-	return out
-}
-
-// toolsOf returns the tools that a conversation has called, for a server that wants
-// them defined although the turn offers none. Their arguments are left open.
-func toolsOf(messages []Message) []openai.Tool {
-	var out []openai.Tool
-	for _, msg := range messages {
-		for _, c := range msg.ToolCalls {
-			if !slices.ContainsFunc(out, func(t openai.Tool) bool { return t.Function.Name == c.Name }) {
-				out = append(out, openai.Tool{Type: openai.ToolTypeFunction, Function: &openai.FunctionDefinition{
-					Name: c.Name, Parameters: json.RawMessage(`{"type":"object","properties":{}}`)}})
-			}
-		}
 	}
 	return out
 }

@@ -291,18 +291,22 @@ func TestTheLastTurnBeforeAServerThatWantsTools(t *testing.T) {
 		{"tools is required", 2},
 		{"messages: roles must alternate", 1},
 	} {
-		var bodies []string
-		srv := &server{answer: func(a asked) http.HandlerFunc {
-			bodies = append(bodies, a.body)
-			if !strings.Contains(a.body, `"tools":`) {
-				return refuse(400, tt.says)
+		for api, stream := range map[API]string{APIChat: answered, APIResponses: responseAnswer} {
+			var bodies []string
+			srv := &server{answer: func(a asked) http.HandlerFunc {
+				bodies = append(bodies, a.body)
+				if !strings.Contains(a.body, `"tools":`) {
+					return refuse(400, tt.says)
+				}
+				return says(stream)
+			}}
+			cfg := configOf(t, srv.ServeHTTP)
+			cfg.API = api
+			_, err := modelOf(t, cfg).Complete(t.Context(), Request{Messages: history}, func(string) {})
+			if last := bodies[len(bodies)-1]; len(bodies) != tt.tries || (err == nil) != (tt.tries == 2) ||
+				tt.tries == 2 && (!strings.Contains(last, `"tool_choice":"none"`) || !strings.Contains(last, `"name":"get_patient_records"`)) {
+				t.Errorf("%s, %s: error %v after %d requests, the last: %s", api, tt.says, err, len(bodies), last)
 			}
-			return says(answered)
-		}}
-		_, err := modelOf(t, configOf(t, srv.ServeHTTP)).Complete(t.Context(), Request{Messages: history}, func(string) {})
-		if last := bodies[len(bodies)-1]; len(bodies) != tt.tries || (err == nil) != (tt.tries == 2) ||
-			tt.tries == 2 && (!strings.Contains(last, `"tool_choice":"none"`) || !strings.Contains(last, `"name":"get_patient_records"`)) {
-			t.Errorf("%s: error %v after %d requests, the last: %s", tt.says, err, len(bodies), last)
 		}
 	}
 }

@@ -28,7 +28,11 @@ func (m *client) responsesRequest(req Request, a adaptation) (openai.CreateRespo
 	if !a.drops("max_output_tokens") {
 		out.MaxOutputTokens = m.cfg.MaxTokens
 	}
-	for _, t := range req.Tools {
+	offered := a.tools(req)
+	if len(offered) > len(req.Tools) {
+		out.ToolChoice = toolChoiceNone
+	}
+	for _, t := range offered {
 		// Without strict the API would hold the schema to rules of its own.
 		out.Tools = append(out.Tools, openai.ResponseTool{Type: openai.ToolTypeFunction, Parameters: map[string]any{
 			"name": t.Name, "description": t.Description, "parameters": t.Parameters, "strict": false}})
