@@ -40,9 +40,11 @@ type Broker interface {
 	Health(ctx context.Context) (*agentwrit.Health, error)
 }
 
-// DefaultViewers is how many streams viewers may have open unless [Config] says
-// otherwise.
-const DefaultViewers = guard.DefaultViewers
+// ViewerLimits returns how many streams viewers may have open, and how many of
+// them at one address, of two settings of [Config].
+func ViewerLimits(viewers, perAddress int) (total, ofOne int) {
+	return guard.ViewerLimits(viewers, perAddress)
+}
 
 // Config is what a [Server] needs. All fields are required up to
 // ModelMode, and Preflight.
@@ -82,7 +84,7 @@ type Config struct {
 	// for the limits of wrong keys and viewers.
 	TrustedProxies []netip.Prefix
 	// Viewers is how many streams viewers may have open, and ViewersPerAddress how
-	// many of them at one address. 0 means [DefaultViewers], and half of Viewers.
+	// many of them at one address. 0 means the default of [ViewerLimits].
 	Viewers, ViewersPerAddress int
 
 	// PublicURL is the base URL at which other machines reach the pages, for the

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"net"
 	"net/netip"
 	"slices"
@@ -32,8 +31,7 @@ type boundedListener struct {
 }
 
 func newBoundedListener(ln net.Listener, cfg Config) *boundedListener {
-	viewers := cmp.Or(cfg.Viewers, web.DefaultViewers)
-	perAddress := cmp.Or(cfg.ViewersPerAddress, viewers/2)
+	viewers, perAddress := web.ViewerLimits(cfg.Viewers, cfg.ViewersPerAddress)
 	return &boundedListener{Listener: ln, total: connectionsPerViewer*viewers + 2*moreConnections,
 		perAddress: connectionsPerViewer*perAddress + moreConnections, proxies: cfg.TrustedProxy, addresses: make(map[netip.Addr]int)}
 }

@@ -39,7 +39,7 @@ type Config struct {
 	Proxies []netip.Prefix
 	// Viewers is how many streams viewers may have open at once, and
 	// ViewersPerAddress how many of them clients at one address. 0 means
-	// [DefaultViewers], and half of Viewers.
+	// the default of [ViewerLimits].
 	Viewers, ViewersPerAddress int
 	Clock                      func() time.Time // nil means time.Now
 }

@@ -12,7 +12,7 @@ import (
 
 // Places for streams.
 const (
-	DefaultViewers = 2000
+	defaultViewers = 2000
 	presenterExtra = 64 // beyond those of the viewers, for the presenter alone
 )
 
@@ -35,9 +35,16 @@ type places struct {
 	addresses map[netip.Addr]int // of viewers
 }
 
+// ViewerLimits returns how many streams viewers may have open, and how many of
+// them at one address: what is configured, or where that is 0, 2000 and half of all.
+func ViewerLimits(viewers, perAddress int) (total, ofOne int) {
+	total = cmp.Or(viewers, defaultViewers)
+	return total, cmp.Or(perAddress, (total+1)/2)
+}
+
 func newPlaces(viewers, perAddress int) *places {
-	viewers = cmp.Or(viewers, DefaultViewers)
-	return &places{viewers: viewers, perAddress: cmp.Or(perAddress, (viewers+1)/2), addresses: make(map[netip.Addr]int)}
+	total, ofOne := ViewerLimits(viewers, perAddress)
+	return &places{viewers: total, perAddress: ofOne, addresses: make(map[netip.Addr]int)}
 }
 
 // take takes a place. The caller gives it back with leave.
