@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/devonartis/medassist-go/internal/text"
 )
 
 // printf writes formatted output. Text arguments may come from elsewhere (a
@@ -57,7 +59,7 @@ func escape(s string) string {
 
 // unprintable reports whether r is a control, formatting or separator character.
 // Formatting characters include those that reorder bidirectional text.
-func unprintable(r rune) bool { return r != ' ' && !unicode.IsPrint(r) }
+func unprintable(r rune) bool { return r != ' ' && (!unicode.IsPrint(r) || text.Hidden(r)) }
 
 // pipe wraps standard output or standard error. When the reader of the pipe is
 // gone it calls stop, so that the process shuts down in order instead of being

@@ -1,5 +1,5 @@
 // Package text holds the small operations on text that several packages share:
-// clipping, capitalizing, counting.
+// clipping, capitalizing, counting, and showing hidden characters.
 package text
 
 import (

@@ -2,13 +2,13 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/internal/text"
 	"github.com/devonartis/medassist-go/trace"
 	"github.com/devonartis/medassist-go/web/internal/newrun"
 	"github.com/devonartis/medassist-go/web/internal/respond"
@@ -82,7 +82,7 @@ func (a *API) trace(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return nil, err
 		}
-		return json.Marshal(export)
+		return respond.Marshal(export)
 	})
 	if err != nil {
 		return err
@@ -105,7 +105,7 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) error {
 	return a.cfg.Streams.Serve(w, r, func(stream *sse.Stream) {
 		sse.Follow(stream, cursor, func(b []byte, e trace.Event) ([]byte, error) {
 			data, err := e.JSON()
-			return sse.Append(b, e.Seq, data), err
+			return sse.Append(b, e.Seq, text.VisibleJSON(data)), err
 		})
 	})
 }

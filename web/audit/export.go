@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -31,7 +30,7 @@ func (p *Pages) export(w http.ResponseWriter, r *http.Request) error {
 			if sent > 0 {
 				io.WriteString(w, ",\n")
 			}
-			line, err := json.Marshal(e)
+			line, err := respond.Marshal(e)
 			if err != nil {
 				panic(http.ErrAbortHandler)
 			}

@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -78,7 +77,7 @@ func (p *Pages) exportOwn(w http.ResponseWriter, r *http.Request) error {
 			}
 			panic(http.ErrAbortHandler) // part of a log must not look like a whole one
 		}
-		line, err := json.Marshal(e)
+		line, err := respond.Marshal(e)
 		if err != nil {
 			panic(http.ErrAbortHandler)
 		}

@@ -3,7 +3,6 @@ package run
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"net/http"
 	"time"
 
@@ -40,7 +39,7 @@ func (p *Pages) exportJSON(w http.ResponseWriter, r *http.Request) error {
 			}
 			x.Audit = page.Events
 		}
-		return json.Marshal(x)
+		return respond.Marshal(x)
 	})
 }
 

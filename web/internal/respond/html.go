@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/a-h/templ"
+
+	"github.com/devonartis/medassist-go/internal/text"
 )
 
 // FromPage reports whether a script of the page sent the request, in contrast
@@ -67,16 +69,29 @@ func Partial(b *bytes.Buffer, target, swap string, c templ.Component) {
 func Text(s string) templ.Component { return templ.Raw(templ.EscapeString(s)) }
 
 // Write renders a component to memory, where only a programming error can make
-// it fail.
+// it fail. It shows the characters that a reader could not see.
 func Write(b *bytes.Buffer, c templ.Component) {
+	start := b.Len()
 	if err := c.Render(context.Background(), b); err != nil {
 		panic(fmt.Sprintf("web: render: %v", err))
 	}
+	if rendered := b.Bytes()[start:]; bytes.IndexFunc(rendered, text.Hidden) >= 0 {
+		shown := text.Visible(string(rendered))
+		b.Truncate(start)
+		b.WriteString(shown)
+	}
+}
+
+// Marshal returns a value as JSON in which characters that a reader could not see
+// are escaped.
+func Marshal(v any) ([]byte, error) {
+	encoded, err := json.Marshal(v)
+	return text.VisibleJSON(encoded), err
 }
 
 // JSON answers with a value as JSON.
 func JSON(w http.ResponseWriter, status int, v any) error {
-	encoded, err := json.Marshal(v)
+	encoded, err := Marshal(v)
 	if err != nil {
 		return err
 	}

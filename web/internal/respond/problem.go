@@ -2,7 +2,6 @@ package respond
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -120,7 +119,7 @@ func (rs *Responder) answer(w http.ResponseWriter, r *http.Request, p problem) {
 	case WantsHTML(r) && !strings.HasPrefix(r.URL.Path, "/api/"):
 		_ = Render(w, p.Status, problemPage(rs.Page(r, "Problem", "problem", ""), p))
 	default:
-		encoded, err := json.Marshal(p)
+		encoded, err := Marshal(p)
 		if err != nil {
 			panic("web: encode a problem: " + err.Error())
 		}
