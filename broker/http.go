@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"reflect"
 	"strconv"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/internal/clientaddr"
 	"github.com/devonartis/medassist-go/internal/methods"
+	"github.com/devonartis/medassist-go/internal/strictjson"
 	"github.com/devonartis/medassist-go/internal/text"
 )
 
@@ -84,7 +84,6 @@ func (b *Broker) routes() http.Handler {
 // endpoint returns a handler that authorizes the caller, decodes the body, calls
 // do, and encodes the result. A nil result has no body.
 func endpoint[In, Out any](b *Broker, need access, status int, do func(*request, *In) (*Out, error)) http.HandlerFunc {
-	known := memberNames(reflect.TypeFor[In]())
 	return func(w http.ResponseWriter, hr *http.Request) {
 		r := &request{
 			ctx:    hr.Context(),
@@ -103,7 +102,7 @@ func endpoint[In, Out any](b *Broker, need access, status int, do func(*request,
 		}
 		var in In
 		if _, empty := any(in).(none); !empty {
-			if err := decode(w, hr, known, &in); err != nil {
+			if err := decode(w, hr, &in); err != nil {
 				b.problem(w, hr, err)
 				return
 			}
@@ -121,9 +120,9 @@ func endpoint[In, Out any](b *Broker, need access, status int, do func(*request,
 	}
 }
 
-// decode reads a body that is one JSON value of at most 1 MiB with unambiguous
+// decode reads a body that is one JSON object of at most 1 MiB with unambiguous
 // members. Unknown ones are ignored, because a newer client may send some.
-func decode(w http.ResponseWriter, r *http.Request, known map[string]string, into any) error {
+func decode(w http.ResponseWriter, r *http.Request, into any) error {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, wire.MaxBodyBytes))
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
@@ -132,10 +131,12 @@ func decode(w http.ResponseWriter, r *http.Request, known map[string]string, int
 	if err != nil {
 		return errMalformed
 	}
-	if err := checkMembers(body, known); err != nil {
-		return err
-	}
-	if json.Unmarshal(body, into) != nil {
+	_, err = strictjson.Decode(body, into)
+	var ambiguous *strictjson.KeyError
+	switch {
+	case errors.As(err, &ambiguous):
+		return errMembers
+	case err != nil:
 		return errMalformed
 	}
 	return nil

@@ -12,6 +12,8 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"sync"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -21,21 +23,22 @@ const maxDepth = 32
 // Decode decodes data, which must be exactly one JSON object, into the struct
 // that v points to. It returns the keys that the struct has no field for, which
 // are otherwise ignored. It fails if an object repeats a key, also in another
-// letter case, or if a key matches a field's name only in another letter case.
+// letter case, or if a key matches a field's name only in another letter case:
+// then the error is a [*KeyError].
 // The error's text is safe to return to the caller: it never quotes data.
 func Decode(data []byte, v any) (unknown []string, err error) {
 	keys, err := Check(data)
 	if err != nil {
 		return nil, err
 	}
-	fields := fieldNames(reflect.TypeOf(v).Elem())
+	fields := namesOf(reflect.TypeOf(v).Elem())
 	for _, key := range keys {
 		exact, known := fields[fold(key)]
 		switch {
 		case !known:
 			unknown = append(unknown, key)
 		case exact != key:
-			return nil, fmt.Errorf("the key %q must be written in this letter case", exact)
+			return nil, &KeyError{exact}
 		}
 	}
 	if err := json.Unmarshal(data, v); err != nil {
@@ -56,6 +59,18 @@ type FieldError struct {
 
 func (e *FieldError) Error() string {
 	return fmt.Sprintf("%s must not be a JSON %s", e.Field, e.Type)
+}
+
+// A KeyError reports a key that two readers of the object could read differently.
+type KeyError struct {
+	Field string // the field's JSON name, if the key has another letter case; else the key is repeated
+}
+
+func (e *KeyError) Error() string {
+	if e.Field == "" {
+		return "a key is repeated"
+	}
+	return fmt.Sprintf("the key %q must be written in this letter case", e.Field)
 }
 
 var errNoObject = errors.New("the body must be one JSON object")
@@ -91,7 +106,7 @@ func object(dec *json.Decoder, depth int) (keys []string, err error) {
 		}
 		key, folded := t.(string), fold(t.(string))
 		if seen[folded] {
-			return nil, errors.New("a key is repeated")
+			return nil, &KeyError{}
 		}
 		seen[folded] = true
 		keys = append(keys, key)
@@ -129,6 +144,19 @@ func value(dec *json.Decoder, depth int) error {
 	return nil
 }
 
+// names caches what fieldNames returns, by type: the types are those of the
+// program's requests.
+var names sync.Map
+
+func namesOf(t reflect.Type) map[string]string {
+	if cached, ok := names.Load(t); ok {
+		return cached.(map[string]string)
+	}
+	found := fieldNames(t)
+	names.Store(t, found)
+	return found
+}
+
 // fieldNames maps the folded JSON names of a struct's fields to the names.
 func fieldNames(t reflect.Type) map[string]string {
 	names := make(map[string]string)
@@ -145,7 +173,14 @@ func fieldNames(t reflect.Type) map[string]string {
 	return names
 }
 
-// fold maps all strings that are equal under Unicode case folding to one, as
-// encoding/json compares them: upper then lower case covers its special cases
-// (the Kelvin sign and the long s).
-func fold(s string) string { return strings.ToLower(strings.ToUpper(s)) }
+// fold returns the form that keys have in common if encoding/json considers them
+// equal: every letter is replaced by the smallest one that differs in case only.
+func fold(key string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+			least = min(least, next)
+		}
+		return least
+	}, key)
+}

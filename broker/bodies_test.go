@@ -23,6 +23,7 @@ func TestAmbiguousBodies(t *testing.T) {
 		"a member in another case":        {`{"agent_name":"a","ALLOWED_SCOPE":["read:records:p1"]}`, 400},
 		"a member with a long s":          {`{"agent_name":"a","allowed_` + "\u017f" + `cope":["read:records:p1"]}`, 400},
 		"an unknown member twice":         {`{"agent_name":"a","allowed_scope":["read:records:p1"],"x":1,"X":2}`, 400},
+		"bytes that are not UTF-8":        {"{\"agent_name\":\"a\xff\",\"allowed_scope\":[\"read:records:p1\"]}", 400},
 		"an unknown member twice, nested": {`{"agent_name":"a","allowed_scope":["read:records:p1"],"x":[{"y":1,"Y":2}]}`, 400},
 	} {
 		before := len(h.events(admin, "event_type="+string(wire.EventLaunchTokenIssued)))
