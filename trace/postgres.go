@@ -44,6 +44,9 @@ var postgresSchema = []string{`
 	)`,
 }
 
+// SchemaVersion returns the version of the schema "runs" that this program knows.
+func SchemaVersion() int { return len(postgresSchema) }
+
 // firstTerm is the term of the replica that creates a run.
 const firstTerm = 1
 

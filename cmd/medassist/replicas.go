@@ -15,6 +15,7 @@ import (
 	"github.com/devonartis/medassist-go/internal/random"
 	"github.com/devonartis/medassist-go/preflight"
 	"github.com/devonartis/medassist-go/records"
+	"github.com/devonartis/medassist-go/trace"
 )
 
 // joinReplicas joins the replicas that share the configured database. It returns nil
@@ -128,5 +129,6 @@ func schemas() []preflight.Schema {
 		{Name: "app", Steps: cluster.SchemaVersion()},
 		{Name: "broker", Steps: broker.SchemaVersion()},
 		{Name: "records", Steps: records.SchemaVersion()},
+		{Name: "runs", Steps: trace.SchemaVersion()},
 	}
 }

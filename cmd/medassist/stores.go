@@ -29,7 +29,12 @@ func openStores(ctx context.Context, cfg Config, replicas *cluster.Cluster, log 
 		return s, err
 	}
 	closing.add(s.records.Close)
-	if s.runs, err = trace.OpenStore(ctx, cfg.file("runs.db"), log); err != nil {
+	if replicas != nil {
+		s.runs, err = trace.OpenShared(ctx, replicas, log)
+	} else {
+		s.runs, err = trace.OpenStore(ctx, cfg.file("runs.db"), log)
+	}
+	if err != nil {
 		return s, err
 	}
 	closing.add(s.runs.Close)
