@@ -11,5 +11,8 @@
 // in medassist verify. The log is bounded: the oldest entries are dropped, and what
 // remains still verifies from its first entry on. It has no signed checkpoint.
 //
+// Replicas of the app write one chain: each locks the head while it appends, and shows
+// what the others append. While their database is away, entries wait in memory.
+//
 // The package decides nothing. No entry contains a token.
 package decisions

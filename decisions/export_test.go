@@ -1,11 +1,22 @@
 package decisions
 
-import "testing"
+import (
+	"context"
+	"errors"
+	"testing"
+)
 
-// Exec runs a statement on the log's database.
+// Exec runs a statement on the log's database, whose tables it names without a schema.
 func Exec(t *testing.T, l *Log, query string) {
 	t.Helper()
-	if _, err := l.db.Exec(query); err != nil {
+	var err error
+	switch s := l.storage.(type) {
+	case *embedded:
+		_, err = s.db.Exec(query)
+	case *shared:
+		_, err = s.cluster.Pool().Exec(t.Context(), "SET search_path = decisions; "+query+"; RESET search_path")
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 }
@@ -16,10 +27,29 @@ func SetBound(l *Log, n int64) { l.bound = n }
 // Batch adds a decision n times with one transaction.
 func Batch(t *testing.T, l *Log, n int, d Decision) {
 	t.Helper()
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	for range n {
-		l.append(d)
+		l.add(d)
 	}
 	l.save(t.Context())
+}
+
+// LoseAnswer has the next attempt to store entries fail after they are stored.
+func LoseAnswer(l *Log) {
+	l.storing.Lock()
+	defer l.storing.Unlock()
+	l.storage = &lossy{storage: l.storage}
+}
+
+type lossy struct {
+	storage
+	lost bool
+}
+
+func (s *lossy) append(ctx context.Context, f func(head) ([]entry, head)) error {
+	err := s.storage.append(ctx, f)
+	if err == nil && !s.lost {
+		s.lost = true
+		return errors.New("connection lost")
+	}
+	return err
 }
