@@ -36,13 +36,12 @@ func (p *play) play(ctx context.Context) {
 			p.cfg.Logger.ErrorContext(ctx, "panic in a comparison", "cause", cause, "stack", string(debug.Stack()))
 			p.result.Phase, p.result.Problem = Failed, "The program failed during this comparison. See its log."
 		}
-		// The run may still go on after a panic, or if its trace can't be read.
-		_ = p.cfg.Runs.Cancel(p.result.RunID, "comparison", "The comparison ended.") // fails if it has ended
+		p.cancel() // the run may still go on after a panic, or if its trace can't be read
 		if err := p.release(); err != nil {
 			p.cfg.Logger.ErrorContext(ctx, "close the second instance", "error", err)
 		}
 		p.result.Ended = p.cfg.Clock()
-		p.publish(p.result)
+		p.publish(ctx, p.result)
 	}()
 	if err := p.follow(ctx); err != nil {
 		p.cfg.Logger.ErrorContext(ctx, "a comparison failed", "run", p.result.RunID, "error", err)
@@ -50,6 +49,13 @@ func (p *play) play(ctx context.Context) {
 		return
 	}
 	p.finish(ctx)
+}
+
+// cancel ends the run with AgentWrit.
+func (p *play) cancel() {
+	if p.result.RunID != "" {
+		_ = p.cfg.Runs.Cancel(p.result.RunID, "comparison", "The comparison ended.") // fails if it has ended
+	}
 }
 
 // release closes the instance.
@@ -75,7 +81,7 @@ func (p *play) follow(ctx context.Context) error {
 		for _, e := range events {
 			if p.apply(ctx, e) {
 				p.result.AccessLog = p.instance.accesses()
-				p.publish(p.result)
+				p.publish(ctx, p.result)
 			}
 		}
 	}

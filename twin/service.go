@@ -12,13 +12,11 @@ import (
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/decisions"
 	"github.com/devonartis/medassist-go/internal/random"
+	"github.com/devonartis/medassist-go/internal/values"
 	"github.com/devonartis/medassist-go/patient"
 	"github.com/devonartis/medassist-go/scenario"
 	"github.com/devonartis/medassist-go/trace"
 )
-
-// kept is how many comparisons are kept in memory.
-const kept = 20
 
 // scenarios lists the scenarios that can be compared: those in which the model, or
 // someone else, tries to go beyond the request's patient.
@@ -47,30 +45,44 @@ type Runs interface {
 	Cancel(runID, by, reason string) error
 }
 
-// Config configures a [Service]. All fields are required.
+// Config configures a [Service]. All fields but Values are required.
 type Config struct {
 	Runs      Runs
 	Log       trace.Log      // to which the runs are written
 	Decisions *decisions.Log // as the runs' service has it
 	Clock     func() time.Time
 	Logger    *slog.Logger
+	// Values holds the results, for all replicas of the app. Nil means that there is
+	// only this one.
+	Values values.Store
 }
 
 // A Service makes comparisons, one at a time. It is safe for concurrent use.
 type Service struct {
-	cfg Config
+	cfg     Config
+	newest  *values.Value[newest]
+	closing context.Context // ends when the service closes
+	close   context.CancelFunc
+	reading sync.WaitGroup // of what other replicas compare
 
 	mu      sync.Mutex
 	busy    bool
 	closed  bool
-	results []Result // oldest first
 	playing sync.WaitGroup
 	// instances counts the second instances that are open, for tests.
 	instances int
 }
 
-// New returns a service.
-func New(cfg Config) *Service { return &Service{cfg: cfg} }
+// New returns a service. It must be closed.
+func New(cfg Config) *Service {
+	if cfg.Values == nil {
+		cfg.Values = new(values.Memory)
+	}
+	s := &Service{cfg: cfg, newest: values.New(cfg.Values, "comparison", newest{}, cfg.Logger)}
+	s.closing, s.close = context.WithCancel(context.Background())
+	s.reading.Go(func() { s.newest.Keep(s.closing) })
+	return s
+}
 
 // Start starts a comparison and returns once its run has started. It goes on in the
 // background, also after ctx ends. It fails with ErrScenario and ErrBusy, and with
@@ -91,7 +103,6 @@ func (s *Service) Start(ctx context.Context, scenarioID string) (Result, error) 
 		s.end()
 		return Result{}, err
 	}
-	s.publish(p.result)
 	first := p.result
 	s.playing.Go(func() {
 		defer s.end()
@@ -110,6 +121,7 @@ func (s *Service) open(ctx context.Context, sc scenario.Scenario) (_ *play, err 
 	p := &play{Service: s, instance: in, categories: make(map[string]string)}
 	defer func() {
 		if err != nil {
+			p.cancel()
 			err = errors.Join(err, p.release())
 		}
 	}()
@@ -129,7 +141,7 @@ func (s *Service) open(ctx context.Context, sc scenario.Scenario) (_ *play, err 
 	}
 	p.result = Result{ID: "twin-" + random.Hex(6), Scenario: sc.ID, Title: sc.Title, Patient: sc.Patient, Request: sc.Request, RunID: run.ID,
 		Model: run.ModelName, Phase: Running, Started: s.cfg.Clock(), Patients: patients, KeyPreview: in.key.preview()}
-	return p, nil
+	return p, s.add(ctx, p.result)
 }
 
 func (s *Service) begin() error {
@@ -157,23 +169,10 @@ func (s *Service) count(n int) {
 	s.instances += n
 }
 
-// publish makes a result the current state of its comparison.
-func (s *Service) publish(r Result) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i := slices.IndexFunc(s.results, func(x Result) bool { return x.ID == r.ID })
-	if i < 0 {
-		s.results = append(s.results, r)
-		s.results = slices.Clone(s.results[max(0, len(s.results)-kept):])
-	} else {
-		s.results[i] = r
-	}
-}
-
 // Cancel stops a comparison: its run is cancelled and releases its tokens. It fails
 // with ErrNotFound if it is not running.
-func (s *Service) Cancel(id, by string) error {
-	r, err := s.Result(id)
+func (s *Service) Cancel(ctx context.Context, id, by string) error {
+	r, err := s.Result(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -183,32 +182,13 @@ func (s *Service) Cancel(id, by string) error {
 	return nil
 }
 
-// Result returns a comparison. It fails with ErrNotFound.
-func (s *Service) Result(id string) (Result, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i := slices.IndexFunc(s.results, func(x Result) bool { return x.ID == id })
-	if i < 0 {
-		return Result{}, ErrNotFound
-	}
-	return s.results[i], nil
-}
-
-// Latest returns the latest comparison, and false if there is none.
-func (s *Service) Latest() (Result, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.results) == 0 {
-		return Result{}, false
-	}
-	return s.results[len(s.results)-1], true
-}
-
 // Close refuses further comparisons and returns when the running one has ended. Its
 // run must have been stopped before: a comparison ends with its run.
 func (s *Service) Close() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
+	s.close()
 	s.playing.Wait()
+	s.reading.Wait()
 }

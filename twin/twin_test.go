@@ -110,7 +110,7 @@ func TestStart(t *testing.T) {
 	}
 	close(block)
 	w.wait(t, first.ID)
-	if _, err := w.Result("twin-0"); !errors.Is(err, twin.ErrNotFound) {
+	if _, err := w.Result(t.Context(), "twin-0"); !errors.Is(err, twin.ErrNotFound) {
 		t.Errorf("an unknown comparison: %v", err)
 	}
 	must(t, w.runs.Shutdown(t.Context()))
@@ -131,7 +131,7 @@ func TestEverythingEnds(t *testing.T) {
 		stop  func(*world, twin.Result) error
 		want  twin.Phase
 	}{
-		"cancelled":            {held{}, func(w *world, r twin.Result) error { return w.Cancel(r.ID, "presenter") }, twin.Cancelled},
+		"cancelled":            {held{}, func(w *world, r twin.Result) error { return w.Cancel(t.Context(), r.ID, "presenter") }, twin.Cancelled},
 		"the run is cancelled": {held{}, func(w *world, r twin.Result) error { return w.runs.Cancel(r.RunID, "presenter", "") }, twin.Cancelled},
 		"the process stops":    {held{}, func(w *world, r twin.Result) error { return w.runs.Shutdown(context.Background()) }, twin.Cancelled},
 		"the model fails":      {failing{}, func(*world, twin.Result) error { return nil }, twin.Failed},

@@ -86,7 +86,7 @@ func newWorld(t *testing.T, model llm.Model) *world {
 func (w *world) wait(t *testing.T, id string) twin.Result {
 	t.Helper()
 	w.Wait()
-	r, err := w.Result(id)
+	r, err := w.Result(t.Context(), id)
 	must(t, err)
 	return r
 }

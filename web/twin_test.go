@@ -20,7 +20,7 @@ func (s *site) compare(t *testing.T, scenario string) twin.Result {
 		t.Fatalf("%d: %s", status, body)
 	}
 	for {
-		r, ok := s.twins.Latest()
+		r, ok := s.twins.Latest(t.Context())
 		if ok && !r.Live() {
 			return r
 		}
@@ -37,7 +37,7 @@ func TestTwin(t *testing.T) {
 	if status, _ := guarded.form(t, "/twin", url.Values{"scenario": {"cross-patient"}}); status != 403 {
 		t.Errorf("started by a viewer: %d", status)
 	}
-	if _, ok := guarded.twins.Latest(); ok {
+	if _, ok := guarded.twins.Latest(t.Context()); ok {
 		t.Error("a viewer started a comparison")
 	}
 	s := newSite(t, configure{})

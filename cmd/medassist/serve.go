@@ -14,6 +14,7 @@ import (
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/attack"
 	"github.com/devonartis/medassist-go/internal/deadline"
+	"github.com/devonartis/medassist-go/internal/values"
 	"github.com/devonartis/medassist-go/patient"
 	"github.com/devonartis/medassist-go/preflight"
 	"github.com/devonartis/medassist-go/records"
@@ -91,9 +92,13 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 	if err != nil {
 		return err
 	}
-	twins := twin.New(twin.Config{Runs: service, Log: kept.runs, Decisions: kept.decisions, Clock: cfg.clock, Logger: log})
+	var shared values.Store // nil for a single process, unlike a nil *cluster.Cluster
+	if replicas != nil {
+		shared = replicas
+	}
+	twins := twin.New(twin.Config{Runs: service, Log: kept.runs, Decisions: kept.decisions, Clock: cfg.clock, Logger: log, Values: shared})
 	site, err := web.New(web.Config{
-		Twins: twins, Decisions: kept.decisions,
+		Twins: twins, Decisions: kept.decisions, Values: shared,
 		Lab: func(ctx context.Context) (*attack.Lab, error) {
 			return attack.NewLab(ctx, attack.Config{Broker: broker.app, Operator: broker.operator(), BrokerURL: broker.url, Log: kept.runs, Decisions: kept.decisions,
 				Clock: cfg.clock, Logger: log})

@@ -55,12 +55,6 @@ type versioned[T any] struct {
 func New[T any](store Store, name string, first T, log *slog.Logger) *Value[T] {
 	v := &Value[T]{store: store, name: name, first: first, log: log, changed: make(chan struct{}, 1)}
 	v.current.Set(versioned[T]{value: first})
-	store.Subscribe(cluster.ValueTopic, func(changed string) {
-		if changed == name || changed == "" {
-			v.wake()
-		}
-	})
-	v.wake() // for what was stored before
 	return v
 }
 
@@ -88,8 +82,15 @@ func (v *Value[T]) Next(ctx context.Context, known int64) (value T, version int6
 	}
 }
 
-// Keep reads the value whenever it changes, until ctx ends.
+// Keep reads the value, and reads it again whenever it changes, until ctx ends. It
+// must be called once at most.
 func (v *Value[T]) Keep(ctx context.Context) {
+	v.store.Subscribe(cluster.ValueTopic, func(changed string) {
+		if changed == v.name || changed == "" {
+			v.wake()
+		}
+	})
+	v.wake() // for what was stored before
 	for failing := false; ; {
 		select {
 		case <-v.changed:

@@ -87,7 +87,7 @@ func (p Page) pollEvery() string {
 	return "every " + pollIdle.String()
 }
 
-var notFound = &respond.Error{Status: http.StatusNotFound, Detail: "No such comparison. The newest are kept in memory until MedAssist stops."}
+var notFound = &respond.Error{Status: http.StatusNotFound, Detail: "No such comparison. Only the newest are kept."}
 
 // classify returns the answer to an error of the service.
 func classify(err error) error {
@@ -105,10 +105,10 @@ func classify(err error) error {
 // view returns the page of a comparison, or of the latest if the ID is empty.
 func (p *Pages) view(r *http.Request, id string) (Page, error) {
 	v := Page{Page: p.cfg.Respond.Page(r, "Before and after", "twin", "/twin"), Scenarios: twin.Scenarios(), Fixed: id != ""}
-	result, ok := p.cfg.Twins.Latest()
+	result, ok := p.cfg.Twins.Latest(r.Context())
 	if id != "" {
 		var err error
-		if result, err = p.cfg.Twins.Result(id); err != nil {
+		if result, err = p.cfg.Twins.Result(r.Context(), id); err != nil {
 			return v, classify(err)
 		}
 		ok = true
@@ -169,7 +169,7 @@ func (p *Pages) start(w http.ResponseWriter, r *http.Request) error {
 
 // cancel is POST /twin/{id}/cancel.
 func (p *Pages) cancel(w http.ResponseWriter, r *http.Request) error {
-	if err := p.cfg.Twins.Cancel(chi.URLParam(r, "id"), "presenter"); err != nil {
+	if err := p.cfg.Twins.Cancel(r.Context(), chi.URLParam(r, "id"), "presenter"); err != nil {
 		return classify(err)
 	}
 	if !respond.FromPage(r) {
@@ -181,8 +181,8 @@ func (p *Pages) cancel(w http.ResponseWriter, r *http.Request) error {
 }
 
 // OnStage returns the latest comparison as the stage shows it.
-func (p *Pages) OnStage(context.Context, url.Values) (templ.Component, error) {
-	result, ok := p.cfg.Twins.Latest()
+func (p *Pages) OnStage(ctx context.Context, _ url.Values) (templ.Component, error) {
+	result, ok := p.cfg.Twins.Latest(ctx)
 	if !ok {
 		return introduction(Page{}), nil
 	}
@@ -196,7 +196,7 @@ type Export struct {
 }
 
 func (p *Pages) exportJSON(w http.ResponseWriter, r *http.Request) error {
-	result, err := p.cfg.Twins.Result(chi.URLParam(r, "id"))
+	result, err := p.cfg.Twins.Result(r.Context(), chi.URLParam(r, "id"))
 	if err != nil {
 		return classify(err)
 	}
@@ -205,7 +205,7 @@ func (p *Pages) exportJSON(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *Pages) exportHTML(w http.ResponseWriter, r *http.Request) error {
-	result, err := p.cfg.Twins.Result(chi.URLParam(r, "id"))
+	result, err := p.cfg.Twins.Result(r.Context(), chi.URLParam(r, "id"))
 	if err != nil {
 		return classify(err)
 	}
