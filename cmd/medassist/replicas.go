@@ -13,6 +13,7 @@ import (
 	"github.com/devonartis/medassist-go/broker"
 	"github.com/devonartis/medassist-go/internal/cluster"
 	"github.com/devonartis/medassist-go/internal/random"
+	"github.com/devonartis/medassist-go/internal/values"
 	"github.com/devonartis/medassist-go/preflight"
 	"github.com/devonartis/medassist-go/records"
 	"github.com/devonartis/medassist-go/trace"
@@ -121,6 +122,15 @@ func (s sharedSession) Save(ctx context.Context, session []byte) {
 	if err != nil && !errors.Is(err, cluster.ErrConflict) {
 		s.log.WarnContext(ctx, "can't store the login that replicas share", "error", err)
 	}
+}
+
+// sharedValues returns where replicas keep what their pages show, nil if there are no
+// replicas.
+func sharedValues(replicas *cluster.Cluster) values.Store {
+	if replicas == nil {
+		return nil
+	}
+	return replicas
 }
 
 // schemas lists what this program keeps in the database.

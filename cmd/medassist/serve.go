@@ -107,7 +107,7 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 		Runs:         service, Log: kept.runs, Records: kept.records, Broker: broker.app, BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
 		Admin: broker.admin, Promises: promised.get, ModelName: model.Name(), ModelMode: string(model.Mode()),
 		PresenterKey: key, CookieSecret: cookies, TrustedProxies: cfg.TrustedProxy,
-		Viewers: cfg.Viewers, ViewersPerAddress: cfg.ViewersPerAddress, PublicURL: cfg.PublicURL, Reachable: !isLoopback(page.Addr()), Clock: cfg.clock, Logger: log,
+		Viewers: cfg.Viewers, ViewersPerAddress: cfg.ViewersPerAddress, PublicURL: cfg.PublicURL, Reachable: !isLoopback(page.Addr()), Values: sharedValues(replicas), Clock: cfg.clock, Logger: log,
 		Preflight: preflight.Config{Broker: broker.app, BrokerURL: broker.url, Admin: broker.admin, Model: model,
 			PageURL: localURL(page.Addr()), Database: cfg.database(), Clock: cfg.clock},
 	})
