@@ -151,3 +151,7 @@ func (s *shared) append(ctx context.Context, f func(head) ([]entry, head)) error
 		return s.cluster.Announce(ctx, tx, topic, "stored")
 	})
 }
+
+// SchemaVersion returns the version of the schema "decisions" that this program
+// knows.
+func SchemaVersion() int { return len(sharedMigrations) }

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/devonartis/medassist-go/broker"
+	"github.com/devonartis/medassist-go/decisions"
 	"github.com/devonartis/medassist-go/internal/cluster"
 	"github.com/devonartis/medassist-go/internal/random"
 	"github.com/devonartis/medassist-go/internal/values"
@@ -138,6 +139,7 @@ func schemas() []preflight.Schema {
 	return []preflight.Schema{
 		{Name: "app", Steps: cluster.SchemaVersion()},
 		{Name: "broker", Steps: broker.SchemaVersion()},
+		{Name: "decisions", Steps: decisions.SchemaVersion()},
 		{Name: "records", Steps: records.SchemaVersion()},
 		{Name: "runs", Steps: trace.SchemaVersion()},
 	}

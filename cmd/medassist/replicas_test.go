@@ -6,12 +6,17 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
+	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 	"github.com/devonartis/medassist-go/internal/cluster"
@@ -105,6 +110,8 @@ func TestSharedSession(t *testing.T) {
 	}
 }
 
+const replicaKey = "correct horse battery"
+
 // onDatabase configures a replica.
 func onDatabase(database string) func(*Config) {
 	return func(c *Config) { c.Ephemeral, c.Database = false, database }
@@ -119,7 +126,7 @@ func TestReplicasShareAppAndPresenter(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			database := pgtest.URL(t)
-			secret := func(c *Config) { c.PresenterKey = "correct horse battery" }
+			secret := func(c *Config) { c.PresenterKey = replicaKey }
 			first, second := startApp(t, onDatabase(database), change, secret), startApp(t, onDatabase(database), change, secret)
 			admin := first.admin()
 			if name != "embedded brokers" {
@@ -129,7 +136,7 @@ func TestReplicasShareAppAndPresenter(t *testing.T) {
 				t.Errorf("registered %+v, %v", apps, err)
 			}
 			client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-			resp, err := client.Get(first.Page + "/?key=" + url.QueryEscape("correct horse battery"))
+			resp, err := client.Get(first.Page + "/?key=" + url.QueryEscape(replicaKey))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -184,5 +191,59 @@ func TestReplicaRefusesToStart(t *testing.T) {
 				t.Errorf("%v, want %q", err, tc.want)
 			}
 		})
+	}
+}
+
+// doctor knows every schema that a replica creates, and changes nothing.
+func TestDoctorOfReplicas(t *testing.T) {
+	database := pgtest.URL(t)
+	doctor := func() string {
+		cmd := exec.CommandContext(t.Context(), "medassist", "doctor")
+		cmd.Dir = t.TempDir()
+		cmd.Env = append(os.Environ(), "MEDASSIST_DATABASE_URL="+database, "AGENTWRIT_ADMIN_SECRET="+adminSecret, "MEDASSIST_PRESENTER_KEY="+replicaKey)
+		out, err := cmd.CombinedOutput()
+		var exit *exec.ExitError
+		if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != exitCheckFailed || !strings.Contains(string(out), "fsync")) {
+			t.Errorf("doctor: %v\n%s", err, out)
+		}
+		return string(out)
+	}
+	created := func() map[string]int {
+		replicas := joinCluster(t, database, adminSecret)
+		defer replicas.Close()
+		rows, err := replicas.Pool().Query(t.Context(), `SELECT table_schema FROM information_schema.tables WHERE table_name = 'migrations'`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]int{}
+		for _, name := range names {
+			var version int
+			if err := replicas.Pool().QueryRow(t.Context(), `SELECT count(*) FROM `+name+`.migrations`).Scan(&version); err != nil {
+				t.Fatal(err)
+			}
+			found[name] = version
+		}
+		return found
+	}
+	if out := doctor(); !strings.Contains(out, "✓ database: schema") || !strings.Contains(out, "creates what is missing") {
+		t.Errorf("before the first start:\n%s", out)
+	}
+	if found := created(); len(found) != 1 { // by the connection of this test
+		t.Errorf("doctor has created %v", found)
+	}
+	startApp(t, onDatabase(database))
+	if out := doctor(); !strings.Contains(out, "this program's version") || !strings.Contains(out, "✓ audit chain") {
+		t.Errorf("beside a replica:\n%s", out)
+	}
+	known := map[string]int{}
+	for _, s := range schemas() {
+		known[s.Name] = s.Steps
+	}
+	if found := created(); !maps.Equal(found, known) {
+		t.Errorf("schemas %v, doctor knows %v", found, known)
 	}
 }

@@ -17,8 +17,8 @@ type stores struct {
 	decisions *decisions.Log
 }
 
-// openStores opens the stores in the data folder, or in memory, or those in the
-// database that replicas share.
+// openStores opens the stores in the data folder, or in memory. With a database it
+// opens those that replicas share.
 func openStores(ctx context.Context, cfg Config, replicas *cluster.Cluster, log *slog.Logger, closing *closers) (s stores, err error) {
 	if replicas != nil {
 		s.records, err = records.OpenShared(ctx, replicas, cfg.clock)
@@ -38,7 +38,12 @@ func openStores(ctx context.Context, cfg Config, replicas *cluster.Cluster, log 
 		return s, err
 	}
 	closing.add(s.runs.Close)
-	if s.decisions, err = decisions.Open(ctx, cfg.file("decisions.db"), cfg.clock, log); err != nil {
+	if replicas != nil {
+		s.decisions, err = decisions.OpenShared(ctx, replicas, cfg.clock, log)
+	} else {
+		s.decisions, err = decisions.Open(ctx, cfg.file("decisions.db"), cfg.clock, log)
+	}
+	if err != nil {
 		return s, err
 	}
 	closing.add(s.decisions.Close)
