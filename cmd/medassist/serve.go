@@ -14,7 +14,6 @@ import (
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/attack"
 	"github.com/devonartis/medassist-go/internal/deadline"
-	"github.com/devonartis/medassist-go/internal/values"
 	"github.com/devonartis/medassist-go/patient"
 	"github.com/devonartis/medassist-go/preflight"
 	"github.com/devonartis/medassist-go/records"
@@ -92,10 +91,7 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 	if err != nil {
 		return err
 	}
-	var shared values.Store // nil for a single process, unlike a nil *cluster.Cluster
-	if replicas != nil {
-		shared = replicas
-	}
+	shared := sharedValues(replicas)
 	twins := twin.New(twin.Config{Runs: service, Log: kept.runs, Decisions: kept.decisions, Clock: cfg.clock, Logger: log, Values: shared})
 	site, err := web.New(web.Config{
 		Twins: twins, Decisions: kept.decisions, Values: shared,
@@ -107,7 +103,7 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 		Runs:         service, Log: kept.runs, Records: kept.records, Broker: broker.app, BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
 		Admin: broker.admin, Promises: promised.get, ModelName: model.Name(), ModelMode: string(model.Mode()),
 		PresenterKey: key, CookieSecret: cookies, TrustedProxies: cfg.TrustedProxy,
-		Viewers: cfg.Viewers, ViewersPerAddress: cfg.ViewersPerAddress, PublicURL: cfg.PublicURL, Reachable: !isLoopback(page.Addr()), Values: sharedValues(replicas), Clock: cfg.clock, Logger: log,
+		Viewers: cfg.Viewers, ViewersPerAddress: cfg.ViewersPerAddress, PublicURL: cfg.PublicURL, Reachable: !isLoopback(page.Addr()), Clock: cfg.clock, Logger: log,
 		Preflight: preflight.Config{Broker: broker.app, BrokerURL: broker.url, Admin: broker.admin, Model: model,
 			PageURL: localURL(page.Addr()), Database: cfg.database(), Clock: cfg.clock},
 	})
