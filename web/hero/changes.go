@@ -5,8 +5,10 @@ import "slices"
 // Changes returns the parts of a drawing that differ from those of an earlier
 // one. It reports false if the whole picture has to be replaced, because its size
 // or its list of parts is another. A lifetime that has only run on is no change:
-// the page counts it down itself.
-func (d Drawing) Changes(earlier Drawing) (parts []Part, same bool) {
+// the page counts it down itself. Parts of the drawing in which something has
+// happened since are set to move.
+func (d *Drawing) Changes(earlier Drawing) (parts []Part, same bool) {
+	d.move(earlier)
 	if d.ID != earlier.ID || d.Width != earlier.Width || d.Height != earlier.Height || d.Still != earlier.Still || len(d.Parts) != len(earlier.Parts) {
 		return nil, false
 	}
@@ -19,6 +21,25 @@ func (d Drawing) Changes(earlier Drawing) (parts []Part, same bool) {
 		}
 	}
 	return parts, true
+}
+
+// Moving returns the parts of a drawing in which something has happened since an
+// earlier one, set to move.
+func (d Drawing) Moving(earlier Drawing) (parts []Part) {
+	d.Parts = slices.Clone(d.Parts)
+	d.move(earlier)
+	return slices.DeleteFunc(d.Parts, func(p Part) bool { return p.Moves == "" })
+}
+
+// move sets those parts to move that show something that the earlier drawing does
+// not show.
+func (d *Drawing) move(earlier Drawing) {
+	for i, p := range d.Parts {
+		known := func(e Part) bool { return e.shows == p.shows && e.of == p.of }
+		if p.shows != "" && !slices.ContainsFunc(earlier.Parts, known) {
+			d.Parts[i].Moves = p.shows
+		}
+	}
 }
 
 // equal compares two elements, except for how much of a lifetime has passed.

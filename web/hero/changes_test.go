@@ -1,6 +1,8 @@
 package hero
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,17 +48,68 @@ func TestWhatIsAChange(t *testing.T) {
 	h := New("P-1042")
 	h.Apply(trace.Event{Seq: 1, Time: begin, Step: trace.AgentCreated{Credential: clinical, Scope: []string{"read:labs:P-1042"}, ExpiresIn: 300}})
 	before := Draw(h, "hero", Wall)
+	changes := func() ([]Part, bool) {
+		now := Draw(h, "hero", Wall)
+		return now.Changes(before)
+	}
 	h.Apply(trace.Event{Seq: 2, Time: begin.Add(time.Minute), Step: trace.BrokerHealth{}})
-	if parts, same := Draw(h, "hero", Wall).Changes(before); !same || len(parts) > 0 {
+	if parts, same := changes(); !same || len(parts) > 0 {
 		t.Errorf("a minute later %d parts have changed, same size: %v", len(parts), same)
 	}
 	h.Apply(trace.Event{Seq: 3, Time: begin.Add(time.Minute), Step: trace.TokenRenewed{Credential: clinical, NewExpiresIn: 300}})
-	if parts, same := Draw(h, "hero", Wall).Changes(before); !same || len(parts) != 1 {
+	if parts, same := changes(); !same || len(parts) != 1 {
 		t.Errorf("after the renewal %d parts have changed, same size: %v", len(parts), same)
 	}
 	h.Apply(trace.Event{Seq: 4, Time: begin.Add(time.Minute), Step: trace.ToolCall{Credential: clinical, Tool: "get_lab_results", PatientID: "P-1042",
 		RequiredScope: []string{"read:labs:P-1042"}}})
-	if _, same := Draw(h, "hero", Wall).Changes(before); same {
+	if _, same := changes(); same {
 		t.Error("a new row leaves the list of parts as it is")
+	}
+}
+
+// moving returns what moves in the picture when a run takes a step.
+func moving(h *Hero, s Shape, step trace.Step) (out []string) {
+	before := Draw(h, "hero", s)
+	h.Apply(trace.Event{Step: step})
+	now := Draw(h, "hero", s)
+	now.Changes(before)
+	for _, p := range now.Parts {
+		for _, n := range p.Nodes {
+			if p.Moves != "" && n.Text != nil && strings.HasPrefix(n.Class, "go ") {
+				out = append(out, string(p.Moves)+" "+plain(n.Text.Spans))
+			}
+		}
+	}
+	return out
+}
+
+// What has just happened moves, once, and nothing else does.
+func TestWhatMoves(t *testing.T) {
+	c := trace.Credential{Category: "clinical"}
+	call := func(id, patient string) trace.LLMCall {
+		return trace.LLMCall{CallID: id, Tool: "get_patient_records", Args: `{"patient_id":"` + patient + `"}`}
+	}
+	for _, s := range shapes {
+		h := apply()
+		for _, tc := range []struct {
+			step trace.Step
+			want []string
+		}{
+			{trace.LLMResponse{ToolCalls: []trace.LLMCall{call("1", "P-1042"), call("2", "P-2187")}}, nil},
+			{trace.AgentCreated{Credential: c, Scope: []string{"read:records:P-1042"}, ExpiresIn: 300}, nil},
+			{trace.ToolCall{Credential: c, CallID: "1", Tool: "get_patient_records", PatientID: "P-1042", RequiredScope: []string{"read:records:P-1042"}},
+				[]string{"passes get_patient_records", "passes P-1042"}},
+			{trace.ScopeDenied{Credential: c, CallID: "2", Tool: "get_patient_records", PatientID: "P-2187", MissingScope: []string{"read:records:P-2187"}, RefusedBy: trace.RefusedByGate},
+				[]string{"stops get_patient_records", "stops P-2187"}},
+			{trace.StolenTokenUsed{Credential: c, PatientID: "P-1042", Authorized: true}, []string{"passes stolen token", "passes P-1042"}},
+			{trace.StolenTokenUsed{Credential: c, PatientID: "P-2187", RefusedBy: trace.RefusedByRecords, MissingScope: []string{"read:records:P-2187"}},
+				[]string{"stops stolen token", "stops P-2187"}},
+			{trace.TokenReleased{Credential: c}, []string{"appears REVOKED"}},
+			{trace.BrokerHealth{}, nil},
+		} {
+			if got := moving(h, s, tc.step); !slices.Equal(got, tc.want) {
+				t.Errorf("%s, %T: %q moves, want %q", s.name, tc.step, got, tc.want)
+			}
+		}
 	}
 }

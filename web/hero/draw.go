@@ -80,15 +80,12 @@ func (p *plan) box(n *pen, b box) {
 		n.nodes = append(n.nodes, p.ring(b.agent, left+r, cy, r))
 		n.spans("strong", nameX, base, p.agent, Span{Text: b.name()}, p.life(b.agent))
 	case b.agent.over():
+		n.happened(appears, b.name()+" "+b.lane.stamp())
 		n.use("ended", left+r, cy, 2*r)
 		n.text("strong", nameX, base, p.agent, b.name())
 		p.stamp(n, b.lane.stamp(), nameX+sansWidth(b.name(), p.agent)+p.agent*0.5, cy)
 	default:
-		word := "not created yet"
-		if b.agent.state == failed {
-			word = "not created"
-		}
-		n.spans("strong", nameX, base, p.agent, Span{Text: b.name()}, Span{Text: word, Class: "muted regular", Dx: p.agent * 0.5, Size: p.meta})
+		n.spans("strong", nameX, base, p.agent, Span{Text: b.name()}, Span{Text: b.lacking(), Class: "muted regular", Dx: p.agent * 0.5, Size: p.meta})
 	}
 	if b.footer > 0 {
 		_, more := b.lane.shown()
@@ -149,8 +146,8 @@ func (p *plan) life(t token) Span {
 func (p *plan) stamp(n *pen, word string, x, cy float64) {
 	h := p.meta * 1.6
 	w := p.stampWidth(word)
-	n.path("stamp", rect(x, cy-h/2, w, h, 4))
-	n.text("strong t-ended mid", x+w/2, cy+p.meta*0.35, p.meta, word)
+	n.path("go stamp", rect(x, cy-h/2, w, h, 4))
+	n.text("go strong t-ended mid", x+w/2, cy+p.meta*0.35, p.meta, word)
 }
 
 func (p *plan) stampWidth(word string) float64 { return sansWidth(word, p.meta)*1.25 + p.meta*0.8 }

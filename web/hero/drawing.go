@@ -22,7 +22,22 @@ type Drawing struct {
 type Part struct {
 	ID    string // unique on the page
 	Nodes []Node
+	// Moves is how the part appears when it shows something new; see [Drawing.Changes].
+	Moves motion
+
+	shows motion // what has happened in it, in one word, and to what
+	of    string
 }
+
+// A motion is how something new appears, as a CSS class.
+type motion string
+
+// The motions. Elements of the class "go" travel, the others stay.
+const (
+	passes  motion = "passes"  // a call goes through a check
+	stops   motion = "stops"   // a call stops at a check
+	appears motion = "appears" // a delegation, or the stamp on an ended lane
+)
 
 // A Node is one SVG element: a path, a text, a symbol or a ring, by the field that
 // is set.
@@ -67,7 +82,21 @@ type Ring struct {
 }
 
 // A pen collects the nodes of one part.
-type pen struct{ nodes []Node }
+type pen struct {
+	nodes []Node
+	shows motion
+	of    string
+}
+
+// happened notes what has happened in the part, and to what.
+func (p *pen) happened(m motion, of string) { p.shows, p.of = m, of }
+
+// stay makes the nodes from an index on stay where they are when the part moves.
+func (p *pen) stay(from int) {
+	for i, n := range p.nodes[from:] {
+		p.nodes[from+i].Class = strings.TrimPrefix(n.Class, "go ")
+	}
+}
 
 func (p *pen) path(class, d string) { p.nodes = append(p.nodes, Node{Class: class, Path: d}) }
 
@@ -92,8 +121,16 @@ func (p *pen) mono(class string, x, y, size float64, spans ...Span) float64 {
 		n += utf8.RuneCountInString(s.Text)
 	}
 	w := monoWidth(n, size)
-	p.nodes = append(p.nodes, Node{Class: strings.TrimSpace("mono " + class), Text: &Text{X: x, Y: y, Size: size, Length: w, Spans: spans}})
+	p.nodes = append(p.nodes, Node{Class: monoClass(class), Text: &Text{X: x, Y: y, Size: size, Length: w, Spans: spans}})
 	return w
+}
+
+// monoClass adds the monospaced face to a class, after "go" if it moves.
+func monoClass(class string) string {
+	if rest, moves := strings.CutPrefix(class, "go "); moves {
+		return "go mono " + rest
+	}
+	return strings.TrimSpace("mono " + class)
 }
 
 // monoWidth is the width of n characters of the monospaced face.

@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -160,6 +161,27 @@ func TestDeniedCallStopsAtTheGate(t *testing.T) {
 				}
 				if behind := n.Text.X > s.gateX; behind != (plain(n.Text.Spans) == "P-1042") {
 					t.Errorf("%s: the pill for %s is at %g, the gate at %g", s.name, plain(n.Text.Spans), n.Text.X, s.gateX)
+				}
+			}
+		}
+	}
+}
+
+// A call that the model has only requested is nowhere behind the gate, and its picture
+// has no gate on a phone.
+func TestRequestedCallIsNotBehindTheGate(t *testing.T) {
+	h := apply(trace.LLMResponse{ToolCalls: []trace.LLMCall{{CallID: "1", Tool: "get_patient_records", Args: `{"patient_id":"P-1042"}`}}})
+	for _, s := range shapes {
+		d := Draw(h, "hero", s)
+		check(t, s, d)
+		svg := render(t, d)
+		if !strings.Contains(svg, "requested, not sent") || s.phone && strings.Contains(svg, `class="gate"`) {
+			t.Errorf("%s: %s", s.name, svg)
+		}
+		for _, p := range d.Parts {
+			for _, n := range p.Nodes {
+				if n.Text != nil && !s.phone && n.Text.X > s.gateX && slices.Contains([]string{"get_patient_records", "P-1042"}, plain(n.Text.Spans)) {
+					t.Errorf("%s: %q is at %g, the gate at %g", s.name, plain(n.Text.Spans), n.Text.X, s.gateX)
 				}
 			}
 		}

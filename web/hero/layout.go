@@ -69,7 +69,12 @@ func Draw(h *Hero, id string, s Shape) Drawing {
 func (p *plan) part(name string, draw func(*pen)) Part {
 	var n pen
 	draw(&n)
-	return Part{ID: p.id + "-" + name, Nodes: n.nodes}
+	return p.finished(name, n)
+}
+
+// finished returns the part that a pen has drawn.
+func (p *plan) finished(name string, n pen) Part {
+	return Part{ID: p.id + "-" + name, Nodes: n.nodes, shows: n.shows, of: n.of}
 }
 
 // visible returns the lanes that have something to show.

@@ -22,12 +22,12 @@ func (p *plan) drawPhone() Drawing {
 		} else {
 			y = p.phoneSummary(&n, l, y)
 		}
-		d.Parts = append(d.Parts, Part{ID: p.id + "-" + l.category, Nodes: n.nodes})
+		d.Parts = append(d.Parts, p.finished(l.category, n))
 	}
 	if len(p.h.thefts) > 0 {
 		var n pen
 		y = p.phoneTheft(&n, y)
-		d.Parts = append(d.Parts, Part{ID: p.id + "-thief", Nodes: n.nodes})
+		d.Parts = append(d.Parts, p.finished("thief", n))
 	}
 	var n pen
 	switch {
@@ -38,7 +38,7 @@ func (p *plan) drawPhone() Drawing {
 		n.text("muted", 4, y+p.meta*0.9, p.meta, p.h.absent())
 		y += p.meta * 1.6
 	}
-	d.Parts = append(d.Parts, Part{ID: p.id + "-absent", Nodes: n.nodes})
+	d.Parts = append(d.Parts, p.finished("absent", n))
 	d.Height = round(y + 2)
 	return d
 }
@@ -48,7 +48,7 @@ func (p *plan) phoneLane(n *pen, l *lane, y float64) float64 {
 	rows, more := l.shown()
 	var above, below []row
 	for _, r := range rows {
-		if r.kind == allowed || r.kind == pending && !r.delegated || r.by == trace.RefusedByRecords {
+		if r.kind == allowed || r.by == trace.RefusedByRecords {
 			below = append(below, r)
 		} else {
 			above = append(above, r)
@@ -90,6 +90,20 @@ func (p *plan) phoneLane(n *pen, l *lane, y float64) float64 {
 	if len(above) > 0 {
 		y += 5
 	}
+	newest := l.newest()
+	if newest.kind == allowed {
+		n.happened(passes, newest.callID)
+	} else if newest.kind != pending {
+		n.happened(stops, newest.callID)
+	}
+	pill := func(r row, class, textClass, tagClass, tool string) {
+		from := len(n.nodes)
+		p.phonePill(n, class, textClass, tagClass, tool, r.patient, pad, y+p.pillH/2)
+		if r.callID != newest.callID {
+			n.stay(from)
+		}
+		y += p.pillH
+	}
 	for _, r := range above {
 		switch r.kind {
 		case denied, overreach:
@@ -97,8 +111,8 @@ func (p *plan) phoneLane(n *pen, l *lane, y float64) float64 {
 			if r.kind == overreach {
 				tool = "delegate"
 			}
-			p.phonePill(n, " no", " on-denied", " t-denied", tool, r.patient, pad, y+p.pillH/2)
-			y += p.pillH + 4
+			pill(r, " no", " on-denied", " t-denied", tool)
+			y += 4
 			size := p.scope
 			if r.kind == overreach {
 				n.text("strong t-denied", pad, y+size*0.9, size, "Broker refused the delegation")
@@ -106,10 +120,11 @@ func (p *plan) phoneLane(n *pen, l *lane, y float64) float64 {
 				n.spans("strong t-denied", pad, y+size*0.9, size, r.reason(size, p.width-2*pad)...)
 			}
 			y += size * 1.6
-		case pending:
-			p.phonePill(n, " wait", " muted", " muted", r.tool, r.patient, pad, y+p.pillH/2)
-			y += p.pillH + 4
-		case allowed, source, unfinished:
+		case pending, unfinished:
+			pill(r, " wait", " muted", " muted", r.tool)
+			n.text("muted", pad, y+4+p.scope*0.9, p.scope, notMade(r.kind))
+			y += 4 + p.scope*1.6
+		case allowed, source:
 		}
 	}
 	y += 6
@@ -129,6 +144,7 @@ func (p *plan) phoneLane(n *pen, l *lane, y float64) float64 {
 		return y + 6 // nothing has come to the gate
 	}
 	n.path("gate", rect(0, y, p.width, p.gateW, 2))
+	n.text("strong on-gate", pad, gate+p.meta*0.36, p.meta, "Gate")
 	stopped := false
 	for _, r := range above {
 		stopped = stopped || r.kind == denied
@@ -148,20 +164,31 @@ func (p *plan) phoneLane(n *pen, l *lane, y float64) float64 {
 	y += p.gateW + 12
 	for _, r := range below {
 		class, text, tag := "", "", " on-allowed"
-		if r.kind != allowed || p.h.unknown {
+		if p.h.unknown {
 			class, text, tag = " wait", " muted", " muted"
 		}
 		if r.by == trace.RefusedByRecords {
 			class, text, tag = " no", " on-denied", " t-denied"
 		}
-		p.phonePill(n, class, text, tag, r.tool, r.patient, pad, y+p.pillH/2)
-		y += p.pillH + 6
+		pill(r, class, text, tag, r.tool)
+		y += 6
 	}
 	if more > 0 {
 		n.text("muted", pad, y+p.meta*0.9, p.meta, fmt.Sprintf("%d more calls allowed", more))
 		y += p.meta * 1.5
 	}
 	return y + 4
+}
+
+// newest returns the lane's last row that stands for a decision, or else one of the
+// kind pending.
+func (l *lane) newest() row {
+	for _, r := range slices.Backward(l.rows) {
+		if r.kind == allowed || r.kind == denied || r.kind == overreach {
+			return r
+		}
+	}
+	return row{}
 }
 
 // phoneSummary draws a lane without its rows: its header, and how many calls were
@@ -198,11 +225,13 @@ func (p *plan) phoneHeader(n *pen, l *lane, base float64) {
 		n.nodes = append(n.nodes, p.ring(l.agent, left+r, cy, r))
 		n.spans("strong", nameX, base, p.agent, Span{Text: l.name()}, p.life(l.agent))
 	case l.agent.over():
+		n.stay(0)
+		n.happened(appears, l.name()+" "+l.stamp())
 		n.use("ended", left+r, cy, 2*r)
 		n.text("strong", nameX, base, p.agent, l.name())
 		p.stamp(n, l.stamp(), p.width-10-p.stampWidth(l.stamp()), cy)
 	default:
-		n.spans("strong", nameX, base, p.agent, Span{Text: l.name()}, Span{Text: "not created", Class: "muted regular", Dx: 8, Size: p.meta})
+		n.spans("strong", nameX, base, p.agent, Span{Text: l.name()}, Span{Text: l.lacking(), Class: "muted regular", Dx: 8, Size: p.meta})
 	}
 }
 
@@ -215,10 +244,10 @@ func (p *plan) phonePill(n *pen, class, textClass, tagClass, tool, patient strin
 	}
 	w := 12 + monoWidth(len(tool), p.scope) + 8 + tag + 4
 	base := y + p.scope*0.35
-	n.path("pill"+class, rect(x, y-p.pillH/2, w, p.pillH, p.pillH/2))
-	n.mono("semi"+textClass, x+12, base, p.scope, Span{Text: tool})
-	n.path("pill-tag"+class, rect(x+w-4-tag, y-p.pillH/2+4, tag, p.pillH-8, p.pillH/2-4))
-	n.mono("strong mid"+tagClass, x+w-4-tag/2, base, p.scope, Span{Text: id})
+	n.path("go pill"+class, rect(x, y-p.pillH/2, w, p.pillH, p.pillH/2))
+	n.mono("go semi"+textClass, x+12, base, p.scope, Span{Text: tool})
+	n.path("go pill-tag"+class, rect(x+w-4-tag, y-p.pillH/2+4, tag, p.pillH-8, p.pillH/2-4))
+	n.mono("go strong mid"+tagClass, x+w-4-tag/2, base, p.scope, Span{Text: id})
 }
 
 func (p *plan) phoneTheft(n *pen, y float64) float64 {
@@ -228,6 +257,8 @@ func (p *plan) phoneTheft(n *pen, y float64) float64 {
 	n.spans("strong", 10, y+p.agent*1.25, p.agent, Span{Text: "Attacker"}, Span{Text: "has a copy of the token", Class: "muted regular", Dx: 8, Size: p.meta})
 	y += p.agent * 1.9
 	for i, t := range p.h.thefts {
+		n.stay(0) // only the last use moves
+		n.happened(t.motion(), fmt.Sprint("stolen token ", i, t.more))
 		if i > 0 && t.after && !p.h.thefts[i-1].after {
 			n.text("strong t-ended", 10, y+p.meta, p.meta, "— token released —")
 			y += p.meta * 1.8

@@ -9,7 +9,7 @@ func (p *plan) row(n *pen, r placed) {
 	case denied:
 		p.deniedRow(n, r)
 	case pending, unfinished:
-		p.pendingRow(n, r)
+		p.pendingRow(n, r, notMade(r.kind))
 	case source:
 		p.scopes(n, r, r.scopes)
 	case overreach:
@@ -60,11 +60,11 @@ func (p *plan) pill(n *pen, class, textClass, tagText, tool, patient string, x, 
 		left = x - w
 	}
 	base := y + p.scope*0.35
-	n.path("pill"+class, rect(left, y-p.pillH/2, w, p.pillH, p.pillH/2))
-	n.mono("semi"+textClass, left+pad, base, p.scope, Span{Text: tool})
+	n.path("go pill"+class, rect(left, y-p.pillH/2, w, p.pillH, p.pillH/2))
+	n.mono("go semi"+textClass, left+pad, base, p.scope, Span{Text: tool})
 	tagX := left + w - inset - tag
-	n.path("pill-tag"+class, rect(tagX, y-p.pillH/2+inset, tag, p.pillH-2*inset, p.pillH/2-inset))
-	n.mono("strong mid"+tagText, tagX+tag/2, base, p.scope, Span{Text: id})
+	n.path("go pill-tag"+class, rect(tagX, y-p.pillH/2+inset, tag, p.pillH-2*inset, p.pillH/2-inset))
+	n.mono("go strong mid"+tagText, tagX+tag/2, base, p.scope, Span{Text: id})
 	if right {
 		return left
 	}
@@ -72,6 +72,7 @@ func (p *plan) pill(n *pen, class, textClass, tagText, tool, patient string, x, 
 }
 
 func (p *plan) allowedRow(n *pen, r placed) {
+	n.happened(passes, r.callID)
 	end := p.scopes(n, r, r.scopes)
 	wire, class, textClass, tagText := "w-allowed", "", "", " on-allowed"
 	if p.h.unknown {
@@ -118,6 +119,7 @@ func (p *plan) shut(n *pen, x, y float64) {
 }
 
 func (p *plan) deniedRow(n *pen, r placed) {
+	n.happened(stops, r.callID)
 	base := r.mid + p.scope*0.35
 	if r.by == trace.RefusedByRecords {
 		p.pass(n, p.gateX, r.mid)
@@ -132,16 +134,31 @@ func (p *plan) deniedRow(n *pen, r placed) {
 	n.spans("strong t-denied", p.pillX, base, p.scope, r.reason(p.scope, p.folderX-p.pillX-p.scope)...)
 }
 
-func (p *plan) pendingRow(n *pen, r placed) {
+// notMade says why a call has no outcome at a check.
+func notMade(k kind) string {
+	if k == unfinished {
+		return "call failed"
+	}
+	return "requested, not sent"
+}
+
+// pendingRow shows a call that was not made: nothing of it is behind the gate. A
+// delegated scope takes the pill's place in the lane.
+func (p *plan) pendingRow(n *pen, r placed, word string) {
+	base := r.mid + p.scope*0.35
 	if r.delegated && r.lane.delegated.state == alive {
 		end := p.scopes(n, r, r.lane.delegated.scopes)
 		n.path("w-wait", d("M", end, r.mid, "H", p.gateLeft()-4))
+		n.spans("muted", p.pillX, base, p.scope, Span{Text: short(r.tool, 20), Class: "mono"}, Span{Text: word, Dx: p.scope * 0.6, Class: "muted"})
+		return
 	}
-	p.pill(n, " wait", " muted", " muted", r.tool, r.patient, p.pillX, r.mid, false)
+	p.pill(n, " wait", " muted", " muted", r.tool, r.patient, p.gateLeft()-p.scope*0.6, r.mid, true)
+	n.text("muted", p.pillX, base, p.scope, word)
 }
 
 // overreachRow shows a delegation that was refused: it ends inside the lane.
 func (p *plan) overreachRow(n *pen, r placed) {
+	n.happened(stops, r.callID)
 	scope := ""
 	if len(r.scopes) > 0 {
 		scope = r.scopes[0]

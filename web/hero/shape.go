@@ -41,10 +41,10 @@ func (s Shape) stolen() Shape {
 
 // The three shapes.
 var (
-	Desk = Shape{name: "desk", width: 800, height: 300, trunk: 8, laneX: 46, laneW: 322, gateX: 380, gateW: 12, pillX: 410, doorX: 690, folderX: 722,
+	Desk = Shape{name: "desk", width: 800, height: 300, trunk: 8, laneX: 46, laneW: 322, gateX: 380, gateW: 12, pillX: 400, doorX: 690, folderX: 722,
 		caption: 14.5, agent: 17, scope: 15, meta: 14, pillH: 29, rowMin: 30, rowMax: 56, open: 4}
 	Wall = Shape{name: "wall", width: 1216, height: 400, tightens: true, trunk: 12, laneX: 60, laneW: 490, gateX: 572, gateW: 20, pillX: 618, doorX: 894, folderX: 1070,
 		caption: 20, agent: 25, scope: 20.5, meta: 20, pillH: 42, rowMin: 48, rowMax: 96, open: 2, wordy: true}
-	Phone = Shape{name: "phone", width: 332, height: 300, phone: true, laneX: 0, laneW: 332, gateW: 12,
+	Phone = Shape{name: "phone", width: 332, height: 300, phone: true, laneX: 0, laneW: 332, gateW: 19,
 		caption: 14, agent: 17, scope: 13.5, meta: 13, pillH: 30, rowMin: 34, rowMax: 34, open: 2}
 )

@@ -15,6 +15,8 @@ func (p *plan) theft(n *pen) {
 	n.text("muted", p.pillX-p.scope, base, p.meta, "bypasses the gate")
 	seen := make(map[string]bool)
 	for i, t := range p.h.thefts {
+		n.stay(0) // only the last use moves
+		n.happened(t.motion(), fmt.Sprint("stolen token ", i, t.more))
 		y := p.thief[i]
 		said := "tries " + short(t.patient, longest+4)
 		if seen[t.patient] {
@@ -50,6 +52,14 @@ func (p *plan) theft(n *pen) {
 			p.divider(n, (p.thief[i-1]+y)/2)
 		}
 	}
+}
+
+// motion is how the use of a stolen token appears.
+func (t theft) motion() motion {
+	if t.allowed {
+		return passes
+	}
+	return stops
 }
 
 // divider marks the moment at which the stolen token was released.

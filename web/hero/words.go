@@ -34,6 +34,14 @@ func scopeSpans(scope string) []Span {
 // name is an agent's name.
 func (l *lane) name() string { return text.Capitalize(l.category) + " agent" }
 
+// lacking says that there is no agent.
+func (l *lane) lacking() string {
+	if l.agent.state == failed {
+		return "not created"
+	}
+	return "not created yet"
+}
+
 // stamp is the word across an ended lane.
 func (l *lane) stamp() string {
 	switch l.agent.state {

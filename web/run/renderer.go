@@ -133,13 +133,17 @@ func (r *renderer) changed(c Changed, events ...trace.Event) (messages [layouts]
 	if c.Answer && !r.run.writing {
 		respond.Partial(&b, "#answer", "innerHTML", Answer(r.run))
 	}
-	if !r.run.Live() {
+	ended := !r.run.Live()
+	if ended {
 		respond.Partial(&b, "#stream", "delete", templ.NopComponent)
 	}
 	for i := range messages {
 		var picture bytes.Buffer
 		if c.Hero {
 			r.picture(&picture, layout(i))
+		}
+		if ended { // nothing follows, so a page that is resized later needs both
+			r.whole(&picture, other(layout(i)))
 		}
 		m := sse.Append(nil, r.run.LastSeq, append(picture.Bytes(), b.Bytes()...))
 		messages[i] = appendOnDemand(m, c, r.run.writing)
@@ -174,11 +178,31 @@ func (r *renderer) picture(b *bytes.Buffer, l layout) {
 	r.drawn[l] = now
 }
 
+// drawnAfter returns the picture as it was after an event.
+func (r *Run) drawnAfter(seq int64, l layout) hero.Drawing {
+	h := hero.New(r.Info.PatientID)
+	for _, e := range r.events {
+		if e.Seq <= seq {
+			h.Apply(e)
+		}
+	}
+	return hero.Draw(h, r.heroID(), shapes[l])
+}
+
+// whole appends the picture in one layout.
+func (r *renderer) whole(b *bytes.Buffer, l layout) {
+	d := r.draw(l)
+	respond.Partial(b, "#"+d.ID, "outerHTML", hero.SVG(d))
+}
+
+// other returns the layout that a page does not show.
+func other(l layout) layout { return layouts - 1 - l }
+
 // since returns one message that brings a page that shows the run up to an event
 // to what it is now.
 func (r *renderer) since(after int64, l layout) []byte {
 	var b bytes.Buffer
-	respond.Partial(&b, "#"+r.drawn[l].ID, "outerHTML", hero.SVG(r.drawn[l]))
+	r.whole(&b, l)
 	all := after < r.run.LastSeq
 	if all {
 		r.lines(&b, after)
@@ -188,9 +212,20 @@ func (r *renderer) since(after int64, l layout) []byte {
 		respond.Partial(&b, p.target, p.swap, p.view(r.run))
 	}
 	if !r.run.Live() {
-		respond.Partial(&b, "#stream", "delete", templ.NopComponent)
+		r.whole(&b, other(l))
 	}
-	return appendOnDemand(sse.Append(nil, r.run.LastSeq, b.Bytes()), Changed{Cards: all, Timeline: all}, false)
+	message := appendOnDemand(sse.Append(nil, r.run.LastSeq, b.Bytes()), Changed{Cards: all, Timeline: all}, false)
+	var last bytes.Buffer // after the picture, in which it moves what the page has missed
+	if d := r.draw(l); all {
+		respond.Write(&last, hero.Parts(d, d.Moving(r.run.drawnAfter(after, l))))
+	}
+	if !r.run.Live() {
+		respond.Partial(&last, "#stream", "delete", templ.NopComponent)
+	}
+	if last.Len() > 0 {
+		message = sse.Append(message, r.run.LastSeq, last.Bytes())
+	}
+	return message
 }
 
 // whole returns a message that replaces all that a page shows of the run.

@@ -44,6 +44,7 @@ type broadcast struct {
 	epoch   string // tells the IDs of this process from those of an earlier one
 	version int    // of what is shown
 	ended   bool
+	fresh   bool // the scene began before the first step of its run
 	feeds   [layouts]*trace.Feed[sse.Block]
 	sent    [layouts]map[string]string // HTML by target
 	drawn   [layouts]hero.Drawing
@@ -52,9 +53,9 @@ type broadcast struct {
 }
 
 type wholeAt struct {
-	version int
-	html    string
-	block   sse.Block
+	version       int
+	html          string
+	block, moving sse.Block // moving also shows what has happened as it happens
 }
 
 // parts are the pieces of a scene that change while it is on the stage, beside the
@@ -97,6 +98,7 @@ func (b *broadcast) open(s *Scene, look Look) {
 		b.epoch = random.Hex(4)
 	}
 	b.version++
+	b.fresh = s.Run != nil && s.Run.Steps == 0
 	for l := range layouts {
 		old := b.feeds[l]
 		b.feeds[l] = trace.NewFeed[sse.Block]()
@@ -185,12 +187,25 @@ func (b *broadcast) join(s *Scene, l layout, known string) (missed sse.Block, re
 	}
 	if html, id := b.html(s, l); id != known {
 		w := &b.whole[l]
-		if w.block.Empty() {
-			var part bytes.Buffer
-			respond.Partial(&part, "#stage", "outerHTML", templ.Raw(html))
-			w.block = sse.NewBlock(sse.AppendEvent(sse.AppendEvent(nil, "", id, part.Bytes()), "look", id, []byte(b.looked)))
+		block := &w.block
+		// A viewer that names nothing has followed until the scene began. The run may
+		// have gone on before it is here again.
+		moves := known == "" && b.fresh && s.Run != nil && s.Page == nil
+		if moves {
+			block = &w.moving
 		}
-		missed = w.block
+		if block.Empty() {
+			var part, moved bytes.Buffer
+			respond.Partial(&part, "#stage", "outerHTML", templ.Raw(html))
+			message := sse.AppendEvent(sse.AppendEvent(nil, "", id, part.Bytes()), "look", id, []byte(b.looked))
+			if moves {
+				d := s.Run.draw(l)
+				respond.Write(&moved, hero.Parts(d, d.Moving(hero.Drawing{})))
+				message = sse.AppendEvent(message, "", id, moved.Bytes())
+			}
+			*block = sse.NewBlock(message)
+		}
+		missed = *block
 	}
 	return missed, b.feeds[l].From(b.feeds[l].Len()), true
 }
