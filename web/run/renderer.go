@@ -223,7 +223,7 @@ func (r *renderer) since(after int64, l layout) []byte {
 		respond.Partial(&last, "#stream", "delete", templ.NopComponent)
 	}
 	if last.Len() > 0 {
-		message = sse.Append(message, r.run.LastSeq, last.Bytes())
+		message = sse.AppendEvent(message, "", "", last.Bytes())
 	}
 	return message
 }

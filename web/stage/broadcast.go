@@ -201,7 +201,7 @@ func (b *broadcast) join(s *Scene, l layout, known string) (missed sse.Block, re
 			if moves {
 				d := s.Run.draw(l)
 				respond.Write(&moved, hero.Parts(d, d.Moving(hero.Drawing{})))
-				message = sse.AppendEvent(message, "", id, moved.Bytes())
+				message = sse.AppendEvent(message, "", "", moved.Bytes())
 			}
 			*block = sse.NewBlock(message)
 		}
