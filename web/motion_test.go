@@ -23,8 +23,8 @@ func TestBrowserMotion(t *testing.T) {
 	}
 	pages := map[string]*browsertest.Page{"stage": watch(browsertest.Laptop, "/stage"), "phone": watch(browsertest.Phone, "/follow"),
 		"reduced motion": watch(browsertest.Laptop.WithReducedMotion(), "/stage"), "run": watch(browsertest.Laptop, "/")}
-	browsertest.Eval[bool](pages["run"], `(document.querySelector("#pace option[value=talk]").value = "talk:200ms", true)`)
-	setPace(pages["run"], "talk:200ms")
+	browsertest.Eval[bool](pages["run"], `(document.querySelector("#pace option[value=talk]").value = "talk:700ms", true)`)
+	setPace(pages["run"], "talk:700ms")
 	pages["run"].Press("4")
 	moved := func(names ...string) string {
 		return fmt.Sprintf(`%q.split(" ").every(n => moved.includes(n))`, strings.Join(names, " "))

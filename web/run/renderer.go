@@ -143,7 +143,7 @@ func (r *renderer) changed(c Changed, events ...trace.Event) (messages [layouts]
 			r.picture(&picture, layout(i))
 		}
 		if ended { // nothing follows, so a page that is resized later needs both
-			r.whole(&picture, other(layout(i)))
+			r.redraw(&picture, other(layout(i)))
 		}
 		m := sse.Append(nil, r.run.LastSeq, append(picture.Bytes(), b.Bytes()...))
 		messages[i] = appendOnDemand(m, c, r.run.writing)
@@ -189,8 +189,8 @@ func (r *Run) drawnAfter(seq int64, l layout) hero.Drawing {
 	return hero.Draw(h, r.heroID(), shapes[l])
 }
 
-// whole appends the picture in one layout.
-func (r *renderer) whole(b *bytes.Buffer, l layout) {
+// redraw appends the whole picture in one layout.
+func (r *renderer) redraw(b *bytes.Buffer, l layout) {
 	d := r.draw(l)
 	respond.Partial(b, "#"+d.ID, "outerHTML", hero.SVG(d))
 }
@@ -202,7 +202,7 @@ func other(l layout) layout { return layouts - 1 - l }
 // to what it is now.
 func (r *renderer) since(after int64, l layout) []byte {
 	var b bytes.Buffer
-	r.whole(&b, l)
+	r.redraw(&b, l)
 	all := after < r.run.LastSeq
 	if all {
 		r.lines(&b, after)
@@ -212,7 +212,7 @@ func (r *renderer) since(after int64, l layout) []byte {
 		respond.Partial(&b, p.target, p.swap, p.view(r.run))
 	}
 	if !r.run.Live() {
-		r.whole(&b, other(l))
+		r.redraw(&b, other(l))
 	}
 	message := appendOnDemand(sse.Append(nil, r.run.LastSeq, b.Bytes()), Changed{Cards: all, Timeline: all}, false)
 	var last bytes.Buffer // after the picture, in which it moves what the page has missed
