@@ -5,20 +5,14 @@
 package strictjson
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"strings"
 	"sync"
-	"unicode"
 	"unicode/utf8"
 )
-
-// maxDepth bounds the nesting of a document.
-const maxDepth = 32
 
 // Decode decodes data, which must be exactly one JSON object, into the struct
 // that v points to. It returns the keys that the struct has no field for, which
@@ -27,23 +21,31 @@ const maxDepth = 32
 // then the error is a [*KeyError].
 // The error's text is safe to return to the caller: it never quotes data.
 func Decode(data []byte, v any) (unknown []string, err error) {
-	keys, err := Check(data)
+	if !utf8.Valid(data) {
+		return nil, errUTF8
+	}
+	decoding := json.Unmarshal(data, v) // before anything else it checks the syntax
+	var syntax *json.SyntaxError
+	if errors.As(decoding, &syntax) {
+		return nil, errNoObject
+	}
+	keys, err := keysOf(data)
 	if err != nil {
 		return nil, err
 	}
 	fields := namesOf(reflect.TypeOf(v).Elem())
 	for _, key := range keys {
-		exact, known := fields[fold(key)]
+		exact, known := fields[key.folded]
 		switch {
 		case !known:
-			unknown = append(unknown, key)
-		case exact != key:
+			unknown = append(unknown, key.name)
+		case exact != key.name:
 			return nil, &KeyError{exact}
 		}
 	}
-	if err := json.Unmarshal(data, v); err != nil {
+	if decoding != nil {
 		var mismatch *json.UnmarshalTypeError
-		if errors.As(err, &mismatch) && mismatch.Field != "" {
+		if errors.As(decoding, &mismatch) && mismatch.Field != "" {
 			return nil, &FieldError{mismatch.Field, mismatch.Value}
 		}
 		return nil, errNoObject
@@ -73,75 +75,27 @@ func (e *KeyError) Error() string {
 	return fmt.Sprintf("the key %q must be written in this letter case", e.Field)
 }
 
-var errNoObject = errors.New("the body must be one JSON object")
+var (
+	errNoObject = errors.New("the body must be one JSON object")
+	errUTF8     = errors.New("the body must be UTF-8")
+	errDepth    = errors.New("the body is nested too deeply")
+)
 
 // Check reports an error unless data is exactly one JSON object, valid UTF-8, in
 // which no object has two keys that differ at most in letter case. It returns
 // the keys of the outermost object.
 func Check(data []byte) (keys []string, err error) {
 	if !utf8.Valid(data) {
-		return nil, errors.New("the body must be UTF-8")
+		return nil, errUTF8
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+	if !json.Valid(data) {
 		return nil, errNoObject
 	}
-	if keys, err = object(dec, 1); err != nil {
-		return nil, err
+	found, err := keysOf(data)
+	for _, k := range found {
+		keys = append(keys, k.name)
 	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, errNoObject
-	}
-	return keys, nil
-}
-
-// object reads an object to its end, past its opening brace.
-func object(dec *json.Decoder, depth int) (keys []string, err error) {
-	seen := make(map[string]bool)
-	for dec.More() {
-		t, err := dec.Token()
-		if err != nil {
-			return nil, errNoObject
-		}
-		key, folded := t.(string), fold(t.(string))
-		if seen[folded] {
-			return nil, &KeyError{}
-		}
-		seen[folded] = true
-		keys = append(keys, key)
-		if err := value(dec, depth); err != nil {
-			return nil, err
-		}
-	}
-	if _, err := dec.Token(); err != nil {
-		return nil, errNoObject
-	}
-	return keys, nil
-}
-
-// value reads the next value to its end.
-func value(dec *json.Decoder, depth int) error {
-	t, err := dec.Token()
-	if err != nil {
-		return errNoObject
-	}
-	if d, ok := t.(json.Delim); ok && depth >= maxDepth {
-		return errors.New("the body is nested too deeply")
-	} else if ok && d == '{' {
-		_, err := object(dec, depth+1)
-		return err
-	} else if ok && d == '[' {
-		for dec.More() {
-			if err := value(dec, depth+1); err != nil {
-				return err
-			}
-		}
-		if _, err := dec.Token(); err != nil {
-			return errNoObject
-		}
-	}
-	return nil
+	return keys, err
 }
 
 // names caches what fieldNames returns, by type: the types are those of the
@@ -171,16 +125,4 @@ func fieldNames(t reflect.Type) map[string]string {
 		names[fold(name)] = name
 	}
 	return names
-}
-
-// fold returns the form that keys have in common if encoding/json considers them
-// equal: every letter is replaced by the smallest one that differs in case only.
-func fold(key string) string {
-	return strings.Map(func(r rune) rune {
-		least := r
-		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
-			least = min(least, next)
-		}
-		return least
-	}, key)
 }
