@@ -47,11 +47,15 @@ var unsupported = map[string]string{
 // logLevels translates the reference broker's levels.
 var logLevels = map[string]string{"quiet": "error", "standard": "info", "verbose": "debug", "trace": "debug"}
 
-// applyAliases sets the variables of the broker command from the reference
-// broker's. If our own variable is set too, it takes precedence, and a note reports
-// a difference. Notes never contain a value.
+// applyAliases sets the variables of the broker command, and of its health check,
+// from the reference broker's. If our own variable is set too, it takes precedence,
+// and a note of the broker command reports a difference. Notes never contain a value.
 func applyAliases(command *kong.Node) (notes []string, err error) {
-	if command.Name != "broker" {
+	switch command.Name {
+	case "broker":
+	case "healthcheck": // repeats nothing every few seconds
+		defer func() { notes = nil }()
+	default:
 		return nil, nil
 	}
 	values, err := aliasValues()

@@ -74,6 +74,17 @@ func clearAliases(t *testing.T) {
 	}
 }
 
+// The health check finds the broker by the same variables, without notes.
+func TestAliasesOfTheHealthCheck(t *testing.T) {
+	clearAliases(t)
+	t.Setenv("AA_PORT", "9000")
+	t.Setenv("AA_SIGNING_KEY_PATH", "/data/signing.key")
+	notes, err := applyAliases(&kong.Node{Name: "healthcheck"})
+	if got := os.Getenv("MEDASSIST_BROKER_ADDR"); got != "127.0.0.1:9000" || len(notes) > 0 || err != nil {
+		t.Errorf("address %q, notes %q, %v", got, notes, err)
+	}
+}
+
 // Other commands do not read them.
 func TestAliasesAreTheBrokersAlone(t *testing.T) {
 	clearAliases(t)

@@ -145,6 +145,31 @@ func TestBrokerRequiresClientCertificates(t *testing.T) {
 			t.Errorf("certificate %s: %v", name, err)
 		}
 	}
+
+	// The health check at the same address.
+	clientCert, clientKey := ours.issue(t)
+	client := [2]string{file("client.pem", clientCert), file("client-key.pem", clientKey)}
+	for name, tc := range map[string]struct {
+		cmd  healthcheckCmd
+		want string // in the error
+	}{
+		"with a certificate":            {healthcheckCmd{ClientCert: client[0], ClientKey: client[1]}, ""},
+		"with the broker's own":         {healthcheckCmd{}, "certificate"}, // another CA signed it
+		"of a URL, whose CA is unknown": {healthcheckCmd{URL: url, ClientCert: client[0], ClientKey: client[1]}, "unknown authority"},
+		"with a missing certificate":    {healthcheckCmd{ClientCert: "no.pem", ClientKey: "no.pem"}, "no.pem"},
+	} {
+		tc.cmd.Broker, tc.cmd.BrokerAddr = true, strings.TrimPrefix(url, "https://")
+		tc.cmd.TLSCert, tc.cmd.TLSKey = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+		err := tc.cmd.Run(t.Context())
+		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("health check %s: %v, want %q", name, err, tc.want)
+		}
+	}
+	plain, _ := runBroker(t, brokerCmd{Ephemeral: true, AdminSecret: testSecret, TLSCert: filepath.Join(dir, "cert.pem"), TLSKey: filepath.Join(dir, "key.pem")})
+	c := healthcheckCmd{Broker: true, BrokerAddr: strings.TrimPrefix(plain, "https://"), TLSCert: filepath.Join(dir, "cert.pem"), TLSKey: filepath.Join(dir, "key.pem")}
+	if err := c.Run(t.Context()); err != nil {
+		t.Errorf("health check of a broker with TLS: %v", err)
+	}
 }
 
 // A testCA signs certificates for 127.0.0.1.

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -17,6 +18,10 @@ type healthcheckCmd struct {
 	Wait       time.Duration `help:"Repeat the check for this long until it succeeds." placeholder:"DURATION"`
 	Addr       string        `help:"Address that MedAssist listens on (default 127.0.0.1:5000)." env:"MEDASSIST_ADDR" placeholder:"HOST:PORT"`
 	BrokerAddr string        `help:"Address that the broker listens on (default 127.0.0.1:8080)." env:"MEDASSIST_BROKER_ADDR" placeholder:"HOST:PORT"`
+	TLSCert    string        `help:"Certificate of the broker (PEM). With it the check uses HTTPS." env:"MEDASSIST_BROKER_TLS_CERT" type:"path" placeholder:"FILE"`
+	TLSKey     string        `help:"Private key of the certificate (PEM)." env:"MEDASSIST_BROKER_TLS_KEY" type:"path" placeholder:"FILE"`
+	ClientCert string        `help:"Certificate (PEM) to present to a broker that requires one; by default the broker's own." env:"MEDASSIST_HEALTHCHECK_CERT" type:"path" and:"client" placeholder:"FILE"`
+	ClientKey  string        `help:"Private key of the certificate to present (PEM)." env:"MEDASSIST_HEALTHCHECK_KEY" type:"path" and:"client" placeholder:"FILE"`
 }
 
 const (
@@ -31,9 +36,15 @@ func (c *healthcheckCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	transport, err := c.transport()
+	if err != nil {
+		return err
+	}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport}
 	deadline := time.Now().Add(c.Wait)
 	for {
-		err := c.check(ctx, url)
+		err := c.check(ctx, client, url)
 		if err == nil || ctx.Err() != nil || !time.Now().Before(deadline) {
 			return err
 		}
@@ -45,7 +56,7 @@ func (c *healthcheckCmd) Run(ctx context.Context) error {
 }
 
 // check makes one request.
-func (c *healthcheckCmd) check(ctx context.Context, url string) error {
+func (c *healthcheckCmd) check(ctx context.Context, client *http.Client, url string) error {
 	what, path := "MedAssist", "/healthz"
 	if c.Broker {
 		what, path = "the broker", "/v1/health"
@@ -56,7 +67,6 @@ func (c *healthcheckCmd) check(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	client := &http.Client{Transport: directTransport()}
 	resp, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("%s is unreachable: %w", what, err)
@@ -81,5 +91,35 @@ func (c *healthcheckCmd) target() (string, error) {
 	if err != nil || port == "0" {
 		return "", fmt.Errorf("can't tell the URL from the address %s; give the URL as an argument", addr)
 	}
-	return localHostURL(host, port), nil
+	url := localHostURL(host, port)
+	if c.tls() {
+		url = "https" + strings.TrimPrefix(url, "http")
+	}
+	return url, nil
+}
+
+// tls reports whether the broker at the configured address serves HTTPS.
+func (c *healthcheckCmd) tls() bool { return c.Broker && c.TLSCert != "" }
+
+// transport returns the transport of the check. It does not verify the certificate
+// of a server at the configured address: that certificate names the broker as its
+// clients do, not this machine, and the check sends no secret. A URL that is given
+// as an argument is verified as usual.
+func (c *healthcheckCmd) transport() (*http.Transport, error) {
+	t := directTransport()
+	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.URL == "" && c.tls()}
+	certFile, keyFile := c.ClientCert, c.ClientKey
+	if certFile == "" && c.tls() {
+		certFile, keyFile = c.TLSCert, c.TLSKey
+	}
+	if certFile == "" {
+		return t, nil
+	}
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		return nil, fmt.Errorf("TLS certificate: %w", err)
+	}
+	// Presented also if the server's list of CAs does not name its issuer.
+	t.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+	return t, nil
 }

@@ -8,7 +8,24 @@ import (
 	"time"
 )
 
+// It uses the configured address and scheme.
 func TestHealthcheckTarget(t *testing.T) {
+	t.Run("broker", func(t *testing.T) {
+		for _, tc := range []struct{ url, addr, cert, want string }{
+			{"", "", "", "http://127.0.0.1:8080"},
+			{"", "0.0.0.0:7001", "cert.pem", "https://127.0.0.1:7001"},
+			{"http://broker:8080", "", "cert.pem", "http://broker:8080"},
+		} {
+			c := healthcheckCmd{URL: tc.url, Broker: true, Addr: "192.0.2.7:1", BrokerAddr: tc.addr, TLSCert: tc.cert}
+			if got, err := c.target(); got != tc.want || err != nil {
+				t.Errorf("URL %q, address %q: %q, %v, want %q", tc.url, tc.addr, got, err, tc.want)
+			}
+		}
+		// The page has no TLS of its own.
+		if got, err := (&healthcheckCmd{TLSCert: "cert.pem"}).target(); got != "http://127.0.0.1:5000" || err != nil {
+			t.Errorf("the page: %q, %v", got, err)
+		}
+	})
 	for _, tc := range []struct{ url, addr, want string }{
 		{"", "", "http://127.0.0.1:5000"},
 		{"", "127.0.0.1:7001", "http://127.0.0.1:7001"},
