@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/devonartis/medassist-go/internal/framing"
 )
 
 // Limits on Serve's connections.
@@ -29,7 +31,7 @@ func (b *Broker) Serve(ctx context.Context, ln net.Listener) error {
 		ln = tls.NewListener(ln, b.cfg.TLS)
 	}
 	srv := &http.Server{
-		Handler:           b.handler,
+		Handler:           framing.Handler(b.handler),
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,

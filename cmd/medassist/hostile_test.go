@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -80,6 +81,32 @@ func TestHostileRequests(t *testing.T) {
 		// net/http answers malformed requests itself, in plain text.
 		if tc.status != 400 && tc.status != 431 && tc.status != 501 && !strings.HasPrefix(tc.name, "records") && resp.Header.Get("Content-Security-Policy") == "" {
 			t.Errorf("%s: without the pages' headers: %v", tc.name, resp.Header)
+		}
+	}
+}
+
+// A request in the body of another one is not answered, by the pages and by the
+// broker: proxies may disagree with net/http about where such a body ends.
+func TestNoRequestIsSmuggled(t *testing.T) {
+	t.Parallel()
+	a := startApp(t)
+	for _, server := range []string{a.Page, a.Broker} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(server, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		const inner = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+		_, err = fmt.Fprintf(conn, "POST /v1/challenge HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n%s", 5+len(inner), inner)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, _ := io.ReadAll(conn) // the connection may be reset
+		if n := strings.Count(string(answer), "HTTP/1.1 "); n != 1 {
+			t.Errorf("%s: %d responses: %s", server, n, answer)
 		}
 	}
 }

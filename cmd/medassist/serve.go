@@ -14,6 +14,7 @@ import (
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/attack"
 	"github.com/devonartis/medassist-go/internal/deadline"
+	"github.com/devonartis/medassist-go/internal/framing"
 	"github.com/devonartis/medassist-go/patient"
 	"github.com/devonartis/medassist-go/preflight"
 	"github.com/devonartis/medassist-go/records"
@@ -141,7 +142,7 @@ func split(records, pages http.Handler) http.Handler {
 // they need the records API and the broker to release their tokens, then streams,
 // then the server.
 func serve(ctx context.Context, ln net.Listener, h http.Handler, service *agents.Service, site *web.Server, log *slog.Logger) error {
-	srv := &http.Server{Handler: deadline.Handler(h, answerTimeout), MaxHeaderBytes: maxHeaderBytes, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
+	srv := &http.Server{Handler: framing.Handler(deadline.Handler(h, answerTimeout)), MaxHeaderBytes: maxHeaderBytes, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(ln) }()
