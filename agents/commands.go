@@ -2,7 +2,11 @@ package agents
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
+	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/trace"
@@ -52,8 +56,90 @@ type examined struct {
 	Outcome outcome `json:"outcome"`
 }
 
-// command has a command carried out.
+// Time limits of commands to other replicas, which include the broker's answers.
+const (
+	steerTimeout  = 3 * time.Second
+	revokeTimeout = 15 * time.Second
+)
+
+// command has a command carried out by the replica that runs the run.
 func (s *Service) command(ctx context.Context, runID string, c command) (reply, error) {
+	e, err := s.find(runID)
+	switch {
+	case err == nil:
+		return s.perform(ctx, e, c)
+	case s.cfg.Cluster == nil:
+		return reply{}, err
+	}
+	limit := steerTimeout
+	if c.Kind == commandEnd || c.Kind == commandExamine {
+		limit = revokeTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	question, err := json.Marshal(c)
+	if err != nil {
+		return reply{}, err
+	}
+	raw, err := s.cfg.Cluster.Ask(ctx, runID, question)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return reply{}, fmt.Errorf("%w: %s", ErrNoAnswer, runID)
+	case err != nil:
+		return reply{}, err
+	}
+	var a answer
+	if err := json.Unmarshal(raw, &a); err != nil {
+		return reply{}, fmt.Errorf("agents: answer of another replica: %w", err)
+	}
+	return a.reply, a.err(runID)
+}
+
+// An answer is a reply, or an error, for another replica.
+type answer struct {
+	reply
+	Error string `json:"error,omitempty"` // its text; of a passedError, that alone
+}
+
+// passedErrors are the errors that callers recognize.
+var passedErrors = []error{ErrNotLive, ErrNotWaiting, ErrNoToken}
+
+func (a answer) err(runID string) error {
+	if a.Error == "" {
+		return nil
+	}
+	for _, known := range passedErrors {
+		if a.Error == known.Error() {
+			return fmt.Errorf("%w: %s", known, runID)
+		}
+	}
+	return errors.New(a.Error)
+}
+
+// answer carries out a command of another replica.
+func (s *Service) answer(ctx context.Context, runID string, question []byte) []byte {
+	var c command
+	err := json.Unmarshal(question, &c)
+	var a answer
+	if err == nil {
+		a.reply, err = s.commandHere(ctx, runID, c)
+	}
+	if err != nil {
+		a.Error = err.Error()
+		for _, known := range passedErrors {
+			if errors.Is(err, known) {
+				a.Error = known.Error()
+			}
+		}
+	}
+	encoded, err := json.Marshal(a)
+	if err != nil {
+		s.cfg.Logger.ErrorContext(ctx, "an answer can't be encoded", slog.String("run", runID), slog.Any("error", err))
+	}
+	return encoded
+}
+
+func (s *Service) commandHere(ctx context.Context, runID string, c command) (reply, error) {
 	e, err := s.find(runID)
 	if err != nil {
 		return reply{}, err

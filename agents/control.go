@@ -2,8 +2,11 @@ package agents
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
+	"sync"
 
 	"github.com/devonartis/medassist-go/trace"
 )
@@ -11,17 +14,26 @@ import (
 // Wait returns when the run has ended and its tokens are released. It fails with
 // trace.ErrNotFound for a run that does not exist, and with ctx's error.
 func (s *Service) Wait(ctx context.Context, runID string) error {
-	e, err := s.find(runID)
-	if err != nil {
-		_, err := s.cfg.Log.Run(ctx, runID)
+	if e, err := s.find(runID); err == nil {
+		select {
+		case <-e.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	run, err := s.cfg.Log.Run(ctx, runID)
+	if s.cfg.Cluster == nil || err != nil || !run.Live() {
 		return err
 	}
-	select {
-	case <-e.done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	// It runs on another replica.
+	events, err := s.cfg.Log.Follow(ctx, runID, 0)
+	for err == nil {
+		_, err = events.Next(ctx)
 	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
 }
 
 // Next lets a waiting run continue. It fails with ErrNotLive and ErrNotWaiting.
@@ -38,21 +50,24 @@ func (s *Service) SetPace(runID string, p Pace) error {
 
 // State returns a run's pace and what the run waits for. It fails with ErrNotLive.
 func (s *Service) State(runID string) (State, error) {
-	e, err := s.find(runID)
-	if err != nil {
-		return State{}, err
+	if e, err := s.find(runID); err == nil {
+		return e.pace.current(), nil
 	}
-	return e.pace.current(), nil
+	other, err := s.findOther(runID)
+	return other.State, err
 }
 
 // Watch follows a run's state; the cursor returns io.EOF when the run has ended.
 // It fails with ErrNotLive.
 func (s *Service) Watch(runID string) (*trace.Cursor[State], error) {
-	e, err := s.find(runID)
+	if e, err := s.find(runID); err == nil {
+		return e.pace.states.From(0), nil
+	}
+	other, err := s.findOther(runID)
 	if err != nil {
 		return nil, err
 	}
-	return e.pace.states.From(0), nil
+	return other.states.From(0), nil
 }
 
 // Cancel stops a run, which then releases its tokens without waiting for the
@@ -77,33 +92,48 @@ func (s *Service) Live() []string {
 	for _, e := range s.encounters() {
 		ids = append(ids, e.id)
 	}
+	for _, r := range s.others.list() {
+		ids = append(ids, r.ID)
+	}
 	slices.Sort(ids)
-	return ids
+	return slices.Compact(ids)
 }
 
 // CancelAll cancels every run that is live now and waits until they have ended
 // and released their tokens, or for ctx. It returns their number.
 func (s *Service) CancelAll(ctx context.Context, by, reason string) (int, error) {
-	live := s.encounters()
-	for _, e := range live {
-		e.cancel(&cancellation{by, reason})
+	live := s.Live()
+	var asked sync.WaitGroup
+	for _, id := range live {
+		// The run of a replica that does not answer ends because it is taken over.
+		asked.Go(func() { _ = s.Cancel(id, by, reason) })
 	}
-	for _, e := range live {
-		select {
-		case <-e.done:
-		case <-ctx.Done():
-			return len(live), fmt.Errorf("agents: runs are still releasing their tokens: %w", ctx.Err())
+	asked.Wait()
+	for _, id := range live {
+		if err := s.Wait(ctx, id); err != nil && !errors.Is(err, trace.ErrNotFound) {
+			return len(live), fmt.Errorf("agents: runs are still releasing their tokens: %w", err)
 		}
 	}
 	return len(live), nil
 }
 
-// Shutdown refuses further runs, cancels the live ones and waits until their
-// tokens are released, or for ctx.
+// Shutdown refuses further runs, cancels the live ones of this replica and waits
+// until their tokens are released, or for ctx.
 func (s *Service) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopping = true
 	s.mu.Unlock()
-	_, err := s.CancelAll(ctx, "shutdown", "The program is stopping.")
-	return err
+	s.others.leave()
+	live := s.encounters()
+	for _, e := range live {
+		e.cancel(&cancellation{"shutdown", "The program is stopping."})
+	}
+	for _, e := range live {
+		select {
+		case <-e.done:
+		case <-ctx.Done():
+			return fmt.Errorf("agents: runs are still releasing their tokens: %w", ctx.Err())
+		}
+	}
+	return nil
 }

@@ -22,6 +22,7 @@ type credential struct {
 	agent   *agentwrit.Agent
 	jti     atomic.Value // string: see tokenID
 	revoked atomic.Bool  // by the operator, through this service
+	saved   atomic.Bool  // the current token is; see ownership.go
 }
 
 // tokenID returns the ID of the current token; empty until the broker returned it.
@@ -57,14 +58,24 @@ func preview(token string) string {
 // can't be decoded.
 func header(token string) (h trace.TokenHeader) {
 	encoded, _, _ := strings.Cut(token, ".")
-	decoded, err := base64.RawURLEncoding.DecodeString(encoded)
-	if err == nil {
-		err = json.Unmarshal(decoded, &h)
+	return decoded[trace.TokenHeader](encoded)
+}
+
+// claimedID returns the "jti" of a token of this service, which no broker has to
+// confirm; empty if it can't be decoded.
+func claimedID(token string) string {
+	_, rest, _ := strings.Cut(token, ".")
+	encoded, _, _ := strings.Cut(rest, ".")
+	return decoded[agentwrit.Claims](encoded).ID
+}
+
+// decoded decodes a part of a JWT. It returns the zero value if it can't.
+func decoded[T any](part string) (v T) {
+	raw, err := base64.RawURLEncoding.DecodeString(part)
+	if err != nil || json.Unmarshal(raw, &v) != nil {
+		return *new(T)
 	}
-	if err != nil {
-		return trace.TokenHeader{}
-	}
-	return h
+	return v
 }
 
 // credentials holds the credentials of a run: at most one agent of each category

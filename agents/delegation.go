@@ -39,7 +39,7 @@ func (e *encounter) delegate(ctx context.Context, from, to *credential, call too
 	scope := call.RequiredScopes()
 	e.pace.wait(ctx, "delegate "+strings.Join(scope, ", "), true)
 	done := e.rec.span(trace.LaneBroker, "delegate")
-	agent, err := issue(ctx, e, "delegate "+strings.Join(scope, ", "), func(ctx context.Context) (*agentwrit.Agent, error) {
+	cred, err := issue(ctx, e, delegatedCredential, "delegate "+strings.Join(scope, ", "), func(ctx context.Context) (*agentwrit.Agent, error) {
 		return from.agent.Delegate(ctx, to.agent.ID(), scope, delegationTTL(from.agent.ExpiresIn()))
 	})
 	span := done()
@@ -51,8 +51,7 @@ func (e *encounter) delegate(ctx context.Context, from, to *credential, call too
 	case err != nil:
 		return nil, nil, e.delegationFailed(ctx, call, err, span)
 	}
-	cred := &credential{Credential: delegatedCredential, agent: agent}
-	e.credentials.add(cred)
+	agent := cred.agent
 	e.rec.add(ctx, trace.StatusSuccess, fmt.Sprintf("%s agent delegates %s", text.Capitalize(from.Category), strings.Join(scope, ", ")),
 		trace.Delegation{Credential: delegatedCredential, DelegatorID: from.agent.ID(), DelegatorScope: from.agent.Scope(),
 			DelegateID: agent.ID(), DelegatedScope: agent.Scope(), TokenPreview: preview(agent.AccessToken()),

@@ -26,6 +26,7 @@ type encounter struct {
 	credentials credentials
 
 	cancel context.CancelCauseFunc
+	left   atomic.Bool   // the run is another replica's
 	stop   func()        // stops the run's clocks
 	done   chan struct{} // closed when the run has ended
 
@@ -58,6 +59,7 @@ func (s *Service) newEncounter(run trace.Run, req Request, cancel context.Cancel
 		pace:   pace,
 		cancel: cancel, done: make(chan struct{}), calls: make(map[string]bool), answered: make(map[string]bool), service: s,
 	}
+	e.rec.fenced = e.leave
 	e.stop = func() {
 		working.stop()
 		staying.Stop()
@@ -82,14 +84,26 @@ type failure struct {
 func (f *failure) Error() string { return f.message }
 
 // run runs the encounter and returns how it ended. However it ends, its tokens are
-// released and the run is completed.
+// released and the run is completed, unless another replica has taken it over.
 func (e *encounter) run(ctx context.Context) trace.Outcome {
 	outcome := e.logEnd(ctx, e.recovered(ctx, e.converse))
 	for _, last := range []func(context.Context) error{e.stealUnread, e.releaseTokens, e.retryStolenToken} {
+		if e.left.Load() {
+			break
+		}
 		if err := e.recovered(ctx, last); err != nil {
 			outcome = e.logFailure(ctx, err)
 		}
 	}
+	if e.left.Load() {
+		e.releaseUnsaved(ctx)
+		return trace.OutcomeInterrupted
+	}
+	return e.complete(ctx, outcome)
+}
+
+// complete logs the last step.
+func (e *encounter) complete(ctx context.Context, outcome trace.Outcome) trace.Outcome {
 	summary := e.rec.summary(e.req.Patient.String(), outcome, e.Clock().Sub(e.started))
 	status := trace.StatusSuccess
 	if outcome != trace.OutcomeAnswered || summary.Tokens > 0 && !summary.AllEnded() {
@@ -146,6 +160,8 @@ func completeLabel(c trace.Complete) string {
 		outcome = "Cancelled"
 	case trace.OutcomeFailed:
 		outcome = "Failed"
+	case trace.OutcomeInterrupted:
+		outcome = "Interrupted"
 	}
 	switch {
 	case c.AllRevoked:

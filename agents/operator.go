@@ -32,13 +32,16 @@ type Token struct {
 }
 
 // Tokens returns the active tokens of all live runs, ordered by run and then by
-// the time of issue.
+// the time of issue. Runs of other replicas come last.
 func (s *Service) Tokens() []Token {
 	live := s.encounters()
 	slices.SortFunc(live, func(a, b *encounter) int { return cmp.Or(a.started.Compare(b.started), cmp.Compare(a.id, b.id)) })
 	var out []Token
 	for _, e := range live {
 		out = append(out, e.tokens()...)
+	}
+	for _, r := range s.others.list() {
+		out = append(out, r.activeTokens(s.cfg.Clock())...)
 	}
 	return out
 }

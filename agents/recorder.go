@@ -2,6 +2,7 @@ package agents
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -19,6 +20,7 @@ type recorder struct {
 	limits Limits
 	full   func(error) // called once, when the trace reaches its limit
 	logged func(trace.Step)
+	fenced func() // called when the log refuses a step because the run is another replica's
 
 	mu    sync.Mutex
 	tally trace.Tally
@@ -40,6 +42,10 @@ func (r *recorder) add(ctx context.Context, status trace.Status, label string, s
 	e := trace.Event{Time: r.now(), Status: status, Label: label, Spans: spans, Step: step}
 	r.tally.Add(e)
 	e, err := r.log.Append(context.WithoutCancel(ctx), r.runID, e)
+	if errors.Is(err, trace.ErrFenced) {
+		r.fenced()
+		return
+	}
 	if err != nil {
 		r.logger.ErrorContext(ctx, "a step was not logged", "run", r.runID, "step", step.Type(), "error", err)
 		return
@@ -62,6 +68,15 @@ func (r *recorder) measure(e trace.Event) {
 	r.over = true
 	r.full(&failure{stage: "limit", hint: "Try a narrower request.",
 		message: fmt.Sprintf("The run's trace reached its limit of %d steps or %d KiB.", r.limits.TraceSteps, r.limits.TraceBytes>>10)})
+}
+
+// restore counts the steps that another replica has logged.
+func (r *recorder) restore(events []trace.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range events {
+		r.tally.Add(e)
+	}
 }
 
 // lost returns the number of lost responses that may have carried a token.

@@ -23,7 +23,7 @@ func (e *encounter) agent(ctx context.Context, c tools.Category, call toolCall) 
 	e.pace.wait(ctx, fmt.Sprintf("create the %s agent", c), true)
 	scope := tools.AgentScopes(c, e.req.Patient)
 	done := e.rec.span(trace.LaneBroker, "register")
-	agent, err := issue(ctx, e, fmt.Sprintf("create the %s agent", c), func(ctx context.Context) (*agentwrit.Agent, error) {
+	cred, err := issue(ctx, e, id, fmt.Sprintf("create the %s agent", c), func(ctx context.Context) (*agentwrit.Agent, error) {
 		return e.Broker.CreateAgent(ctx, agentwrit.AgentRequest{OrchID: e.OrchID, TaskID: e.id, Scope: scope,
 			MaxTTL: e.tokenTTL(), Label: e.OrchID + "-" + string(c)})
 	})
@@ -32,8 +32,7 @@ func (e *encounter) agent(ctx context.Context, c tools.Category, call toolCall) 
 		refused, err := e.registrationFailed(ctx, id, call, scope, err, span)
 		return nil, refused, err
 	}
-	cred := &credential{Credential: id, agent: agent}
-	e.credentials.add(cred)
+	agent := cred.agent
 	e.rec.add(ctx, trace.StatusSuccess, text.Capitalize(string(c))+" agent created", trace.AgentCreated{
 		Credential: id, AgentID: agent.ID(), SPIFFEID: agent.ID(), Scope: agent.Scope(), Tools: c.Names(),
 		TaskID: agent.TaskID(), OrchID: agent.OrchID(), ExpiresIn: seconds(agent.ExpiresIn()),
@@ -43,22 +42,35 @@ func (e *encounter) agent(ctx context.Context, c tools.Category, call toolCall) 
 
 // issue makes a call that issues a token. A cancellation of the run does not cut
 // the call short: its response may hold a token, which must be released.
-func issue(ctx context.Context, e *encounter, operation string, f func(context.Context) (*agentwrit.Agent, error)) (agent *agentwrit.Agent, err error) {
-	err = e.patiently(ctx, operation, func() (err error) {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
+func issue(ctx context.Context, e *encounter, id trace.Credential, operation string, f func(context.Context) (*agentwrit.Agent, error)) (cred *credential, err error) {
+	err = e.patiently(ctx, operation, func() error {
 		leave, err := e.queue(ctx, operation)
 		if err != nil {
 			return err
 		}
 		defer leave()
+		e.expectToken(ctx, id)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.Limits.BrokerCall)
 		defer cancel()
-		agent, err = f(limited)
-		return err
+		agent, err := f(limited)
+		if err != nil {
+			if !agentwrit.MayHaveIssued(err) {
+				e.refusedToken(ctx, id)
+			}
+			return err
+		}
+		cred = &credential{Credential: id, agent: agent}
+		return nil
 	})
-	return agent, err
+	if err != nil {
+		return nil, err
+	}
+	e.credentials.add(cred)
+	e.issuedToken(ctx, cred)
+	return cred, nil
 }
 
 func (e *encounter) registrationFailed(ctx context.Context, id trace.Credential, call toolCall, scope []string, err error, span trace.Span) (*refusal, error) {

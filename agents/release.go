@@ -69,7 +69,7 @@ func (r *releaser) end(cred *credential) {
 
 // renew exchanges the token for a new one and confirms that the old one is revoked.
 func (r *releaser) renew(cred *credential) tokenState {
-	if r.unreachable {
+	if r.unreachable || !r.expectRenewal(r.ctx, cred) {
 		return stateLive // release it at once, if the broker answers again
 	}
 	r.pace.wait(r.ctx, fmt.Sprintf("renew the %s token", cred), true)
@@ -79,6 +79,8 @@ func (r *releaser) renew(cred *credential) tokenState {
 	span := done()
 	if err == nil {
 		cred.jti.Store("") // the new token has another ID, which is not known yet
+		cred.saved.Store(false)
+		r.changedToken(r.ctx, cred)
 		r.rec.add(r.ctx, trace.StatusSuccess, tokenName(cred)+" renewed", trace.TokenRenewed{Credential: cred.Credential,
 			AgentID: cred.agent.ID(), OldPreview: preview(old), NewPreview: preview(cred.agent.AccessToken()),
 			NewExpiresIn: seconds(cred.agent.ExpiresIn())}, span)
@@ -116,6 +118,7 @@ func (r *releaser) release(cred *credential) tokenState {
 		r.failed(cred, "release", err, false, span)
 		return stateUnknown
 	}
+	r.changedToken(r.ctx, cred)
 	r.rec.add(r.ctx, trace.StatusSuccess, tokenName(cred)+" released", trace.TokenReleased{Credential: cred.Credential,
 		AgentID: cred.agent.ID(), SPIFFEID: cred.agent.ID(), TaskID: cred.agent.TaskID()}, span)
 	return stateRevoked
@@ -220,8 +223,12 @@ func (r *releaser) validate(token string) error {
 }
 
 // ask calls the broker within the time limit, a short one if the broker did not
-// answer the previous call.
+// answer the previous call. It does not call it about a run of another replica, which
+// ends the tokens now.
 func (r *releaser) ask(f func(context.Context) error) error {
+	if r.left.Load() {
+		return ErrNotOwner
+	}
 	limit := r.Limits.Cleanup
 	if r.unreachable {
 		limit = min(limit, time.Second)

@@ -2,6 +2,10 @@ package agents
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
 	"reflect"
 	"sync"
 	"time"
@@ -13,6 +17,8 @@ const (
 	// repeatWindow is how long a request with the key of an earlier one returns
 	// that one's run.
 	repeatWindow = 10 * time.Second
+	// createPoll is how often a replica looks for the run that another one creates.
+	createPoll = 50 * time.Millisecond
 	// maxKey is the longest key, in bytes.
 	maxKey = 100
 )
@@ -71,7 +77,7 @@ func (s *starts) once(ctx context.Context, req Request, now time.Time, start fun
 // same.
 func (f *started) wait(ctx context.Context, again Request) (trace.Run, error) {
 	if !reflect.DeepEqual(again, f.req) {
-		return trace.Run{}, &InputError{"idempotency_key", "this key was just used for another request"}
+		return trace.Run{}, &InputError{"idempotency_key", ErrKeyUsed.Error()}
 	}
 	select {
 	case <-f.done:
@@ -79,4 +85,39 @@ func (f *started) wait(ctx context.Context, again Request) (trace.Run, error) {
 	case <-ctx.Done():
 		return trace.Run{}, ctx.Err()
 	}
+}
+
+// startOnce starts a run, unless another replica has started one for the same request.
+func (s *Service) startOnce(ctx context.Context, req Request) (trace.Run, error) {
+	id := newRunID()
+	if s.cfg.Cluster == nil || req.Key == "" {
+		return s.start(ctx, req, id)
+	}
+	for {
+		first, err := s.cfg.Cluster.FirstStart(ctx, req.Key, req.digest(), id, repeatWindow)
+		switch {
+		case errors.Is(err, ErrKeyUsed):
+			return trace.Run{}, &InputError{"idempotency_key", ErrKeyUsed.Error()}
+		case err != nil:
+			return trace.Run{}, fmt.Errorf("start a run: %w", err)
+		case first == id:
+			return s.start(ctx, req, id)
+		}
+		run, err := s.cfg.Log.Run(ctx, first)
+		if !errors.Is(err, trace.ErrNotFound) {
+			return run, err
+		}
+		// The other replica is about to create it, or has failed to.
+		select {
+		case <-time.After(createPoll):
+		case <-ctx.Done():
+			return trace.Run{}, ctx.Err()
+		}
+	}
+}
+
+// digest returns the same text for the same request only.
+func (r Request) digest() string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%+v", r))
+	return hex.EncodeToString(sum[:])
 }

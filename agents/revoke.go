@@ -149,7 +149,7 @@ func (s *Service) examineAll(ctx context.Context, e *encounter, x *examination) 
 		}
 	}
 	for _, a := range all {
-		s.examine(ctx, a)
+		s.examine(ctx, e, a)
 	}
 	s.show(ctx, e, x.Revoked, all, false)
 	if x.EndRest {
@@ -164,7 +164,7 @@ func (s *Service) examineAll(ctx context.Context, e *encounter, x *examination) 
 // examine asks the broker about a token. One that the revocation names counts as
 // revoked if the broker acknowledged the revocation and then does not answer about
 // the token.
-func (s *Service) examine(ctx context.Context, a *affected) {
+func (s *Service) examine(ctx context.Context, e *encounter, a *affected) {
 	_, err := s.cfg.claimsOf(ctx, a.cred)
 	switch {
 	case err == nil:
@@ -172,6 +172,7 @@ func (s *Service) examine(ctx context.Context, a *affected) {
 	case errors.Is(err, agentwrit.ErrTokenInvalid), a.named:
 		a.outcome = ended
 		a.cred.revoked.Store(true)
+		e.changedToken(ctx, a.cred)
 	default:
 		a.outcome = unconfirmed
 	}
@@ -184,7 +185,7 @@ func (s *Service) endRemaining(ctx context.Context, e *encounter, all []*affecte
 		if a.outcome != stillValid || s.endAlone(ctx, a.cred) != nil {
 			continue
 		}
-		s.examine(ctx, a)
+		s.examine(ctx, e, a)
 		response := agentwrit.RevokeResponse{Level: wire.RevokeToken, Target: a.cred.tokenID(), Count: 1}
 		s.show(ctx, e, response, []*affected{a}, true)
 	}

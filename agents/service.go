@@ -20,9 +20,10 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 )
 
-// A Broker registers agents and validates tokens.
+// A Broker registers agents, resumes those of other replicas, and validates tokens.
 type Broker interface {
 	CreateAgent(ctx context.Context, req agentwrit.AgentRequest) (*agentwrit.Agent, error)
+	Resume(ctx context.Context, token string) (*agentwrit.Agent, error)
 	Validate(ctx context.Context, token string) (*agentwrit.Claims, error)
 	Health(ctx context.Context) (*agentwrit.Health, error)
 }
@@ -50,6 +51,7 @@ type Config struct {
 	Log       trace.Log
 
 	Operator       Operator         // revokes; nil means that only the tokens of live runs can be ended, by releasing them
+	Cluster        Cluster          // the other replicas; nil means that there are none
 	Decisions      *decisions.Log   // receives each decision about a call; nil keeps none
 	BrokerEmbedded bool             // the broker runs in this process
 	ModelURL       string           // shown to people; "" if the model is in this process
@@ -83,10 +85,12 @@ type Service struct {
 	ended    map[trace.Outcome]int
 
 	starts  starts        // by the requests' keys
+	others  *others       // the runs of other replicas; nil without a cluster
 	issuing chan struct{} // semaphore of the runs that a token is being issued to
 }
 
-// New checks cfg and returns a service. It sends no requests.
+// New checks cfg and returns a service. It sends no requests. With a cluster, it
+// serves the other replicas and takes over their runs until [Service.Shutdown].
 func New(cfg Config) (*Service, error) {
 	if cfg.Broker == nil || cfg.Model == nil || cfg.Tools == nil || cfg.Directory == nil || cfg.Log == nil {
 		return nil, errors.New("agents: a broker, a model, tools, a directory and a log are required")
@@ -100,7 +104,11 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Service{cfg: cfg, live: make(map[string]*encounter), ended: make(map[trace.Outcome]int), issuing: make(chan struct{}, maxIssuing)}, nil
+	s := &Service{cfg: cfg, live: make(map[string]*encounter), ended: make(map[trace.Outcome]int), issuing: make(chan struct{}, maxIssuing)}
+	if cfg.Cluster != nil {
+		s.others = join(s)
+	}
+	return s, nil
 }
 
 // Start starts a run and returns once its first step is logged. The run continues
@@ -111,13 +119,14 @@ func (s *Service) Start(ctx context.Context, req Request) (trace.Run, error) {
 	if err := req.check(); err != nil {
 		return trace.Run{}, err
 	}
-	return s.starts.once(ctx, req, s.cfg.Clock(), func() (trace.Run, error) { return s.start(ctx, req) })
+	return s.starts.once(ctx, req, s.cfg.Clock(), func() (trace.Run, error) { return s.startOnce(ctx, req) })
 }
 
-func (s *Service) start(ctx context.Context, req Request) (trace.Run, error) {
+// start starts a run with a given ID.
+func (s *Service) start(ctx context.Context, req Request, runID string) (trace.Run, error) {
 	detached := context.WithoutCancel(ctx)
 	ctx, cancel := context.WithCancelCause(detached)
-	run := s.newRun(req)
+	run := s.newRun(req, runID)
 	e := s.newEncounter(run, req, cancel)
 	if err := s.admit(e); err != nil {
 		e.stop()
@@ -133,20 +142,29 @@ func (s *Service) start(ctx context.Context, req Request) (trace.Run, error) {
 	s.mu.Lock()
 	s.started++
 	s.mu.Unlock()
-	go func() {
-		defer s.remove(e)
-		outcome := e.run(ctx)
-		s.mu.Lock()
-		s.ended[outcome]++
-		s.mu.Unlock()
-	}()
+	go s.see(e, func() trace.Outcome { return e.run(ctx) })
 	return run, nil
 }
 
-func (s *Service) newRun(req Request) trace.Run {
+// see runs a run to its end.
+func (s *Service) see(e *encounter, run func() trace.Outcome) {
+	defer s.remove(e)
+	if s.cfg.Cluster != nil {
+		go e.share()
+	}
+	outcome := run()
+	s.mu.Lock()
+	s.ended[outcome]++
+	s.mu.Unlock()
+}
+
+// newRunID returns an ID for a run. It is also the task ID of the run's agents, so it
+// must be valid in a SPIFFE ID.
+func newRunID() string { return "run-" + random.Hex(8) }
+
+func (s *Service) newRun(req Request, id string) trace.Run {
 	return trace.Run{
-		// The ID is also the task ID of the run's agents, so it must be valid in a SPIFFE ID.
-		ID:        "run-" + random.Hex(8),
+		ID:        id,
 		PatientID: req.Patient.String(), Request: req.Text, Pace: req.Pace.String(), Scenario: req.Scenario,
 		ModelName: s.cfg.Model.Name(), ModelMode: string(s.cfg.Model.Mode()),
 		BrokerURL: s.cfg.BrokerURL, BrokerEmbedded: s.cfg.BrokerEmbedded, Started: s.cfg.Clock(),
@@ -170,16 +188,19 @@ func (s *Service) admit(e *encounter) error {
 func (s *Service) remove(e *encounter) {
 	e.stop()
 	s.mu.Lock()
-	delete(s.live, e.id)
+	if s.live[e.id] == e {
+		delete(s.live, e.id)
+	}
 	s.mu.Unlock()
 	close(e.done)
 }
 
+// find returns a live run of this replica.
 func (s *Service) find(runID string) (*encounter, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.live[runID]
-	if e == nil {
+	if e == nil || e.left.Load() {
 		return nil, fmt.Errorf("%w: %s", ErrNotLive, runID)
 	}
 	return e, nil
@@ -193,7 +214,7 @@ func (s *Service) Counts() (started int, ended map[trace.Outcome]int) {
 	return s.started, maps.Clone(s.ended)
 }
 
-// encounters returns the live runs, in no particular order.
+// encounters returns the live runs of this replica, in no particular order.
 func (s *Service) encounters() []*encounter {
 	s.mu.Lock()
 	defer s.mu.Unlock()

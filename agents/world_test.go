@@ -28,6 +28,7 @@ import (
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/agentwrit/brokertest"
+	"github.com/devonartis/medassist-go/internal/pgtest"
 	"github.com/devonartis/medassist-go/internal/random"
 	"github.com/devonartis/medassist-go/llm"
 	"github.com/devonartis/medassist-go/patient"
@@ -48,7 +49,7 @@ func TestMain(m *testing.M) {
 		// Connections to a broker that runs elsewhere stay open.
 		ignored = append(ignored, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
 	}
-	goleak.VerifyTestMain(m, ignored...)
+	goleak.VerifyTestMain(pgtest.Tests{Runner: m}, ignored...)
 }
 
 // world is the environment of an encounter, all of it real: a broker and the records
@@ -58,7 +59,8 @@ type world struct {
 	cfg        agents.Config
 	broker     *brokertest.Broker
 	admin      *agentwrit.Admin
-	link       *link // to the broker
+	link       *link    // to the broker
+	ceiling    []string // of the app
 	recordsURL string
 	log        *trace.Store
 }
@@ -88,6 +90,7 @@ func newWorld(t testing.TB, kind brokertest.Starter, wc worldConfig) *world {
 	if wc.ceiling == nil {
 		wc.ceiling = tools.Ceiling()
 	}
+	w.ceiling = wc.ceiling
 	rec, err := operator.RegisterApp(ctx, agentwrit.CreateAppRequest{Name: "medassist-" + random.Hex(4), Scopes: wc.ceiling})
 	must(t, err)
 	app, err := agentwrit.NewApp(w.link.URL, rec.ClientID, rec.ClientSecret, client)

@@ -132,21 +132,11 @@ func (db *postgres) save(rows []row) (over []tenure, err error) {
 // send runs a batch as one transaction that announces changes of runs.
 func (db *postgres) send(ctx context.Context, batch *pgx.Batch, runs ...string) error {
 	for _, id := range runs {
-		if err := db.cluster.Announce(ctx, queue{batch}, runTopic, id); err != nil {
+		if err := db.cluster.Announce(ctx, cluster.Queue{Batch: batch}, runTopic, id); err != nil {
 			return err
 		}
 	}
 	return db.cluster.Pool().SendBatch(ctx, batch).Close()
-}
-
-// A queue adds statements to a batch.
-type queue struct{ batch *pgx.Batch }
-
-var _ cluster.Execer = queue{}
-
-func (q queue) Exec(_ context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	q.batch.Queue(sql, args...)
-	return pgconn.CommandTag{}, nil
 }
 
 // columns hold rows as the arrays that the database unpacks.

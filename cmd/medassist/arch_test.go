@@ -29,6 +29,7 @@ var allowedImports = map[string][]string{
 	"talk":                 {"scenario", "trace"},
 	"preflight":            {"agentwrit", "tools", "trace", "agents", "llm", "llm/planner", "decisions"},
 	"agents":               {"agentwrit", "tools", "llm", "llm/planner", "trace", "decisions"},
+	"agents/shared":        {"agents", "agentwrit", "tools", "llm", "llm/planner", "trace", "decisions"},
 	"twin":                 {"agentwrit", "agents", "decisions", "llm", "llm/planner", "records", "scenario", "tools", "trace"},
 	"attack":               {"agentwrit", "agents", "llm", "llm/planner", "records", "tools", "trace", "decisions"},
 	"web/picture":          {"agentwrit", "tools", "trace"},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -14,6 +15,17 @@ const channel = "medassist_app"
 // An Execer is a transaction, or a connection or a pool outside of one.
 type Execer interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+}
+
+// A Queue is an [Execer] that adds statements to a batch.
+type Queue struct{ Batch *pgx.Batch }
+
+var _ Execer = Queue{}
+
+// Exec implements [Execer].
+func (q Queue) Exec(_ context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	q.Batch.Queue(sql, args...)
+	return pgconn.CommandTag{}, nil
 }
 
 // Announce tells the other replicas about a change, when the transaction commits.
