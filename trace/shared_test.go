@@ -22,7 +22,13 @@ type replica struct {
 
 func join(t testing.TB, url string) replica {
 	t.Helper()
-	c, err := cluster.Open(context.Background(), cluster.Config{URL: url, Secret: "a secret in common", Logger: slog.New(slog.DiscardHandler)})
+	return joinWith(t, cluster.Config{URL: url})
+}
+
+func joinWith(t testing.TB, cfg cluster.Config) replica {
+	t.Helper()
+	cfg.Secret, cfg.Logger = "a secret in common", slog.New(slog.DiscardHandler)
+	c, err := cluster.Open(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,10 +221,7 @@ func TestAnOwnerThatIsCutOffIsFenced(t *testing.T) {
 	ctx := t.Context()
 	create(t, a.Store, "run-1", noon)
 	add(t, a.Store, "run-1", trace.LLMDelta{Text: "stored"})
-	eventually(t, time.Second, "it is stored", func() bool {
-		events, err := b.Events(ctx, "run-1", 0)
-		return err == nil && len(events) == 1
-	})
+	stored(t, b, "run-1", 1)
 	early, ahead := follow(t, a, "run-1"), follow(t, a, "run-1")
 	if _, err := early.Next(ctx); err != nil {
 		t.Fatal(err)
@@ -264,6 +267,15 @@ func TestAnOwnerThatIsCutOffIsFenced(t *testing.T) {
 	if _, err := drain(ctx, ahead); !errors.Is(err, trace.ErrRetracted) {
 		t.Errorf("a reader of what was not stored: %v", err)
 	}
+}
+
+// stored waits until so many events of a run can be read at a replica.
+func stored(t testing.TB, r replica, runID string, events int) {
+	t.Helper()
+	eventually(t, 3*time.Second, "the events are stored", func() bool {
+		all, err := r.Events(t.Context(), runID, 0)
+		return err == nil && len(all) == events
+	})
 }
 
 func follow(t testing.TB, r replica, runID string) *trace.Cursor[trace.Event] {
