@@ -118,6 +118,6 @@ func (s *Service) Result(ctx context.Context, id string) (Result, error) {
 
 // Latest returns the comparison that was started last, and false if there is none.
 func (s *Service) Latest(ctx context.Context) (Result, bool) {
-	r := s.newest.Current().Result
-	return s.settle(ctx, r), r.ID != ""
+	n, _ := s.newest.Current()
+	return s.settle(ctx, n.Result), n.Result.ID != ""
 }

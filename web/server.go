@@ -168,9 +168,9 @@ func (s *Server) mount(cfg Config) {
 	encounter := run.New(run.Config{Runs: cfg.Runs, Log: cfg.Log, Patients: cfg.Records, Audit: evidence, Sheet: files.Sheet(),
 		Show:  func(ctx context.Context, runID string) error { return onStage.Show(ctx, runID) },
 		Clock: cfg.Clock, Respond: out, Streams: s.streams, Shared: copies})
-	log := audit.New(audit.Config{Log: auditLog, Decisions: cfg.Decisions, Broker: cfg.BrokerURL, Clock: cfg.Clock, Respond: out, Streams: s.streams})
+	log := audit.New(audit.Config{Log: auditLog, Decisions: cfg.Decisions, Broker: cfg.BrokerURL, Values: cfg.Values, Clock: cfg.Clock, Logger: cfg.Logger, Respond: out, Streams: s.streams})
 	desk := operator.New(operator.Config{Runs: cfg.Runs, Records: cfg.Records, Broker: cfg.Broker, Promises: cfg.Promises, CanRevoke: cfg.Admin != nil,
-		Preflight: cfg.Preflight, Clock: cfg.Clock, Logger: cfg.Logger, Respond: out, Streams: s.streams})
+		Preflight: cfg.Preflight, Values: cfg.Values, Clock: cfg.Clock, Logger: cfg.Logger, Respond: out, Streams: s.streams})
 	replays := attacks.New(attacks.Config{Lab: cfg.Lab, Report: cfg.AttackReport, Respond: out,
 		Show: func(ctx context.Context, runID string) error { return onStage.Show(ctx, runID) }})
 	compare := comparison.New(comparison.Config{Twins: cfg.Twins, Sheet: files.Sheet(), Respond: out,

@@ -65,10 +65,11 @@ func (v *Value[T]) wake() {
 	}
 }
 
-// Current returns the value as this replica knows it, without reading the store.
-func (v *Value[T]) Current() T {
+// Current returns the value as this replica knows it, without reading the store, and
+// its version.
+func (v *Value[T]) Current() (value T, version int64) {
 	c, _ := v.current.Get()
-	return c.value
+	return c.value, c.version
 }
 
 // Next waits until this replica knows of a later version than the known one, and

@@ -39,14 +39,14 @@ func TestReplicasShareAValue(t *testing.T) {
 				}
 			})
 		}
-		if got := replicas[0].Current(); got.N < 10 {
+		if got, _ := replicas[0].Current(); got.N < 10 {
 			t.Errorf("first %d", got.N)
 		}
 		changing.Wait()
 		synctest.Wait()
 		for i, v := range replicas {
-			if got := v.Current(); got.N != 310 {
-				t.Errorf("replica %d: %d", i, got.N)
+			if got, version := v.Current(); got.N != 310 || version != 300 {
+				t.Errorf("replica %d: %d, version %d", i, got.N, version)
 			}
 		}
 		cancel()
@@ -63,10 +63,10 @@ func TestUpdateChangesACopy(t *testing.T) {
 		}
 	}
 	set("one")
-	one := v.Current()
+	one, _ := v.Current()
 	set("two")
-	if one.Names[0] != "one" || v.Current().Names[0] != "two" {
-		t.Errorf("%v, then %v", one, v.Current())
+	if two, _ := v.Current(); one.Names[0] != "one" || two.Names[0] != "two" {
+		t.Errorf("%v, then %v", one, two)
 	}
 }
 

@@ -5,13 +5,16 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/decisions"
+	"github.com/devonartis/medassist-go/internal/values"
 	"github.com/devonartis/medassist-go/web/auditlog"
 	"github.com/devonartis/medassist-go/web/internal/guard"
 	"github.com/devonartis/medassist-go/web/internal/respond"
@@ -36,7 +39,9 @@ type Config struct {
 	Log       auditlog.Source // nil without the broker's admin secret
 	Decisions *decisions.Log  // MedAssist's own
 	Broker    string          // its address
+	Values    values.Store    // that the replicas of the app share
 	Clock     func() time.Time
+	Logger    *slog.Logger
 
 	Respond *respond.Responder
 	Streams *sse.Streams
@@ -46,11 +51,21 @@ type Config struct {
 type Pages struct {
 	cfg      Config
 	follower *auditlog.Follower
+	restarts *values.Value[int64] // how often all replicas have started over
+	work     sync.WaitGroup       // of what follows restarts
+
+	mu        sync.Mutex
+	restarted int64 // version of restarts
 }
 
 // New returns the pages.
 func New(cfg Config) *Pages {
-	return &Pages{cfg, auditlog.New(cfg.Log, cfg.Clock)}
+	p := &Pages{cfg: cfg, follower: auditlog.New(cfg.Log, cfg.Clock), restarts: values.New(cfg.Values, "audit.restarts", int64(0), cfg.Logger)}
+	if cfg.Log != nil {
+		p.work.Go(func() { p.restarts.Keep(cfg.Streams.Stopping()) })
+		p.work.Go(func() { p.followRestarts(cfg.Streams.Stopping()) })
+	}
+	return p
 }
 
 // Mount registers the routes.
@@ -66,8 +81,11 @@ func (p *Pages) Mount(r *guard.Router) {
 	r.Post("/audit/reverify", p.needsLog(p.startOver))
 }
 
-// Wait ends the reading of the log.
-func (p *Pages) Wait() { p.follower.Close() }
+// Wait ends the reading of the log, after the streams were stopped.
+func (p *Pages) Wait() {
+	p.work.Wait()
+	p.follower.Close()
+}
 
 // needsLog returns a handler that answers for a page whose log can't be read.
 func (p *Pages) needsLog(h respond.HandlerFunc) respond.HandlerFunc {
@@ -171,9 +189,11 @@ func (p *Pages) frames(w http.ResponseWriter, r *http.Request) error {
 			if err != nil {
 				return nil, err
 			}
-			frame := sse.Append(nil, state.Read, p.frame(state, f, after))
-			known, after = state, state.Read
-			return []sse.Block{sse.Plain(frame)}, nil
+			frame := p.frame(state, f, after)
+			// A page may show more than has been read here: another replica has read
+			// it, or the log is being read again.
+			known, after = state, max(after, state.Read)
+			return []sse.Block{sse.Plain(sse.Append(nil, after, frame))}, nil
 		})
 	})
 }
@@ -197,9 +217,35 @@ func (p *Pages) frame(state auditlog.State, f Filter, after int64) []byte {
 }
 
 // startOver is POST /audit/reverify: the log that was read is forgotten, and the
-// broker's log is read again from its first event.
+// broker's log is read again from its first event, by all replicas.
 func (p *Pages) startOver(w http.ResponseWriter, r *http.Request) error {
-	p.follower.Restart()
+	_, version, err := p.restarts.Update(r.Context(), func(n *int64) error { *n++; return nil })
+	if err != nil {
+		return err
+	}
+	p.restart(version)
 	http.Redirect(w, r, "/audit", http.StatusSeeOther)
 	return nil
+}
+
+// followRestarts starts over when another replica does.
+func (p *Pages) followRestarts(ctx context.Context) {
+	for known := int64(0); ; {
+		_, version, err := p.restarts.Next(ctx, known)
+		if err != nil {
+			return
+		}
+		p.restart(version)
+		known = version
+	}
+}
+
+// restart starts over, unless it was done for a version of the number of restarts.
+func (p *Pages) restart(version int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if version > p.restarted {
+		p.restarted = version
+		p.follower.Restart()
+	}
 }

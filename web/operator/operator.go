@@ -12,6 +12,7 @@ import (
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/internal/text"
+	"github.com/devonartis/medassist-go/internal/values"
 	"github.com/devonartis/medassist-go/preflight"
 	"github.com/devonartis/medassist-go/tools"
 	"github.com/devonartis/medassist-go/web/internal/guard"
@@ -59,6 +60,7 @@ type Config struct {
 	Promises  func() agentwrit.Promises // of the broker, as far as it has answered
 	CanRevoke bool                      // the app has the broker's admin secret
 	Preflight preflight.Config
+	Values    values.Store // that the replicas of the app share
 	Clock     func() time.Time
 	Logger    *slog.Logger
 
@@ -74,7 +76,7 @@ type Pages struct {
 
 // New returns the pages.
 func New(cfg Config) *Pages {
-	return &Pages{cfg, &checks{cfg: cfg.Preflight, streams: cfg.Streams, log: cfg.Logger}}
+	return &Pages{cfg, newChecks(cfg)}
 }
 
 // Mount registers the routes.

@@ -2,12 +2,7 @@ package operator
 
 import (
 	"bytes"
-	"context"
-	"log/slog"
 	"net/http"
-	"runtime/debug"
-	"sync"
-	"time"
 
 	"github.com/a-h/templ"
 
@@ -16,60 +11,6 @@ import (
 	"github.com/devonartis/medassist-go/web/internal/respond"
 	"github.com/devonartis/medassist-go/web/internal/sse"
 )
-
-const preflightTimeout = 3 * time.Minute // for all checks together
-
-// checks runs the preflight, once at a time for all who watch it. Safe for
-// concurrent use.
-type checks struct {
-	cfg     preflight.Config
-	streams *sse.Streams
-	log     *slog.Logger
-	work    sync.WaitGroup
-
-	mu      sync.Mutex
-	results *trace.Feed[preflight.Result] // of the last preflight; nil before the first
-	running bool
-}
-
-// start starts a preflight, unless one is running, and returns its results.
-func (c *checks) start() *trace.Feed[preflight.Result] {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.running {
-		return c.results
-	}
-	results := trace.NewFeed[preflight.Result]()
-	c.results, c.running = results, true
-	c.work.Go(func() {
-		ctx, cancel := context.WithTimeout(c.streams.Stopping(), preflightTimeout)
-		defer cancel()
-		defer c.end(results)
-		preflight.Run(ctx, c.cfg, func(r preflight.Result) { results.Append(r) })
-	})
-	return results
-}
-
-// end ends a preflight. A check that panicked, in a model's client for
-// instance, fails the preflight and nothing else.
-func (c *checks) end(results *trace.Feed[preflight.Result]) {
-	if cause := recover(); cause != nil {
-		c.log.Error("panic in a preflight", "cause", cause, "stack", string(debug.Stack()))
-		results.Append(preflight.Result{Name: "preflight", State: preflight.Failed, Found: "aborted by an internal error", Do: "See the log."})
-	}
-	results.Close()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.running = false
-}
-
-// latest returns the results of the running or the last preflight, and nil
-// before the first.
-func (c *checks) latest() *trace.Feed[preflight.Result] {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.results
-}
 
 // Preflight starts the checks, unless they are running, and returns their
 // results as they complete.
@@ -88,6 +29,7 @@ func (p *Pages) startPreflight(w http.ResponseWriter, r *http.Request) error {
 // preflightFrames is GET /operator/preflight/frames: each result, and at the
 // end the removal of the element that connects the stream.
 func (p *Pages) preflightFrames(w http.ResponseWriter, r *http.Request) error {
+	p.checks.sync(r.Context())
 	results := p.checks.latest()
 	if results == nil {
 		return &respond.Error{Status: http.StatusNotFound, Detail: "No preflight has been started."}
