@@ -76,12 +76,15 @@ type Config struct {
 type Pages struct {
 	cfg       Config
 	show      *show
-	followers followers
+	followers *followers
 }
 
 // New returns the pages.
 func New(cfg Config) *Pages {
-	return &Pages{cfg: cfg, show: newShow(cfg)}
+	p := &Pages{cfg: cfg, show: newShow(cfg), followers: newFollowers(cfg)}
+	p.show.work.Go(func() { p.followers.phones.Keep(cfg.Streams.Stopping()) })
+	p.show.work.Go(func() { p.followers.tell(cfg.Streams.Stopping()) })
+	return p
 }
 
 // Mount registers the routes.

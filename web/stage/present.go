@@ -31,7 +31,7 @@ func (p *Pages) present(w http.ResponseWriter, r *http.Request) error {
 
 func (p *Pages) presentView(r *http.Request) Present {
 	v := p.standing()
-	v.Page, v.Pages, v.Followers = p.cfg.Respond.Page(r, "Present", "present", "/present"), p.show.pages, p.followers[phone].Load()
+	v.Page, v.Pages, v.Followers = p.cfg.Respond.Page(r, "Present", "present", "/present"), p.show.pages, p.followers.total()
 	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
 	defer cancel()
 	began := time.Now()

@@ -4,16 +4,12 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"sync/atomic"
 
 	"github.com/devonartis/medassist-go/trace"
 	"github.com/devonartis/medassist-go/web/internal/respond"
 	"github.com/devonartis/medassist-go/web/internal/sse"
 	"github.com/devonartis/medassist-go/web/ui"
 )
-
-// followers counts the streams that follow the stage, by layout.
-type followers [layouts]atomic.Int64
 
 // Watch is a page that shows what is on the stage.
 type Watch struct {
@@ -57,8 +53,8 @@ func (p *Pages) frames(w http.ResponseWriter, r *http.Request) error {
 	if known == "" {
 		known = r.URL.Query().Get("after")
 	}
-	p.followers[l].Add(1)
-	defer p.followers[l].Add(-1)
+	p.followers.open[l].Add(1)
+	defer p.followers.open[l].Add(-1)
 	return p.cfg.Streams.ServePage(w, r, func(stream *sse.Stream) {
 		for stream.Context().Err() == nil {
 			missed, rest, ok := p.show.join(l, known)
