@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -137,7 +138,13 @@ func (l *liveRuns) follow(run *liveRun, cursor *trace.Cursor[trace.Event]) {
 		})
 	}
 	for {
-		if _, err := cursor.Next(ctx); err != nil {
+		_, err := cursor.Next(ctx)
+		switch {
+		case errors.Is(err, trace.ErrRetracted):
+			if cursor, err = run.startOver(ctx); err != nil {
+				return
+			}
+		case err != nil:
 			return
 		}
 		if run.update(context.WithoutCancel(ctx)) != nil {
@@ -192,6 +199,33 @@ func (l *liveRun) update(ctx context.Context) error {
 	}
 	l.publish(l.page.add(events))
 	return nil
+}
+
+// startOver renders the run as the log has it, after events were taken back that a
+// page may show, and has all pages show that. It returns a cursor for what follows.
+func (l *liveRun) startOver(ctx context.Context) (*trace.Cursor[trace.Event], error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	id := l.page.run.Info.ID
+	info, err := l.log.Run(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	events, err := l.log.Events(ctx, id, 0)
+	if err != nil {
+		return nil, err
+	}
+	run := NewRun(info)
+	for _, e := range events {
+		run.Apply(e)
+	}
+	l.page = newRenderer(run)
+	var all [layouts][]byte
+	for i := range all {
+		all[i] = l.page.whole()
+	}
+	l.publish(all)
+	return l.log.Follow(ctx, id, run.LastSeq)
 }
 
 // setState renders that a run waits for the presenter or goes on, and its pace.

@@ -37,6 +37,12 @@ func (p *Performance) rewind() {
 	p.Hero, p.Verdict, p.shown = hero.New(p.Info.PatientID), verdict.New(p.Info), 0
 }
 
+// startOver forgets all events: some were taken back.
+func (p *Performance) startOver() {
+	p.events, p.Steps, p.over, p.Waiting = nil, 0, false, ""
+	p.rewind()
+}
+
 // add takes the next events of the run.
 func (p *Performance) add(events []trace.Event) {
 	for _, e := range events {

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -201,10 +202,19 @@ func (s *show) perform(ctx context.Context, runID string) (*Performance, *trace.
 func (s *show) follow(ctx context.Context, run *Performance, cursor *trace.Cursor[trace.Event]) {
 	for {
 		events, err := cursor.Next(ctx)
+		retracted := errors.Is(err, trace.ErrRetracted)
+		if retracted {
+			if cursor, err = s.log.Follow(ctx, run.Info.ID, 0); err == nil {
+				events, err = cursor.Next(ctx)
+			}
+		}
 		if err != nil {
 			return
 		}
 		s.change(func() bool {
+			if retracted {
+				run.startOver()
+			}
 			run.add(events)
 			return s.scene.Run == run
 		})
