@@ -5,6 +5,7 @@ package conformance
 import (
 	"debug/elf"
 	"errors"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -40,6 +41,8 @@ func TestCompose(t *testing.T) {
 	}{
 		"plain":            {nil, []string{"broker", "broker-healthy", "medassist"}},
 		"with local model": {[]string{"ollama"}, []string{"broker", "broker-healthy", "medassist", "ollama"}},
+		"with replicas": {[]string{"replicas"}, []string{"balancer", "broker", "broker-a", "broker-b", "broker-healthy", "database",
+			"medassist", "medassist-a", "medassist-b"}},
 	} {
 		p, err := project(t, tc.profiles, secret)
 		if err != nil {
@@ -54,8 +57,8 @@ func TestCompose(t *testing.T) {
 					t.Errorf("%s: %s is published beyond loopback by default: %+v", name, s.Name, port)
 				}
 			}
-			if len(s.Volumes) == 0 && s.Name != "broker-healthy" {
-				t.Errorf("%s: %s has no volume", name, s.Name)
+			if keeps := s.Name != "broker-healthy" && s.Environment["MEDASSIST_DATABASE_URL"] == nil; keeps != (len(s.Volumes) > 0) {
+				t.Errorf("%s: volumes of %s: %+v", name, s.Name, s.Volumes)
 			}
 		}
 		app := p.Services["medassist"]
@@ -72,6 +75,52 @@ func TestCompose(t *testing.T) {
 				t.Errorf("%s: %s publishes %+v", name, service, ports)
 			}
 		}
+	}
+}
+
+// The profile of replicas: starting the balancer starts both brokers and both
+// replicas, with the settings that they must have in common, and not the stack
+// without a database. The balancer forwards to all of them.
+func TestComposeReplicas(t *testing.T) {
+	p, err := project(t, []string{"replicas"}, "AGENTWRIT_ADMIN_SECRET=a-long-random-string", "MEDASSIST_DATABASE_PASSWORD=a-password", "MEDASSIST_PRESENTER_KEY=a-key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	started := map[string]bool{}
+	var start func(name string)
+	start = func(name string) {
+		started[name] = true
+		for other := range p.Services[name].DependsOn {
+			start(other)
+		}
+	}
+	start("balancer")
+	if want := []string{"balancer", "broker-a", "broker-b", "database", "medassist-a", "medassist-b"}; !slices.Equal(slices.Sorted(maps.Keys(started)), want) {
+		t.Errorf("it starts %v", started)
+	}
+	caddyfile, err := os.ReadFile("../../deploy/replicas/Caddyfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, port := range map[string]string{"broker-a": "8080", "broker-b": "8080", "medassist-a": "5000", "medassist-b": "5000"} {
+		s := p.Services[name]
+		for key, want := range map[string]string{"AGENTWRIT_ADMIN_SECRET": "a-long-random-string", "PGPASSWORD": "a-password"} {
+			if got := s.Environment[key]; got == nil || *got != want {
+				t.Errorf("%s has %s = %v", name, key, got)
+			}
+		}
+		if key := s.Environment["MEDASSIST_PRESENTER_KEY"]; port == "5000" && (key == nil || *key != "a-key") {
+			t.Errorf("%s has the presenter's key %v", name, key)
+		}
+		if len(s.Ports) > 0 || !s.ReadOnly || !slices.Contains(s.CapDrop, "ALL") {
+			t.Errorf("%s is not confined, or is reached past the balancer", name)
+		}
+		if !strings.Contains(string(caddyfile), name+":"+port) {
+			t.Errorf("the balancer does not know %s", name)
+		}
+	}
+	if ports := p.Services["database"].Ports; len(ports) > 0 {
+		t.Errorf("the database is published: %+v", ports)
 	}
 }
 

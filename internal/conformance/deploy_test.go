@@ -73,10 +73,17 @@ type container struct {
 	Resources struct{ Limits map[string]string }
 }
 
-// The manifest is valid YAML, its objects refer to each other, each container has
+// Each manifest is valid YAML, its objects refer to each other, each container has
 // probes and is confined, and no secret is in it.
 func TestKubernetes(t *testing.T) {
-	text, err := os.ReadFile("../../deploy/kubernetes/medassist.yaml")
+	checkManifest(t, "medassist.yaml", 2)
+	checkManifest(t, "replicas.yaml", 1)
+}
+
+// checkManifest checks a manifest with so many deployments, each with a service.
+func checkManifest(t *testing.T, name string, deployments int) {
+	t.Helper()
+	text, err := os.ReadFile("../../deploy/kubernetes/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,12 +113,16 @@ func TestKubernetes(t *testing.T) {
 			}
 			checkPod(t, m.Metadata.Name, m.Spec.Template.Spec, claims)
 			ports[app] = m.Spec.Template.Spec.Containers[0].Ports[0].ContainerPort
+		case "PodDisruptionBudget":
+			if app := m.Spec.Selector.(map[string]any)["matchLabels"].(map[string]any)["app"].(string); !apps[app] {
+				t.Errorf("the budget of %s is for no deployment", app)
+			}
 		default:
 			t.Errorf("an object of kind %s", m.Kind)
 		}
 	}
-	if kinds["Deployment"] != 2 || len(services) != 2 {
-		t.Errorf("objects: %v", kinds)
+	if kinds["Deployment"] != deployments || len(services) != deployments {
+		t.Errorf("%s: objects %v", name, kinds)
 	}
 	for _, s := range services {
 		app := s.Spec.Selector.(map[string]any)["app"].(string)
@@ -142,7 +153,7 @@ func checkPod(t *testing.T, name string, p pod, claims map[string]bool) {
 			t.Errorf("%s has no memory limit", name)
 		}
 		for _, e := range c.Env {
-			secret := strings.Contains(e.Name, "SECRET") || strings.Contains(e.Name, "KEY")
+			secret := strings.Contains(e.Name, "SECRET") || strings.Contains(e.Name, "KEY") || e.Name == "MEDASSIST_DATABASE_URL"
 			if secret && (e.Value != "" || e.ValueFrom.SecretKeyRef.Name == "" || e.ValueFrom.SecretKeyRef.Key == "") {
 				t.Errorf("%s: %s does not come from a secret", name, e.Name)
 			}
