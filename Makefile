@@ -1,7 +1,7 @@
 # `make` lists the targets. `make ci` is what has to pass before a change lands.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test race lint fuzz soak containers model bench generate e2e pictures release clean ci \
+.PHONY: help run test race lint fuzz soak replicas containers model bench generate e2e pictures release clean ci \
 	format tidy generated scenarios vulnerabilities
 
 help: ## list the targets
@@ -37,6 +37,10 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 
 soak: ## run the demo under load for ten minutes
 	MEDASSIST_SOAK=10m go test -count=1 -timeout 20m -run TestSoak -v ./cmd/medassist
+
+replicas: ## test replicas at length: takeovers, an outage, crashes, revocations
+	MEDASSIST_REPLICAS=long MEDASSIST_POSTGRES=required go test -count=1 -timeout 30m -v -run 'Replica|DatabaseIsAway' ./cmd/medassist
+	MEDASSIST_REPLICAS=long MEDASSIST_POSTGRES=required go test -count=1 -timeout 30m -v -run 'DatabaseCrash|RevocationHolds|Frozen' ./broker
 
 containers: ## start docker-compose.yml with images of this build
 	scripts/engine.sh go test -count=1 -run TestContainers -v ./internal/conformance
