@@ -9,7 +9,7 @@ import (
 // Limits bounds what a run and a service may use. A zero field takes the default
 // given beside it.
 type Limits struct {
-	LiveRuns     int // 64: further runs are refused with ErrBusy
+	LiveRuns     int // 64: further runs are refused with ErrBusy; each replica counts its own
 	Turns        int // 10: turns of the model in one run
 	CallsPerTurn int // 24: tool calls in one reply
 	Calls        int // 60: tool calls in one run

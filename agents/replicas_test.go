@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agents/shared"
 	"github.com/devonartis/medassist-go/agentwrit"
@@ -24,6 +26,8 @@ import (
 type replica struct {
 	*world
 	database *pgtest.Proxy // between this replica and the database
+	pool     *pgxpool.Pool // connections through it
+	joined   time.Time
 }
 
 // asUsual changes nothing.
@@ -48,6 +52,7 @@ func (w *world) replica(t testing.TB, url string, change func(*agents.Config)) *
 	r := &replica{world: &other, database: pgtest.NewProxy(t, url)}
 	replicas, err := cluster.Open(ctx, cluster.Config{URL: r.database.URL, Secret: "a secret in common", Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
+	r.pool, r.joined = replicas.Pool(), time.Now()
 	t.Cleanup(func() { _ = replicas.Close() })
 	other.log, err = trace.OpenShared(ctx, replicas, nil)
 	must(t, err)

@@ -56,6 +56,8 @@ func classify(err error) *Error {
 		return &Error{Status: http.StatusForbidden, Detail: "Revoking anything but the tokens of live runs needs the broker's admin secret: set AGENTWRIT_ADMIN_SECRET and restart."}
 	case errors.Is(err, agents.ErrNoToken):
 		return &Error{Status: http.StatusConflict, Detail: "This run has no stolen token, or the token has ended."}
+	case errors.Is(err, agents.ErrNoAnswer):
+		return &Error{Status: http.StatusServiceUnavailable, Detail: "The replica that runs it does not answer. If it is gone, another one ends the run within a few seconds.", Retry: "2"}
 	case errors.Is(err, agents.ErrBusy):
 		return &Error{Status: http.StatusServiceUnavailable, Detail: "Too many live runs. Wait for one to end.", Retry: "2"}
 	case errors.Is(err, agents.ErrStopping):

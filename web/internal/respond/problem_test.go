@@ -38,6 +38,7 @@ func TestErrorTable(t *testing.T) {
 		{agents.ErrNoToken, 409, "no stolen token"},
 		{agents.ErrNoOperator, 403, "AGENTWRIT_ADMIN_SECRET"},
 		{agentwrit.ErrNotServed, 404, "neither keys nor signed checkpoints"},
+		{fmt.Errorf("%w: run-1", agents.ErrNoAnswer), 503, "does not answer"},
 		{agents.ErrBusy, 503, "Too many live runs"},
 		{agents.ErrStopping, 503, "shutting down"},
 		{&agentwrit.Error{Detail: "scope_exceeded"}, 502, "The broker: scope_exceeded"},
