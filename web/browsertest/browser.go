@@ -123,8 +123,10 @@ func (b *Browser) close() {
 	_ = os.RemoveAll(b.profile) // a temporary folder: the system removes what is left
 }
 
+// executable returns the path of the browser. The headless shell is preferred: it
+// has no windows, which take more time than the pages in them.
 func executable() string {
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
+	for _, name := range []string{"chromium-headless-shell", "chrome-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path
 		}
