@@ -2,6 +2,7 @@ package decisions
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -251,20 +252,58 @@ func (l *Log) Next(ctx context.Context, known State) (State, error) {
 // Events returns the stored entries of a task, or all if it is empty, oldest first.
 func (l *Log) Events(ctx context.Context, taskID string) iter.Seq2[wire.AuditEvent, error] {
 	return func(yield func(wire.AuditEvent, error) bool) {
-		after := int64(0)
-		for {
-			entries, err := l.storage.read(ctx, taskID, after)
-			if err != nil {
-				yield(wire.AuditEvent{}, err)
+		for e, err := range l.entries(ctx, taskID) {
+			if !yield(e.event, err) {
 				return
 			}
-			for _, e := range entries {
+		}
+	}
+}
+
+// ErrDropped is the error of a reader so slow that entries which it had still to read
+// were dropped.
+var ErrDropped = errors.New("decisions: entries were dropped while the log was read")
+
+// An Entry is an entry of a log at its position, from 1 on.
+type Entry struct {
+	Position int64
+	Event    wire.AuditEvent
+}
+
+// All returns all stored entries with their positions, oldest first. It fails with
+// ErrDropped rather than leave out entries that are dropped meanwhile.
+func (l *Log) All(ctx context.Context) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		last := int64(0)
+		for e, err := range l.entries(ctx, "") {
+			if err == nil && last > 0 && e.position > last+1 && l.State().Dropped > last {
+				err = ErrDropped
+			}
+			if !yield(Entry{e.position, e.event}, err) || err != nil {
+				return
+			}
+			last = e.position
+		}
+	}
+}
+
+// entries returns the stored entries of a task, or all if it is empty, oldest first.
+func (l *Log) entries(ctx context.Context, taskID string) iter.Seq2[entry, error] {
+	return func(yield func(entry, error) bool) {
+		after := int64(0)
+		for {
+			read, err := l.storage.read(ctx, taskID, after)
+			if err != nil {
+				yield(entry{}, err)
+				return
+			}
+			for _, e := range read {
 				after = e.position
-				if !yield(e.event, nil) {
+				if !yield(e, nil) {
 					return
 				}
 			}
-			if len(entries) < page {
+			if len(read) < page {
 				return
 			}
 		}

@@ -2,6 +2,7 @@ package decisions_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -251,4 +252,37 @@ func TestStorageFailsForLong(t *testing.T) {
 func TestNoLog(t *testing.T) {
 	var l *decisions.Log
 	l.Add(t.Context(), decisions.Decision{})
+}
+
+// A reader gets all entries with their positions, or an error if those that it had
+// still to read were dropped.
+func TestAll(t *testing.T) {
+	onBoth(t, func(t *testing.T, open func(io.Writer) *decisions.Log) {
+		l := open(io.Discard)
+		decisions.SetBound(l, 500)
+		for range 4 {
+			decisions.Batch(t, l, 350, decide("run-1", "P-1042", true))
+		}
+		read := func(meanwhile int) (positions []int64, err error) {
+			for e, err := range l.All(t.Context()) {
+				if err != nil {
+					return positions, err
+				}
+				if len(positions) == 10 && meanwhile > 0 {
+					decisions.Batch(t, l, meanwhile, decide("run-2", "P-1042", true))
+				}
+				positions = append(positions, e.Position)
+			}
+			return positions, nil
+		}
+		if p, err := read(0); err != nil || len(p) != 1400 || p[0] != 1 || p[1399] != 1400 {
+			t.Errorf("%d entries: %v", len(p), err)
+		}
+		if p, err := read(200); !errors.Is(err, decisions.ErrDropped) || len(p) != 1000 {
+			t.Errorf("%d entries before the gap: %v", len(p), err)
+		}
+		if p, err := read(0); err != nil || p[0] != l.State().Dropped+1 || p[len(p)-1] != 1600 {
+			t.Errorf("from %d to %d: %v", p[0], p[len(p)-1], err)
+		}
+	})
 }

@@ -62,34 +62,40 @@ func (p *Pages) decisions(w http.ResponseWriter, r *http.Request) error {
 }
 
 // exportOwn is GET /audit/decisions/export: the decisions as one JSON document, which
-// medassist verify reads. It is streamed.
+// medassist verify reads. It is streamed. Its "first" is the position of its first
+// entry, since the log drops its oldest ones.
 func (p *Pages) exportOwn(w http.ResponseWriter, r *http.Request) error {
-	now, state := p.cfg.Clock().UTC(), p.cfg.Decisions.State()
-	respond.Download(w, "decisions-"+now.Format("20060102-150405")+".json")
-	w.Header().Set("Content-Type", "application/json")
+	if err := p.cfg.Decisions.Fault(); err != nil {
+		return &respond.Error{Status: http.StatusServiceUnavailable, Detail: "The newest decisions can't be stored, so an export would lack them. Check the disk or the database; see the log."}
+	}
+	now := p.cfg.Clock().UTC()
+	begin := func(first int64) {
+		respond.Download(w, "decisions-"+now.Format("20060102-150405")+".json")
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"exported_at":%q,"log":"medassist decisions","first":%d,"events":[`, now.Format(time.RFC3339), first)
+	}
 	control := http.NewResponseController(w)
-	header := fmt.Sprintf(`{"exported_at":%q,"log":"medassist decisions","first":%d,"events":[`, now.Format(time.RFC3339), state.Dropped+1)
-	sent, before := 0, header
-	for e, err := range p.cfg.Decisions.Events(r.Context(), "") {
-		if err != nil {
-			if sent == 0 {
-				return err
-			}
+	sent := 0
+	for e, err := range p.cfg.Decisions.All(r.Context()) {
+		if err != nil && sent == 0 {
+			return err
+		}
+		line, failed := respond.Marshal(e.Event)
+		if err != nil || failed != nil {
 			panic(http.ErrAbortHandler) // part of a log must not look like a whole one
 		}
-		line, err := respond.Marshal(e)
-		if err != nil {
-			panic(http.ErrAbortHandler)
+		if sent == 0 {
+			begin(e.Position)
+		} else {
+			io.WriteString(w, ",\n")
 		}
-		io.WriteString(w, before)
 		w.Write(line)
-		before = ",\n"
 		if sent++; sent%1000 == 0 && control.SetWriteDeadline(time.Now().Add(sse.WriteTimeout)) != nil {
 			panic(http.ErrAbortHandler)
 		}
 	}
 	if sent == 0 {
-		io.WriteString(w, header)
+		begin(1)
 	}
 	io.WriteString(w, "]}\n")
 	return nil
