@@ -25,7 +25,7 @@ func (s *site) fetch(t *testing.T, path string) (*http.Response, []byte) {
 	return resp, body
 }
 
-// A run as JSON contains its whole trace and its events of the audit log.
+// A run as JSON contains its whole trace and its events of both audit logs.
 func TestExportJSON(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, configure{})
@@ -33,7 +33,8 @@ func TestExportJSON(t *testing.T) {
 	resp, body := s.fetch(t, "/runs/"+id+"/export.json")
 	var x struct {
 		trace.Export
-		Audit []agentwrit.AuditEvent `json:"audit"`
+		Audit     []agentwrit.AuditEvent `json:"audit"`
+		Decisions []agentwrit.AuditEvent `json:"decisions"`
 	}
 	must(t, json.Unmarshal(body, &x))
 	if x.Run.ID != id || x.Run.Summary == nil || len(x.Events) < 30 || x.Events[len(x.Events)-1].Step.Type() != trace.TypeComplete {
@@ -47,6 +48,14 @@ func TestExportJSON(t *testing.T) {
 		if e.EventType == "agent_registered" {
 			registered++
 		}
+	}
+	for _, e := range x.Decisions {
+		if e.TaskID != id || e.Hash != e.ComputeHash() {
+			t.Errorf("a decision of another run: %+v", e)
+		}
+	}
+	if len(x.Decisions) != x.Run.Summary.Allowed {
+		t.Errorf("%d decisions, and %d calls allowed", len(x.Decisions), x.Run.Summary.Allowed)
 	}
 	if registered != 3 {
 		t.Errorf("%d agents registered in the audit log, want 3", registered)

@@ -22,6 +22,8 @@ type exported struct {
 	trace.Export
 	Exported time.Time              `json:"exported_at"`
 	Audit    []agentwrit.AuditEvent `json:"audit,omitempty"` // none without the broker's admin secret
+	// Decisions are the entries of MedAssist's own log about the run's calls.
+	Decisions []agentwrit.AuditEvent `json:"decisions,omitempty"`
 }
 
 // exportJSON is GET /runs/{id}/export.json.
@@ -38,6 +40,14 @@ func (p *Pages) exportJSON(w http.ResponseWriter, r *http.Request) error {
 				return nil, err
 			}
 			x.Audit = page.Events
+		}
+		for e, err := range p.cfg.Decisions.Events(ctx, id) {
+			if err != nil {
+				return nil, err
+			}
+			if x.Decisions = append(x.Decisions, e); len(x.Decisions) == maxOwnAudit {
+				break
+			}
 		}
 		return respond.Marshal(x)
 	})

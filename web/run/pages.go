@@ -10,6 +10,7 @@ import (
 
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/decisions"
 	"github.com/devonartis/medassist-go/records"
 	"github.com/devonartis/medassist-go/scenario"
 	"github.com/devonartis/medassist-go/trace"
@@ -55,6 +56,8 @@ type Config struct {
 	Log      trace.Log
 	Patients Patients
 	Audit    AuditLog // for exports and explanations; nil without the broker's admin secret
+	// Decisions is MedAssist's own log, for exports.
+	Decisions *decisions.Log
 	// Show puts a run on the stage: a run that a presenter starts here is
 	// the one that the audience follows.
 	Show  func(ctx context.Context, runID string) error
