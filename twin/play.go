@@ -80,7 +80,7 @@ func (p *play) follow(ctx context.Context) error {
 		}
 		for _, e := range events {
 			if p.apply(ctx, e) {
-				p.result.AccessLog = p.instance.accesses()
+				p.result.AccessLog, p.result.Changes = p.instance.accesses(), p.result.Changes+1
 				p.publish(ctx, p.result)
 			}
 		}

@@ -63,7 +63,7 @@ func TestComparison(t *testing.T) {
 		if got := r.Reached(false); slices.ContainsFunc(got, func(id string) bool { return id != r.Patient }) {
 			t.Errorf("%s: with AgentWrit the task reached %v", tc.scenario, got)
 		}
-		// The thief: every patient, and still after the task; or one, until then.
+		// The attacker: every patient, and still after the task; or one, until then.
 		all := []string{"P-1042", "P-2187", "P-3301", "P-4455"}
 		if got := r.Shared.Stolen(); !slices.Equal(got, all) {
 			t.Errorf("%s: the stolen key opened %v", tc.scenario, got)

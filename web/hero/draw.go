@@ -57,7 +57,7 @@ func (p *plan) flow(n *pen) {
 func (p *plan) gate(n *pen) {
 	n.path("gate", rect(p.gateLeft(), p.top-4, p.gateW, p.lanesEnd()-p.top+8, 2))
 	if len(p.h.thefts) > 0 {
-		n.path("gate", rect(p.doorX-p.gateW/2, p.top-4, p.gateW, p.thiefY+p.thiefH-p.top+8, 2))
+		n.path("gate", rect(p.doorX-p.gateW/2, p.top-4, p.gateW, p.attackerY+p.attackerH-p.top+8, 2))
 	}
 }
 

@@ -26,15 +26,15 @@ type box struct {
 // A plan is a whole picture with its places.
 type plan struct {
 	Shape
-	h      *Hero
-	id     string
-	boxes  []box
-	thief  []float64 // vertical centers of the thief's rows
-	thiefY float64
-	thiefH float64
-	foot   float64 // baseline of the line about absent agents
-	top    float64 // of the lanes
-	bottom float64
+	h         *Hero
+	id        string
+	boxes     []box
+	attacker  []float64 // vertical centers of the attacker's rows
+	attackerY float64
+	attackerH float64
+	foot      float64 // baseline of the line about absent agents
+	top       float64 // of the lanes
+	bottom    float64
 }
 
 // maxRows bounds the rows of one lane. Rows beyond it are counted instead.
@@ -62,7 +62,7 @@ func Draw(h *Hero, id string, s Shape) Drawing {
 			d.Parts = append(d.Parts, p.part(fmt.Sprintf("%s-%d", b.category, i+1), func(n *pen) { p.row(n, r) }))
 		}
 	}
-	d.Parts = append(d.Parts, p.part("delegation", p.delegation), p.part("thief", p.theft), p.part("records", p.records), p.part("absent", p.notCreated))
+	d.Parts = append(d.Parts, p.part("delegation", p.delegation), p.part("attacker", p.theft), p.part("records", p.records), p.part("absent", p.notCreated))
 	return d
 }
 
@@ -142,7 +142,7 @@ var (
 // place decides where everything goes. Rows share the height that is left, within
 // the bounds of the shape.
 func (p *plan) place(by spacing) {
-	p.boxes, p.thief = nil, nil
+	p.boxes, p.attacker = nil, nil
 	lanes := p.h.visible()
 	open := p.opened(lanes)
 	head, line, gap, pad := p.agent*by.head, p.meta*1.35, p.caption*by.gap, p.meta*by.pad
@@ -202,17 +202,17 @@ func (p *plan) place(by spacing) {
 		y += gap
 	}
 	if stolen > 0 {
-		p.thiefY = y
+		p.attackerY = y
 		y += head
 		for i, t := range p.h.thefts {
 			if i > 0 && t.after && !p.h.thefts[i-1].after {
 				y += p.meta * 1.4 // room for the line that marks the release
 			}
-			p.thief = append(p.thief, y+rowH/2)
+			p.attacker = append(p.attacker, y+rowH/2)
 			y += rowH
 		}
 		y += pad
-		p.thiefH = y - p.thiefY
+		p.attackerH = y - p.attackerY
 		y += gap
 	}
 	if p.h.absent() != "" {

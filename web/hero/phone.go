@@ -27,7 +27,7 @@ func (p *plan) drawPhone() Drawing {
 	if len(p.h.thefts) > 0 {
 		var n pen
 		y = p.phoneTheft(&n, y)
-		d.Parts = append(d.Parts, p.finished("thief", n))
+		d.Parts = append(d.Parts, p.finished("attacker", n))
 	}
 	var n pen
 	switch {
@@ -253,7 +253,7 @@ func (p *plan) phonePill(n *pen, class, textClass, tagClass, tool, patient strin
 func (p *plan) phoneTheft(n *pen, y float64) float64 {
 	top := y
 	background := len(n.nodes)
-	n.path("lane thief", "")
+	n.path("lane attacker", "")
 	n.spans("strong", 10, y+p.agent*1.25, p.agent, Span{Text: "Attacker"}, Span{Text: "has a copy of the token", Class: "muted regular", Dx: 8, Size: p.meta})
 	y += p.agent * 1.9
 	for i, t := range p.h.thefts {
@@ -274,6 +274,6 @@ func (p *plan) phoneTheft(n *pen, y float64) float64 {
 		y += p.pillH + 6
 	}
 	y += 4
-	n.nodes[background] = Node{Class: "lane thief", Path: rect(2, top, p.width-4, y-top, 8)}
+	n.nodes[background] = Node{Class: "lane attacker", Path: rect(2, top, p.width-4, y-top, 8)}
 	return y + 6
 }

@@ -38,7 +38,7 @@ func (p *plan) folders() []folder {
 	}
 	for i, t := range p.h.thefts {
 		if t.allowed {
-			add(t.patient, true, p.thief[i], p.rowMin)
+			add(t.patient, true, p.attacker[i], p.rowMin)
 		}
 	}
 	return out

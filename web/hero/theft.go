@@ -7,8 +7,8 @@ func (p *plan) theft(n *pen) {
 	if len(p.h.thefts) == 0 {
 		return
 	}
-	n.path("lane thief", rect(p.laneX, p.thiefY, p.laneW, p.thiefH, p.caption*0.55))
-	base := p.thiefY + p.agent*1.2
+	n.path("lane attacker", rect(p.laneX, p.attackerY, p.laneW, p.attackerH, p.caption*0.55))
+	base := p.attackerY + p.agent*1.2
 	x := p.laneX + p.agent*0.8
 	n.spans("strong", x, base, p.agent, Span{Text: "Attacker"},
 		Span{Text: "copied the " + p.h.thefts[0].category + " token", Class: "muted regular", Dx: p.agent * 0.5, Size: p.meta})
@@ -17,7 +17,7 @@ func (p *plan) theft(n *pen) {
 	for i, t := range p.h.thefts {
 		n.stay(0) // only the last use moves
 		n.happened(t.motion(), fmt.Sprint("stolen token ", i, t.more))
-		y := p.thief[i]
+		y := p.attacker[i]
 		said := "tries " + short(t.patient, longest+4)
 		if seen[t.patient] {
 			said += " again"
@@ -32,7 +32,7 @@ func (p *plan) theft(n *pen) {
 		if t.allowed {
 			stop -= p.scope
 			left := p.pill(n, "", "", " on-allowed", "stolen token", t.patient, stop, y, true)
-			n.path("w-thief", d("M", start, y, "H", left))
+			n.path("w-attacker", d("M", start, y, "H", left))
 			p.pass(n, p.doorX, y)
 			to := p.folderX - p.scope*0.6
 			n.path("w-allowed", d("M", stop, y, "H", to))
@@ -41,7 +41,7 @@ func (p *plan) theft(n *pen) {
 			continue
 		}
 		left := p.pill(n, " no", " on-denied", " t-denied", "stolen token", t.patient, stop, y, true)
-		n.path("w-thief", d("M", start, y, "H", left))
+		n.path("w-attacker", d("M", start, y, "H", left))
 		p.shut(n, p.doorX, y)
 		size := p.scope
 		if p.wordy {
@@ -49,7 +49,7 @@ func (p *plan) theft(n *pen) {
 		}
 		n.text("strong t-denied", p.doorX+p.pillH*0.75, y+size*0.35, size, t.outcome(p.wordy))
 		if i > 0 && t.after && !p.h.thefts[i-1].after {
-			p.divider(n, (p.thief[i-1]+y)/2)
+			p.divider(n, (p.attacker[i-1]+y)/2)
 		}
 	}
 }

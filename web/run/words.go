@@ -47,7 +47,7 @@ type count struct {
 	Words   string
 }
 
-// totals returns the counts of an ended run. What a thief did with a stolen token is
+// totals returns the counts of an ended run. What an attacker did with a stolen token is
 // counted apart: no agent of the run made those calls.
 func (r *Run) totals() []count {
 	out := summary(r.Complete)

@@ -25,7 +25,7 @@ type shape struct {
 
 var (
 	desk  = shape{"desk", 590, 236, 21, 54, 392, 284, 14, 8, 412, 50}
-	phone = shape{"phone", 340, 196, 15, 40, 204, 168, 9, 6, 232, 42}
+	phone = shape{"phone", 340, 196, 15, 40, 204, 178, 9, 6, 232, 42}
 )
 
 // A pen writes an SVG picture.
@@ -72,12 +72,12 @@ func draw(v View, shared bool, s shape) string {
 
 // title says what the picture shows.
 func title(r twin.Result, shared bool) string {
-	task, thief := r.Reached(shared), r.Side(shared).Stolen()
+	task, stolen := r.Reached(shared), r.Side(shared).Stolen()
 	who := "With AgentWrit"
 	if shared {
 		who = "With one shared API key"
 	}
-	return fmt.Sprintf("%s the task reached %s, and a thief %s.", who, orNobody(task), orNobody(thief))
+	return fmt.Sprintf("%s the task reached %s, and an attacker %s.", who, orNobody(task), orNobody(stolen))
 }
 
 func orNobody(ids []string) string {
@@ -93,15 +93,15 @@ func (s shape) y(i int) float64 { return 4 + float64(i)*(s.folderH+s.gap) }
 // folder draws the records of a patient, and who opened them.
 func (s shape) folder(p *pen, r twin.Result, i int, x float64, shared bool) {
 	id, y, w := r.Patients[i].ID, s.y(i), s.width-2-x
-	task, thief := slices.Contains(r.Reached(shared), id), slices.Contains(r.Side(shared).Stolen(), id)
+	task, attacker := slices.Contains(r.Reached(shared), id), slices.Contains(r.Side(shared).Stolen(), id)
 	class, ink, tag := "folder shut", "muted", ""
 	switch {
-	case task && thief:
+	case task && attacker:
 		tag = "both"
 	case task:
 		tag = "task"
-	case thief:
-		tag = "thief"
+	case attacker:
+		tag = "stolen"
 	}
 	if tag != "" {
 		class, ink = "folder", ""
@@ -165,7 +165,7 @@ func (s shape) beam(p *pen, r twin.Result, y float64) {
 type line struct {
 	who, verb, patient string
 	outcome            twin.Outcome
-	thief              bool
+	attacker           bool
 	broker             bool // the broker refused the delegation that the call needs
 	more               int  // further patients, with the same outcome
 }
@@ -193,8 +193,8 @@ func lines(r twin.Result) []line {
 	}
 	out = out[:min(len(out), maxCalls)]
 	for _, t := range r.Writ.Thefts {
-		l := line{who: "Thief", patient: t.Patient, outcome: t.Outcome, thief: true}
-		if n := len(out); n > 0 && out[n-1].thief && out[n-1].outcome == t.Outcome && !t.After {
+		l := line{who: "Attacker", patient: t.Patient, outcome: t.Outcome, attacker: true}
+		if n := len(out); n > 0 && out[n-1].attacker && out[n-1].outcome == t.Outcome && !t.After {
 			out[n-1].more++
 			continue
 		}
@@ -219,7 +219,7 @@ func agent(tool string) string {
 	return ""
 }
 
-// agents draws the calls of the agents and of the thief, and what stopped them.
+// agents draws the calls of the agents and of the attacker, and what stopped them.
 func (s shape) agents(p *pen, r twin.Result) {
 	rows := lines(r)
 	for i := range r.Patients {
@@ -230,28 +230,28 @@ func (s shape) agents(p *pen, r twin.Result) {
 	}
 	h := min(46*s.font/21, (s.height-8)/float64(len(rows)))
 	y := 4.0
-	thieves := 0
+	attackers := 0
 	for _, l := range rows {
-		if l.thief {
-			thieves++
+		if l.attacker {
+			attackers++
 		}
 	}
-	if n := float64(len(rows) - thieves); n > 0 {
+	if n := float64(len(rows) - attackers); n > 0 {
 		p.rect("lane", 2, y, s.lane, n*h-3, 8)
 	}
-	if thieves > 0 {
-		p.rect("lane thief", 2, y+float64(len(rows)-thieves)*h, s.lane, float64(thieves)*h-3, 8)
+	if attackers > 0 {
+		p.rect("lane attacker", 2, y+float64(len(rows)-attackers)*h, s.lane, float64(attackers)*h-3, 8)
 	}
 	gate := s.lane + 2 + s.gate*1.6
-	if n := float64(len(rows) - thieves); n > 0 {
+	if n := float64(len(rows) - attackers); n > 0 {
 		p.rect("gate", gate-s.gate/2, 0, s.gate, n*h+2, 2)
 	}
-	if n := float64(thieves); n > 0 { // the thief skips the gate, and meets the records API's own check
-		p.rect("gate", s.door()-s.gate/2, y+float64(len(rows)-thieves)*h-2, s.gate, n*h+2, 2)
+	if n := float64(attackers); n > 0 { // the attacker bypasses the gate, and meets the records API's own check
+		p.rect("gate", s.door()-s.gate/2, y+float64(len(rows)-attackers)*h-2, s.gate, n*h+2, 2)
 	}
 	for i, l := range rows {
 		at := gate
-		if l.thief {
+		if l.attacker {
 			at = s.door()
 		}
 		s.line(p, r, l, at, y+float64(i)*h+h/2-1.5, h)
@@ -278,8 +278,8 @@ func (s shape) line(p *pen, r twin.Result, l line, gate, y, h float64) {
 	class, ink, wire := "pill no", "on-denied", ""
 	if l.outcome == twin.OutcomeAllowed {
 		class, ink, wire = "pill", "", "w-allowed"
-		if l.thief {
-			wire = "w-thief"
+		if l.attacker {
+			wire = "w-attacker"
 		}
 	}
 	p.rect(class, right-w, y-pill/2, w, pill, pill/2)
@@ -292,13 +292,13 @@ func (s shape) line(p *pen, r twin.Result, l line, gate, y, h float64) {
 		p.said(s, gate+size*0.6, y, "denied")
 		return
 	case wire == "":
-		if l.thief {
-			p.path("w-thief", fmt.Sprintf("M%.1f %.1fH%.1f", right, y, gate-s.gate))
+		if l.attacker {
+			p.path("w-attacker", fmt.Sprintf("M%.1f %.1fH%.1f", right, y, gate-s.gate))
 		}
 		p.rect("gate-shut", gate-s.gate/2-3, y-pill*0.6, s.gate+6, pill*1.2, 3)
 		p.use("octagon", "halo", gate, y, size*1.3)
 		p.use("denied", "i-denied", gate, y, size*1.1)
-		if !l.thief {
+		if !l.attacker {
 			p.said(s, gate+size*0.6, y, "denied")
 		}
 		return
@@ -307,7 +307,7 @@ func (s shape) line(p *pen, r twin.Result, l line, gate, y, h float64) {
 	to := y
 	if i >= 0 {
 		to = s.y(i) + s.folderH*0.55
-		if l.thief {
+		if l.attacker {
 			to += s.folderH * 0.25
 		}
 	}

@@ -36,7 +36,7 @@ func NewView(r twin.Result) View {
 }
 
 // opened returns the patients whose records a credential opened: those that the task
-// reached, and those that the thief did.
+// reached, and those that the attacker did.
 func opened(r twin.Result, shared bool) []string {
 	ids := slices.Concat(r.Reached(shared), r.Side(shared).Stolen())
 	slices.Sort(ids)
@@ -181,7 +181,7 @@ func named(r twin.Result, shared bool) Fact {
 	case len(names) == 0:
 		f.Figure, f.More = "nobody", "no entry"
 	case shared:
-		f.Figure, f.More = "the API key", fmt.Sprintf("in all %s, the thief's too", text.Count(entries, "entry"))
+		f.Figure, f.More = "the API key", fmt.Sprintf("in all %s, the attacker's too", text.Count(entries, "entry"))
 	default:
 		f.Figure = strings.ToLower(names[0].Name)
 		if len(names) > 1 {
@@ -195,7 +195,7 @@ func named(r twin.Result, shared bool) Fact {
 func stolen(r twin.Result, shared bool) Fact {
 	s := r.Side(shared)
 	ids := s.Stolen()
-	f := Fact{"What a thief gets", open, "tried during the task and after it"}
+	f := Fact{"What an attacker gets", open, "tried during the task and after it"}
 	denied := 0
 	for _, t := range s.Thefts {
 		if t.Outcome == twin.OutcomeDenied && !t.After {

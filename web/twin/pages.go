@@ -1,11 +1,14 @@
 package twin
 
 import (
+	"bytes"
 	"context"
 	"embed"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/a-h/templ"
@@ -36,10 +39,21 @@ type Config struct {
 }
 
 // Pages serves the comparison. Safe for concurrent use.
-type Pages struct{ cfg Config }
+type Pages struct {
+	cfg Config
+
+	mu     sync.Mutex
+	latest fragment // that viewers were sent last
+}
+
+// A fragment is a comparison in one state as HTML, rendered once for all viewers.
+type fragment struct {
+	state string
+	html  []byte
+}
 
 // New returns the pages.
-func New(cfg Config) *Pages { return &Pages{cfg} }
+func New(cfg Config) *Pages { return &Pages{cfg: cfg} }
 
 // Mount registers the routes.
 func (p *Pages) Mount(r *guard.Router) {
@@ -72,7 +86,7 @@ const (
 func (p Page) pollURL() string {
 	q := url.Values{}
 	if p.View != nil {
-		q.Set("shown", p.View.ID+" "+string(p.View.Phase))
+		q.Set("shown", p.View.state())
 	}
 	return "/twin/news?" + q.Encode()
 }
@@ -129,17 +143,33 @@ func (p *Pages) page(w http.ResponseWriter, r *http.Request) error {
 	return respond.Render(w, http.StatusOK, TwinPage(v))
 }
 
-// news is GET /twin/news: the latest comparison, unless the page shows it as it is.
+// state names what the page shows of a comparison.
+func (v View) state() string { return fmt.Sprintf("%s %s %d", v.ID, v.Phase, v.Changes) }
+
+// news is GET /twin/news: the latest comparison, unless the page shows it as it is. A
+// page is sent each change once at most.
 func (p *Pages) news(w http.ResponseWriter, r *http.Request) error {
 	v, err := p.view(r, "")
 	if err != nil {
 		return err
 	}
-	if v.View == nil || !v.View.Live() && r.URL.Query().Get("shown") == v.View.ID+" "+string(v.View.Phase) {
+	if v.View == nil || r.URL.Query().Get("shown") == v.View.state() {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	return respond.Render(w, http.StatusOK, Comparison(v))
+	return respond.HTML(w, http.StatusOK, p.fragment(v))
+}
+
+// fragment returns the latest comparison as HTML.
+func (p *Pages) fragment(v Page) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if state := v.View.state(); p.latest.state != state {
+		var b bytes.Buffer
+		respond.Write(&b, Comparison(v))
+		p.latest = fragment{state, b.Bytes()}
+	}
+	return p.latest.html
 }
 
 // start is POST /twin.
