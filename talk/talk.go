@@ -28,6 +28,7 @@ type Act struct {
 	Proves   string // what the act proves, without a final full stop
 	PointAt  string // what to point at on the screen
 	Say      string // what the presenter says
+	Asked    string // the answer if someone asks further
 }
 
 // Title returns the name of the act: that of its scenario, so that each scenario

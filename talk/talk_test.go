@@ -30,7 +30,7 @@ func TestActs(t *testing.T) {
 			case a.Page != "" && (!strings.HasPrefix(a.Page, "/") || a.Scenario != "" || a.Pace != ""):
 				t.Errorf("%s: page %q together with scenario %q at pace %q", a.Title(), a.Page, a.Scenario, a.Pace)
 			}
-			if a.Title() == "" || a.Minutes <= 0 || a.Proves == "" || a.PointAt == "" || a.Say == "" {
+			if a.Title() == "" || a.Minutes <= 0 || a.Proves == "" || a.PointAt == "" || a.Say == "" || a.Asked == "" {
 				t.Errorf("incomplete: %+v", a)
 			}
 			for _, v := range a.Versions {
@@ -90,7 +90,7 @@ func guideSection() string {
 			s, _ := scenario.ByID(a.Scenario)
 			fmt.Fprintf(&b, "- Scenario: %s (key %s), pace %s\n", s.Title, s.Key, a.Pace)
 		}
-		fmt.Fprintf(&b, "- Time: %s\n- Proves: %s\n- Point at: %s\n- Say: %q\n", minutes(a.Minutes), a.Proves, a.PointAt, a.Say)
+		fmt.Fprintf(&b, "- Time: %s\n- Proves: %s\n- Point at: %s\n- Say: %q\n- If someone asks: %s\n", minutes(a.Minutes), a.Proves, a.PointAt, a.Say, a.Asked)
 	}
 	fmt.Fprintf(&b, "\n### In %d minutes\n\n", short)
 	for _, a := range talk.Acts(short) {

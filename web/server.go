@@ -165,7 +165,7 @@ func (s *Server) mount(cfg Config) {
 	// The run's page and the stage need each other: a run that is started on one
 	// is shown on the other.
 	var onStage *stage.Pages
-	encounter := run.New(run.Config{Runs: cfg.Runs, Log: cfg.Log, Patients: cfg.Records, Audit: evidence, Sheet: files.Sheet(),
+	encounter := run.New(run.Config{Runs: cfg.Runs, Log: cfg.Log, Patients: cfg.Records, Audit: evidence, Decisions: cfg.Decisions, Sheet: files.Sheet(),
 		Show:  func(ctx context.Context, runID string) error { return onStage.Show(ctx, runID) },
 		Clock: cfg.Clock, Respond: out, Streams: s.streams, Shared: copies})
 	log := audit.New(audit.Config{Log: auditLog, Decisions: cfg.Decisions, Broker: cfg.BrokerURL, Values: cfg.Values, Clock: cfg.Clock, Logger: cfg.Logger, Respond: out, Streams: s.streams})
@@ -175,7 +175,14 @@ func (s *Server) mount(cfg Config) {
 		Show: func(ctx context.Context, runID string) error { return onStage.Show(ctx, runID) }})
 	compare := comparison.New(comparison.Config{Twins: cfg.Twins, Sheet: files.Sheet(), Respond: out,
 		Show: func(ctx context.Context) error { return onStage.ShowPage(ctx, "/twin") }})
-	onStage = stage.New(stage.Config{Runs: cfg.Runs, Log: cfg.Log, Broker: cfg.Broker, Pages: []stage.Page{
+	var chain func(context.Context) stage.AuditCheck
+	if auditLog != nil {
+		chain = func(ctx context.Context) stage.AuditCheck {
+			s := log.Chain(ctx)
+			return stage.AuditCheck{Events: s.Verified, Broken: s.Broken != nil, Away: s.Unreachable != nil}
+		}
+	}
+	onStage = stage.New(stage.Config{Runs: cfg.Runs, Log: cfg.Log, Broker: cfg.Broker, Audit: chain, Pages: []stage.Page{
 		{Path: "/audit", Title: "Audit log", View: log.OnStage, Also: []stage.Variant{{Query: "change=" + audit.StageChange, Title: "Tamper"}}},
 		{Path: "/operator", Title: "Operator", View: desk.OnStage},
 		{Path: "/twin", Title: "Before and after", View: compare.OnStage},

@@ -15,6 +15,10 @@ const (
 	stageRows   = 6
 )
 
+// Chain returns the state of the broker's log, read up to its newest event. It must not
+// be called without a Log.
+func (p *Pages) Chain(ctx context.Context) auditlog.State { return p.follower.Refresh(ctx) }
+
 // OnStage returns the logs as the stage shows them: whether their chains hold, and the
 // newest decisions. With ?change= it shows the tamper lab instead, which starts at the
 // last blocked call.

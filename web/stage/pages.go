@@ -50,12 +50,13 @@ type Page struct {
 // A Variant is a page on the stage with another query.
 type Variant struct{ Query, Title string }
 
-// Config is what the pages need. All fields are required except Pages and
+// Config is what the pages need. All fields are required except Audit, Pages and
 // PublicURL.
 type Config struct {
 	Runs   Runs
 	Log    trace.Log
 	Broker Broker
+	Audit  func(context.Context) AuditCheck // nil if the broker's log can't be read
 	Pages  []Page
 	// PublicURL is the base URL at which other machines reach the pages. If it is
 	// empty, the link for phones is derived from the request.

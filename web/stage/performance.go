@@ -138,3 +138,17 @@ func (p *Performance) request() (words []word) {
 	}
 	return append(words, word{text: text[end:]})
 }
+
+// incident says what happens during the run beside the request, as its scenario has it.
+func (p *Performance) incident() string {
+	sc, _ := scenario.ByID(p.Info.Scenario)
+	switch sc.Incident {
+	case trace.IncidentTheft:
+		return "Then an attacker copies the clinical token"
+	case trace.IncidentRevocation:
+		return "Then the operator revokes the clinical agent"
+	case trace.IncidentExpiry:
+		return "Then the clinical token expires"
+	}
+	return ""
+}

@@ -37,6 +37,10 @@ func (p *Pages) presentView(r *http.Request) Present {
 	began := time.Now()
 	if h, err := p.cfg.Broker.Health(ctx); err == nil {
 		v.Health, v.HealthTook = h.Status, time.Since(began)
+		if p.cfg.Audit != nil {
+			check := p.cfg.Audit(r.Context())
+			v.Audit = &check
+		}
 	}
 	return v
 }

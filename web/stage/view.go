@@ -62,7 +62,15 @@ type Present struct {
 
 	Health     string // of the broker; empty if it is unreachable
 	HealthTook time.Duration
-	Followers  int64 // phones
+	Followers  int64       // phones
+	Audit      *AuditCheck // nil if the broker's log can't be read
+}
+
+// An AuditCheck tells whether the hash chain of the broker's audit log is intact.
+type AuditCheck struct {
+	Events int64 // that are verified
+	Broken bool
+	Away   bool // the broker did not answer
 }
 
 // fill takes what the page shows of the stage.
