@@ -38,7 +38,7 @@ type Result struct {
 	RunID    string    `json:"run_id"` // of the side with AgentWrit
 	Model    string    `json:"model"`
 	Phase    Phase     `json:"phase"`
-	Changes  int       `json:"changes"` // so far, to tell whether it shows more than before
+	Changes  int       `json:"changes"`           // so far, to tell whether it shows more than before
 	Problem  string    `json:"problem,omitempty"` // why there is no comparison
 	Started  time.Time `json:"started"`
 	Answered time.Time `json:"answered,omitzero"` // when the task was over: the model had answered
