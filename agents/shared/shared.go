@@ -186,3 +186,6 @@ func signal(c chan struct{}) {
 	default:
 	}
 }
+
+// SchemaVersion returns the version of the schema "agents" that this program knows.
+func SchemaVersion() int { return len(schema) }

@@ -24,6 +24,7 @@ type app struct {
 	*testing.T
 	Addresses
 	stop func() error // ends the demo as a signal does; called at the end of the test too
+	key  string       // the presenter's, if one is configured
 }
 
 // startApp starts the demo in memory on free ports. change may adjust the
@@ -83,10 +84,7 @@ func (a *app) admin() *agentwrit.Admin {
 // post sends a body as curl -d does and returns the status and the response body.
 func (a *app) post(path, body string) (int, []byte) {
 	a.Helper()
-	resp, err := http.Post(a.Page+path, "application/x-www-form-urlencoded", strings.NewReader(body))
-	if err != nil {
-		a.Fatal(err)
-	}
+	resp := a.do("POST", path, map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, body)
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
 	if err != nil {

@@ -17,6 +17,9 @@ func (a *app) do(method, path string, headers map[string]string, body string) *h
 	if err != nil {
 		a.Fatal(err)
 	}
+	if a.key != "" {
+		req.Header.Set("X-Presenter-Key", a.key)
+	}
 	for k, v := range headers {
 		if k == "Host" {
 			req.Host = v

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/devonartis/medassist-go/agents/shared"
 	"github.com/devonartis/medassist-go/broker"
 	"github.com/devonartis/medassist-go/decisions"
 	"github.com/devonartis/medassist-go/internal/cluster"
@@ -137,6 +138,7 @@ func sharedValues(replicas *cluster.Cluster) values.Store {
 // schemas lists what this program keeps in the database.
 func schemas() []preflight.Schema {
 	return []preflight.Schema{
+		{Name: "agents", Steps: shared.SchemaVersion()},
 		{Name: "app", Steps: cluster.SchemaVersion()},
 		{Name: "broker", Steps: broker.SchemaVersion()},
 		{Name: "decisions", Steps: decisions.SchemaVersion()},

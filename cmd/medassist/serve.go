@@ -86,16 +86,16 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 
 	service, err := agents.New(agents.Config{
 		Broker: broker.app, Operator: broker.operator(), BrokerURL: broker.url, BrokerEmbedded: broker.embedded,
-		Model: model, Tools: tools.NewClient(localURL(page.Addr()), directTransport()), Log: kept.runs,
+		Model: model, Cluster: kept.cluster, Tools: tools.NewClient(localURL(page.Addr()), directTransport()), Log: kept.runs,
 		Decisions: kept.decisions, Directory: directory(kept.records), ModelURL: modelURL(cfg), Limits: cfg.limits, KeyMoment: cfg.KeyMoment, Clock: cfg.clock, Logger: log,
 	})
 	if err != nil {
 		return err
 	}
-	shared := sharedValues(replicas)
-	twins := twin.New(twin.Config{Runs: service, Log: kept.runs, Decisions: kept.decisions, Clock: cfg.clock, Logger: log, Values: shared})
+	common := sharedValues(replicas)
+	twins := twin.New(twin.Config{Runs: service, Log: kept.runs, Decisions: kept.decisions, Clock: cfg.clock, Logger: log, Values: common})
 	site, err := web.New(web.Config{
-		Twins: twins, Decisions: kept.decisions, Values: shared,
+		Twins: twins, Decisions: kept.decisions, Values: common,
 		Lab: func(ctx context.Context) (*attack.Lab, error) {
 			return attack.NewLab(ctx, attack.Config{Broker: broker.app, Operator: broker.operator(), BrokerURL: broker.url, Log: kept.runs, Decisions: kept.decisions,
 				Clock: cfg.clock, Logger: log})

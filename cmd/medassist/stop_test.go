@@ -37,7 +37,14 @@ type process struct {
 // startProcess starts the binary in memory, with an environment and arguments.
 func startProcess(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
-	cmd := exec.Command("medassist", append([]string{"--ephemeral"}, args...)...) // testscript.Main puts it in PATH
+	return launch(t, env, time.Minute, append([]string{"--ephemeral"}, args...)...)
+}
+
+// launch starts the binary with an environment and arguments. It is killed after the
+// time, or when the test ends.
+func launch(t *testing.T, env []string, limit time.Duration, args ...string) *process {
+	t.Helper()
+	cmd := exec.Command("medassist", args...) // testscript.Main puts it in PATH
 	cmd.Dir, cmd.Env = t.TempDir(), env
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -52,7 +59,7 @@ func startProcess(t *testing.T, env []string, args ...string) *process {
 		t.Fatal(err)
 	}
 	written.Close()
-	giveUp := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
+	giveUp := time.AfterFunc(limit, func() { cmd.Process.Kill() })
 	t.Cleanup(func() { giveUp.Stop(); cmd.Process.Kill(); read.Close() })
 
 	var printed []string
@@ -66,6 +73,7 @@ func startProcess(t *testing.T, env []string, args ...string) *process {
 	}
 	p := &process{&app{T: t}, cmd, read}
 	p.Page = strings.TrimPrefix(printed[0], "page    ")
+	p.Broker = strings.Fields(printed[1])[1]
 	return p
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 
+	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/agents/shared"
 	"github.com/devonartis/medassist-go/decisions"
 	"github.com/devonartis/medassist-go/internal/cluster"
 	"github.com/devonartis/medassist-go/records"
@@ -15,6 +17,7 @@ type stores struct {
 	records   *records.Store
 	runs      *trace.Store
 	decisions *decisions.Log
+	cluster   agents.Cluster // nil without other replicas
 }
 
 // openStores opens the stores in the data folder, or in memory. With a database it
@@ -47,5 +50,8 @@ func openStores(ctx context.Context, cfg Config, replicas *cluster.Cluster, log 
 		return s, err
 	}
 	closing.add(s.decisions.Close)
-	return s, nil
+	if replicas != nil {
+		s.cluster, err = shared.New(ctx, replicas, s.runs)
+	}
+	return s, err
 }
