@@ -3,6 +3,7 @@ package trace
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -136,7 +137,18 @@ func (db *postgres) send(ctx context.Context, batch *pgx.Batch, runs ...string) 
 			return err
 		}
 	}
-	return db.cluster.Pool().SendBatch(ctx, batch).Close()
+	return db.exchange(ctx, batch)
+}
+
+// exchange sends a batch and handles its results. What breaks one connection has
+// probably broken all of them, and each of them would cost an attempt, so after a
+// failure the next attempt gets a new one.
+func (db *postgres) exchange(ctx context.Context, batch *pgx.Batch) error {
+	err := db.cluster.Pool().SendBatch(ctx, batch).Close()
+	if err != nil && !errors.Is(err, context.Canceled) {
+		db.cluster.Pool().Reset()
+	}
+	return err
 }
 
 // columns hold rows as the arrays that the database unpacks.
@@ -236,7 +248,7 @@ func (db *postgres) news(ctx context.Context, after map[string]int64) (ended map
 		}
 		return err
 	})
-	err = db.cluster.Pool().SendBatch(ctx, &batch).Close()
+	err = db.exchange(ctx, &batch)
 	return ended, events, err
 }
 

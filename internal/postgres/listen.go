@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	reconnectAfter = 250 * time.Millisecond
-	idleTime       = 15 * time.Second // without a notification, after which the connection is tested
+	reconnectAfter = 250 * time.Millisecond // after an attempt that failed
+	replaceAfter   = 10 * time.Millisecond  // after a connection that has worked
+	idleTime       = 15 * time.Second       // without a notification, after which the connection is tested
 	answerTime     = 3 * time.Second
 )
 
@@ -21,23 +22,26 @@ type Connect func(context.Context) (*pgx.Conn, error)
 // notifications before that are lost. A lost connection is opened again.
 func Listen(ctx context.Context, connect Connect, channel string, f func(payload string)) {
 	for ctx.Err() == nil {
+		pause := reconnectAfter
 		if conn, err := connect(ctx); err == nil {
-			listen(ctx, conn, channel, f)
+			if listen(ctx, conn, channel, f) {
+				pause = replaceAfter
+			}
 			closing, cancel := context.WithTimeout(context.Background(), answerTime)
 			_ = conn.Close(closing) // it is of no use any more
 			cancel()
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(reconnectAfter):
+		case <-time.After(pause):
 		}
 	}
 }
 
-// listen listens on one connection until it fails.
-func listen(ctx context.Context, conn *pgx.Conn, channel string, f func(payload string)) {
+// listen listens on one connection until it fails. It reports whether it has worked.
+func listen(ctx context.Context, conn *pgx.Conn, channel string, f func(payload string)) bool {
 	if !exec(ctx, conn, `LISTEN `+channel) {
-		return
+		return false
 	}
 	f("")
 	for {
@@ -48,7 +52,7 @@ func listen(ctx context.Context, conn *pgx.Conn, channel string, f func(payload 
 		case err == nil:
 			f(n.Payload)
 		case ctx.Err() != nil || conn.IsClosed() || !exec(ctx, conn, `SELECT 1`):
-			return
+			return true
 		}
 	}
 }
