@@ -60,7 +60,7 @@ type FieldError struct {
 }
 
 func (e *FieldError) Error() string {
-	return fmt.Sprintf("%s must not be a JSON %s", e.Field, e.Type)
+	return fmt.Sprintf("the field %s must not be a JSON %s", e.Field, e.Type)
 }
 
 // A KeyError reports a key that two readers of the object could read differently.

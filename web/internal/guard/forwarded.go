@@ -3,13 +3,18 @@ package guard
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/devonartis/medassist-go/internal/hostname"
 )
 
-// proxyHeaders are headers that reverse proxies add, beside X-Forwarded-*.
-var proxyHeaders = []string{"Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "Fastly-Client-Ip", "X-Original-Host", "X-Original-Forwarded-For"}
+// Headers that reverse proxies, tunnels and content networks add, and browsers and
+// our programs don't: by name, and by the beginning of the name.
+var (
+	proxyHeaders  = []string{"Forwarded", "Forwarded-For", "Via", "X-Real-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "True-Client-Ip", "Wl-Proxy-Client-Ip", "Proxy-Client-Ip"}
+	proxyPrefixes = []string{"X-Forwarded", "X-Original-", "X-Proxy", "X-Envoy-", "X-Azure-", "X-Arr-", "X-Amz", "X-Appengine-", "X-Vercel-", "Cf-", "Cdn-", "Fastly-", "Fly-", "Ngrok-", "Tailscale-"}
+)
 
 // isForwarded reports whether a request shows any sign of having come through a
 // reverse proxy on this machine. Its sender may then be anyone, although the
@@ -21,12 +26,7 @@ func isForwarded(r *http.Request) bool {
 		return true // nginx speaks HTTP/1.0 to its upstream by default, and browsers don't
 	}
 	for name := range r.Header {
-		if strings.HasPrefix(name, "X-Forwarded-") {
-			return true
-		}
-	}
-	for _, name := range proxyHeaders {
-		if _, ok := r.Header[name]; ok {
+		if slices.Contains(proxyHeaders, name) || slices.ContainsFunc(proxyPrefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
 			return true
 		}
 	}

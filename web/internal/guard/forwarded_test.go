@@ -33,6 +33,12 @@ func TestForwardedRequests(t *testing.T) {
 		{"Via", http.Header{"Via": {"1.1 Caddy"}}, true},
 		{"X-Real-IP", http.Header{"X-Real-Ip": {"203.0.113.9"}}, true},
 		{"a tunnel", http.Header{"Cf-Connecting-Ip": {"203.0.113.9"}}, true},
+		{"a private network", http.Header{"Tailscale-User-Login": {"eve@example.com"}}, true},
+		{"a content network", http.Header{"Cdn-Loop": {"cloudflare"}}, true},
+		{"an edge", http.Header{"Fly-Client-Ip": {"203.0.113.9"}}, true},
+		{"a sidecar", http.Header{"X-Envoy-External-Address": {"203.0.113.9"}}, true},
+		{"a rewritten address", http.Header{"X-Original-Url": {"/api/reset"}}, true},
+		{"headers of programs", http.Header{"X-Request-Id": {"1"}, "Traceparent": {"00-1-1-00"}, "X-Requested-With": {"XMLHttpRequest"}}, false},
 		{"a browser that knows another name", http.Header{"Origin": {"https://demo.example"}, "Sec-Fetch-Site": {"same-origin"}}, true},
 		{"a form of a page under another name", http.Header{"Referer": {"https://demo.example/operator"}}, true},
 	} {
