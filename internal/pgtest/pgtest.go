@@ -44,7 +44,7 @@ var shared struct {
 var errNone = errors.New("no PostgreSQL here: set MEDASSIST_TEST_DATABASE_URL, or install postgresql")
 
 // Main runs the tests and stops the server that they shared. A TestMain calls it.
-func Main(m *testing.M) int { return Tests{m}.Run() }
+func Main(m interface{ Run() int }) int { return Tests{m}.Run() }
 
 // Tests are those of a binary whose TestMain also does something else.
 type Tests struct{ Runner interface{ Run() int } }
