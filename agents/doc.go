@@ -16,6 +16,14 @@
 // the run's [trace.Log], in the order in which it happened. No step reports
 // something that was not done, and no step holds a token.
 //
+// With a [Cluster], a run belongs to one of several replicas of the program:
+//
+//   - ownership.go saves each token before it is used, so that another replica can
+//     end it;
+//   - commands.go carries out what is asked of a run, here or at its owner;
+//   - others.go follows the runs of other replicas;
+//   - takeover.go ends the runs of a replica that is gone.
+//
 // A run does not depend on the request that started it. Every way out of a run
 // (the answer, a failure, a limit, a cancellation, a shutdown, a panic) releases
 // its tokens. A call that issues a token is never abandoned halfway, so that no

@@ -17,7 +17,7 @@ const (
 	// maxTakeovers is the number of runs that are ended at once.
 	maxTakeovers = 8
 	// refreshPause limits how often the runs of other replicas are read.
-	refreshPause = 20 * time.Millisecond
+	refreshPause = 50 * time.Millisecond
 	// readTimeout limits one question to the cluster.
 	readTimeout = 3 * time.Second
 )

@@ -134,7 +134,7 @@ func TestReplicasSteer(t *testing.T) {
 		t.Errorf("live at the other replica: %v", live)
 	}
 	b.untilTokens(t, id, 2)
-	eventually(t, time.Second, "both list the same tokens", func() bool { return tokenIDs(a.Tokens()) == tokenIDs(b.Tokens()) })
+	eventually(t, time.Second, "both list the same tokens", func() bool { return holders(a.Tokens()) == holders(b.Tokens()) })
 	for _, token := range b.Tokens() {
 		if token.RunID != id || token.TaskID != id || token.ID == "" || token.AgentID == "" || len(token.Scope) == 0 {
 			t.Errorf("a token as the other replica sees it: %+v", token)
@@ -169,9 +169,9 @@ func TestReplicasSteer(t *testing.T) {
 	}
 }
 
-func tokenIDs(tokens []agents.Token) (ids string) {
+func holders(tokens []agents.Token) (ids string) {
 	for _, t := range tokens {
-		ids += t.ID + t.Category + " "
+		ids += t.AgentID + t.Category + " "
 	}
 	return ids
 }

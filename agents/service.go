@@ -153,6 +153,9 @@ func (s *Service) see(e *encounter, run func() trace.Outcome) {
 		go e.share()
 	}
 	outcome := run()
+	if e.left.Load() {
+		return // its new owner counts it
+	}
 	s.mu.Lock()
 	s.ended[outcome]++
 	s.mu.Unlock()
@@ -206,12 +209,12 @@ func (s *Service) find(runID string) (*encounter, error) {
 	return e, nil
 }
 
-// Counts returns how many runs were started since the service was created, and
-// how many of them have ended, by outcome.
-func (s *Service) Counts() (started int, ended map[trace.Outcome]int) {
+// Counts returns how many runs of this replica are live, how many it has started,
+// and how many it has ended, by outcome.
+func (s *Service) Counts() (live, started int, ended map[trace.Outcome]int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.started, maps.Clone(s.ended)
+	return len(s.live), s.started, maps.Clone(s.ended)
 }
 
 // encounters returns the live runs of this replica, in no particular order.

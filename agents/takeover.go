@@ -3,7 +3,6 @@ package agents
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -90,59 +89,57 @@ func (s *Service) succeed(run trace.Run) {
 // is not continued, because the model's state is lost.
 func (e *encounter) endAbandoned(ctx context.Context) trace.Outcome {
 	outcome := trace.OutcomeInterrupted
-	for _, step := range []func(context.Context) error{e.restore, e.releaseTokens} {
+	events, tokens, err := e.abandoned(ctx)
+	if err != nil {
+		e.leave() // the next replica that claims it ends it
+		return outcome
+	}
+	e.rec.restore(events)
+	e.rec.add(ctx, trace.StatusError, "The replica that ran this is gone; another one ends the run", trace.RunError{Stage: "internal",
+		Message: "The replica that ran this ended or lost its connection.", Hint: "Start it again: what the model knew is lost."})
+	adopt := func(ctx context.Context) error {
+		known := knownFrom(events)
+		for _, t := range tokens {
+			e.adopt(ctx, t, known)
+		}
+		return nil
+	}
+	for _, step := range []func(context.Context) error{adopt, e.releaseTokens} {
 		if err := e.recovered(ctx, step); err != nil {
 			e.logFailure(ctx, err)
 		}
 	}
 	if e.left.Load() {
+		e.releaseUnsaved(ctx)
 		return outcome
 	}
 	return e.complete(ctx, outcome)
 }
 
-// restore counts the run's steps so far, logs why the run ends, and takes over its
-// tokens.
-func (e *encounter) restore(ctx context.Context) error {
-	events, err := e.Log.Events(ctx, e.id, 0)
-	if err != nil {
-		return fmt.Errorf("read the steps so far: %w", err)
-	}
-	e.rec.restore(events)
-	e.rec.add(ctx, trace.StatusError, "The replica that ran this is gone; another one ends the run", trace.RunError{Stage: "internal",
-		Message: "The replica that ran this ended or lost its connection.", Hint: "Start it again: what the model knew is lost."})
-	tokens, err := e.savedTokens(ctx)
-	if err != nil {
-		return &failure{stage: "internal", message: "The saved tokens can't be read.", hint: "See the program's log."}
-	}
-	known := knownFrom(events)
-	for _, t := range tokens {
-		e.adopt(ctx, t, known)
-	}
-	return nil
-}
-
-// maxReads is the number of attempts to read the saved tokens of a run.
-const maxReads = 40
-
-func (e *encounter) savedTokens(ctx context.Context) (tokens []SavedToken, err error) {
-	for range maxReads {
-		limited, cancel := context.WithTimeout(ctx, readTimeout)
-		tokens, err = e.Cluster.Tokens(limited, e.id)
-		cancel()
-		if err == nil || ctx.Err() != nil || e.left.Load() {
-			break
+// abandoned reads what the other replica has left of a run. Without that, nothing can
+// be said about its tokens: it tries again until it succeeds, or ctx ends.
+func (e *encounter) abandoned(ctx context.Context) (events []trace.Event, tokens []SavedToken, err error) {
+	for failing := false; ; failing = true {
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
+		events, err = e.Log.Events(limited, e.id, 0)
+		if err == nil {
+			tokens, err = e.Cluster.Tokens(limited, e.id)
 		}
-		e.Logger.ErrorContext(ctx, "saved tokens can't be read", slog.String("run", e.id), slog.Any("error", err))
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return events, tokens, err
+		}
+		if !failing {
+			e.Logger.ErrorContext(ctx, "what another replica has left of a run can't be read", slog.String("run", e.id), slog.Any("error", err))
+		}
 		e.pace.sleep(ctx, saveRetry, nil)
 	}
-	return tokens, err
 }
 
 // known is what a trace shows of its credentials.
 type known struct {
 	issued  map[trace.Credential]bool
-	lost    map[trace.Credential]bool // the response to the request for it
+	lost    map[trace.Credential]bool // a response that may have carried it
 	revoked map[trace.Credential]bool // confirmed
 }
 
@@ -156,6 +153,8 @@ func knownFrom(events []trace.Event) known {
 			k.issued[step.Credential] = true
 		case trace.AgentError:
 			k.lost[step.Credential] = k.lost[step.Credential] || step.AnswerLost
+		case trace.ReleaseError:
+			k.lost[step.Credential] = k.lost[step.Credential] || step.AnswerLost
 		case trace.PostReleaseValidation:
 			k.revoked[step.Credential] = step.Token == trace.TokenOfRelease && !step.Valid
 		default: // not about the end of a token
@@ -164,46 +163,59 @@ func knownFrom(events []trace.Event) known {
 	return k
 }
 
-// adopt takes over a saved token, to be released with the others. One that the
-// broker no longer accepts is confirmed revoked; what is not known is logged.
+// adopt takes over a saved token, to be released with the others. The trace shows
+// what is known of one that can't be taken over.
 func (e *encounter) adopt(ctx context.Context, t SavedToken, k known) {
 	cred := &credential{Credential: t.Credential}
 	switch {
-	case t.Secret == "" && t.Unstable && !k.lost[t.Credential]:
-		e.rec.add(ctx, trace.StatusError, text.Capitalize(cred.String())+" token: requested, but the broker's response is lost", trace.AgentError{
-			Credential: t.Credential, Error: "the replica ended before it saved the broker's response", AnswerLost: true, ValidUntil: t.Expires.Unix()})
+	case t.Secret == "":
+		if t.Unstable && !k.lost[t.Credential] {
+			e.rec.add(ctx, trace.StatusError, tokenName(cred)+" requested, but the broker's response is lost", trace.AgentError{
+				Credential: t.Credential, Error: lostWithReplica, AnswerLost: true, ValidUntil: t.Expires.Unix()})
+		}
 		return
-	case t.Secret == "", k.revoked[t.Credential]:
+	case k.revoked[t.Credential]:
 		return
-	}
-	if !k.issued[t.Credential] {
+	case !k.issued[t.Credential]:
 		e.logIssued(ctx, t)
 	}
 	done := e.rec.span(trace.LaneBroker, "validate")
 	agent, err := e.resume(ctx, t.Secret)
-	span := done()
-	switch {
-	case err == nil:
-		cred.agent = agent
-		cred.jti.Store(claimedID(t.Secret))
-		cred.saved.Store(true)
-		e.credentials.add(cred)
-		return
-	case errors.Is(err, agentwrit.ErrExpired):
-		e.rec.add(ctx, trace.StatusInfo, tokenName(cred)+" has expired", trace.ReleaseError{Credential: t.Credential, AgentID: t.AgentID,
-			Stage: "release", Error: describeBrokerError(err).reason, Expired: true}, span)
-		return
-	case !errors.Is(err, agentwrit.ErrTokenInvalid):
-		e.rec.add(ctx, trace.StatusError, tokenName(cred)+": "+describeBrokerError(err).reason, trace.ReleaseError{Credential: t.Credential,
-			AgentID: t.AgentID, Stage: "validate", Error: describeBrokerError(err).reason, ValidUntil: t.Expires.Unix() + 1}, span)
+	if err != nil {
+		e.logNotResumed(ctx, t, k, err, done())
 		return
 	}
-	if t.Unstable {
-		e.rec.add(ctx, trace.StatusError, tokenName(cred)+": renewed, but the broker's response is lost", trace.ReleaseError{Credential: t.Credential,
-			AgentID: t.AgentID, Stage: "renew", Error: "the replica ended before it saved the broker's response", AnswerLost: true, ValidUntil: e.issuedUntil()})
+	cred.agent = agent
+	cred.jti.Store(claimedID(t.Secret))
+	cred.saved.Store(true)
+	e.credentials.add(cred)
+}
+
+// lostWithReplica is why it is not known what a broker has issued.
+const lostWithReplica = "the replica ended before it saved the broker's response"
+
+// logNotResumed logs the state of a token that could not be taken over: the broker
+// does not accept it any more, or did not answer.
+func (e *encounter) logNotResumed(ctx context.Context, t SavedToken, k known, err error, span trace.Span) {
+	cred := &credential{Credential: t.Credential}
+	reason := describeBrokerError(err).reason
+	failed := trace.ReleaseError{Credential: t.Credential, AgentID: t.AgentID, Stage: "validate", Error: reason}
+	if !errors.Is(err, agentwrit.ErrTokenInvalid) {
+		failed.ValidUntil = t.Expires.Unix() + 1
+		e.rec.add(ctx, trace.StatusError, tokenName(cred)+": "+reason, failed, span)
+		return
 	}
-	e.rec.add(ctx, trace.StatusSuccess, tokenName(cred)+" confirmed revoked", trace.PostReleaseValidation{Credential: t.Credential,
-		AgentID: t.AgentID, Token: trace.TokenOfRelease, Error: describeBrokerError(err).reason}, span)
+	if t.Unstable && !k.lost[t.Credential] {
+		e.rec.add(ctx, trace.StatusError, tokenName(cred)+" renewed, but the broker's response is lost", trace.ReleaseError{
+			Credential: t.Credential, AgentID: t.AgentID, Stage: "renew", Error: lostWithReplica, AnswerLost: true, ValidUntil: e.issuedUntil()})
+	}
+	if errors.Is(err, agentwrit.ErrExpired) {
+		failed.Expired = true
+		e.rec.add(ctx, trace.StatusInfo, tokenName(cred)+" has expired", failed, span)
+		return
+	}
+	e.rec.add(ctx, trace.StatusSuccess, tokenName(cred)+" confirmed revoked", trace.PostReleaseValidation{
+		Credential: t.Credential, AgentID: t.AgentID, Token: trace.TokenOfRelease, Error: reason}, span)
 }
 
 // logIssued logs that a token was issued whose step the other replica did not store.

@@ -7,10 +7,12 @@ import (
 	"net/http/httptest"
 	"os"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/devonartis/medassist-go/agents"
+	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/internal/cluster"
 	"github.com/devonartis/medassist-go/trace"
 )
@@ -82,6 +84,28 @@ func TestTakeoverAfterLostSteps(t *testing.T) {
 	}
 }
 
+// A token that has ended before the takeover is confirmed as well, and a broker that
+// does not answer at first is waited for.
+func TestTakeoverOfEndedTokens(t *testing.T) {
+	t.Parallel()
+	replicas := newReplicas(t, 2, asUsual)
+	a, b := replicas[0], replicas[1]
+	id := a.start(t, "P-1042", fullRequest, "step")
+	b.untilTokens(t, id, 4)
+	_, err := b.admin.Revoke(t.Context(), wire.RevokeAgent, b.Tokens()[0].AgentID)
+	must(t, err)
+	b.link.fail(t, "/v1/token/validate", broken)
+	replicaFaults["cut off"](t, a)
+	b.until(t, id, is[trace.RunError]())
+	time.Sleep(100 * time.Millisecond)
+	b.link.heal()
+	h := b.finish(t, id)
+	b.assertEnded(t, h, 4)
+	if n := len(all[trace.TokenReleased](h)); n == 0 || n == 4 || len(all[trace.ReleaseError](h)) != 0 {
+		t.Errorf("%d tokens released:\n%s", n, h)
+	}
+}
+
 // A process can end between the broker's response, which issues or replaces a token,
 // and the moment when the token is saved. The trace then tells that there may be a
 // token that nobody holds; an operator revokes it with the task. An owner that only
@@ -107,14 +131,16 @@ func testTakeoverWhileATokenIsIssued(t *testing.T, path string, operator bool) {
 	})
 	a, b := replicas[0], replicas[1]
 	issued, goOn := make(chan struct{}), make(chan struct{})
+	answer := sync.OnceFunc(func() { close(goOn) })
+	t.Cleanup(answer)
 	a.link.fail(t, path, func(w http.ResponseWriter, r *http.Request) bool {
-		answer := httptest.NewRecorder()
-		a.link.proxy.ServeHTTP(answer, r)
+		brokers := httptest.NewRecorder()
+		a.link.proxy.ServeHTTP(brokers, r)
 		close(issued)
 		<-goOn
-		w.Header().Set("Content-Type", answer.Header().Get("Content-Type"))
-		w.WriteHeader(answer.Code)
-		_, _ = w.Write(answer.Body.Bytes())
+		w.Header().Set("Content-Type", brokers.Header().Get("Content-Type"))
+		w.WriteHeader(brokers.Code)
+		_, _ = w.Write(brokers.Body.Bytes())
 		return true
 	})
 	id := a.start(t, "P-1042", "Show the records", "")
@@ -137,7 +163,7 @@ func testTakeoverWhileATokenIsIssued(t *testing.T, path string, operator bool) {
 	if n := a.valid(t, id); (n == 0) != operator {
 		t.Fatalf("%d tokens are valid:\n%s", n, h)
 	}
-	close(goOn)
+	answer()
 	a.mend()
 	eventually(t, 10*time.Second, "the old owner ends the token", func() bool { return a.valid(t, id) == 0 })
 	eventually(t, 5*time.Second, "the old owner stops the run", func() bool { return len(a.Live()) == 0 })

@@ -69,7 +69,7 @@ var (
 )
 
 // outcomes are those of runs that this process can end.
-var outcomes = []trace.Outcome{trace.OutcomeAnswered, trace.OutcomeCancelled, trace.OutcomeFailed}
+var outcomes = []trace.Outcome{trace.OutcomeAnswered, trace.OutcomeCancelled, trace.OutcomeFailed, trace.OutcomeInterrupted}
 
 // Describe implements [prometheus.Collector].
 func (c runCounts) Describe(out chan<- *prometheus.Desc) {
@@ -80,8 +80,8 @@ func (c runCounts) Describe(out chan<- *prometheus.Desc) {
 
 // Collect implements [prometheus.Collector].
 func (c runCounts) Collect(out chan<- prometheus.Metric) {
-	started, ended := c.runs.Counts()
-	out <- prometheus.MustNewConstMetric(liveRuns, prometheus.GaugeValue, float64(len(c.runs.Live())))
+	live, started, ended := c.runs.Counts()
+	out <- prometheus.MustNewConstMetric(liveRuns, prometheus.GaugeValue, float64(live))
 	out <- prometheus.MustNewConstMetric(startedRuns, prometheus.CounterValue, float64(started))
 	for _, outcome := range outcomes {
 		out <- prometheus.MustNewConstMetric(endedRuns, prometheus.CounterValue, float64(ended[outcome]), string(outcome))
