@@ -48,6 +48,11 @@ func withoutMonotonic(t time.Time) time.Time { return t.Round(0).UTC() }
 func (c *clock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.advance()
+}
+
+// advance reads the wall clock. The caller holds the lock.
+func (c *clock) advance() time.Time {
 	reading := c.wall()
 	// Sub uses the monotonic clock if both readings have it. Otherwise a step
 	// back counts as no time at all.
@@ -79,7 +84,9 @@ func (c *clock) skewed() int {
 func (c *clock) notBefore(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if t.After(c.latest) {
+	// The time since the last reading has passed before t, so it must not be
+	// counted after it.
+	if c.advance().Before(t) {
 		c.latest = t
 	}
 }

@@ -67,6 +67,19 @@ func TestClockUsesTheMonotonicClock(t *testing.T) {
 			t.Errorf("a minute later the clock shows %v, want 1h1m", got)
 		}
 	})
+	// A clock that nobody has read for a while does not count that time twice when
+	// another broker stores a later one.
+	synctest.Test(t, func(t *testing.T) {
+		c := newClock(time.Now)
+		time.Sleep(time.Minute)
+		for range 3 {
+			time.Sleep(10 * time.Second)
+			c.notBefore(withoutMonotonic(time.Now().Add(time.Millisecond)))
+		}
+		if got := c.behind(); got != time.Millisecond {
+			t.Errorf("the clock is %v ahead, want 1ms", got)
+		}
+	})
 	ahead := time.Duration(0)
 	c := newClock(func() time.Time { return time.Unix(0, int64(ahead)) })
 	c.reading = c.reading.Add(time.Hour) // as if monotonic time had not passed
