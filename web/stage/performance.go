@@ -146,7 +146,7 @@ func (p *Performance) incident() string {
 	case trace.IncidentTheft:
 		return "Then an attacker copies the clinical token"
 	case trace.IncidentRevocation:
-		return "Then the operator revokes the clinical agent"
+		return "Then the clinical agent is revoked"
 	case trace.IncidentExpiry:
 		return "Then the clinical token expires"
 	}
