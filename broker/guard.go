@@ -56,7 +56,7 @@ func (b *Broker) localHost(header string) bool {
 
 // acceptableBody reports whether a body of this content type is read as JSON.
 func acceptableBody(contentType string) bool {
-	if contentType == "" {
+	if contentType == "" || contentType == "application/json" {
 		return true
 	}
 	kind, _, err := mime.ParseMediaType(contentType)

@@ -87,7 +87,7 @@ func endpoint[In, Out any](b *Broker, need access, status int, do func(*request,
 	return func(w http.ResponseWriter, hr *http.Request) {
 		r := &request{
 			ctx:    hr.Context(),
-			id:     requestID(hr),
+			id:     requestID(w),
 			path:   clip(hr.URL.Path),
 			pathID: chi.URLParam(hr, "id"),
 			route:  chi.RouteContext(hr.Context()).RoutePattern(),
@@ -157,13 +157,13 @@ func writeJSON(w http.ResponseWriter, contentType string, status int, body any) 
 func (b *Broker) problem(w http.ResponseWriter, hr *http.Request, err error) {
 	r, ok := asRefusal(err)
 	if !ok {
-		b.log.Error("request failed", "request_id", requestID(hr), slog.Any("error", err))
+		b.log.Error("request failed", "request_id", requestID(w), slog.Any("error", err))
 		r = errInternal
 	}
 	if r.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(r.retryAfter/time.Second)))
 	}
-	p := wire.NewProblem(r.code, r.detail, clip(hr.URL.Path), requestID(hr))
+	p := wire.NewProblem(r.code, r.detail, clip(hr.URL.Path), requestID(w))
 	writeJSON(w, wire.ProblemContentType, p.Status, p)
 }
 

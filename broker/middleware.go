@@ -1,8 +1,8 @@
 package broker
 
 import (
-	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"runtime/debug"
 	"time"
@@ -13,18 +13,21 @@ import (
 	"github.com/devonartis/medassist-go/internal/random"
 )
 
-// Headers of every response.
 const (
-	headerRequestID = "X-Request-ID"
+	headerRequestID = "X-Request-Id" // of every response; in canonical form
 	maxRequestID    = 128
 )
 
-type requestIDKey struct{}
-
-func requestID(r *http.Request) string {
-	id, _ := r.Context().Value(requestIDKey{}).(string)
-	return id
+// fixedHeaders are headers of every response. Their keys are in canonical form, and
+// their values are shared.
+var fixedHeaders = http.Header{
+	"Cache-Control":          {"no-store"},
+	"X-Content-Type-Options": {"nosniff"},
+	"X-Frame-Options":        {"DENY"},
 }
+
+// requestID returns the ID of the request that is answered with w.
+func requestID(w http.ResponseWriter) string { return w.Header().Get(headerRequestID) }
 
 // observe assigns the request ID, sets the common response headers, and logs and
 // measures the request.
@@ -36,13 +39,10 @@ func (b *Broker) observe(next http.Handler) http.Handler {
 			id = random.Hex(8)
 		}
 		h := w.Header()
-		h.Set(headerRequestID, id)
-		h.Set("Cache-Control", "no-store")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
+		maps.Copy(h, fixedHeaders)
+		h[headerRequestID] = []string{id}
 
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
-		r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id))
 		next.ServeHTTP(rec, r)
 
 		route := chi.RouteContext(r.Context()).RoutePattern()
@@ -89,7 +89,7 @@ func (b *Broker) recover(next http.Handler) http.Handler {
 			if cause == http.ErrAbortHandler {
 				panic(cause)
 			}
-			b.log.Error("panic", "request_id", requestID(r), "cause", cause, "stack", string(debug.Stack()))
+			b.log.Error("panic", "request_id", requestID(w), "cause", cause, "stack", string(debug.Stack()))
 			if rec, ok := w.(*recorder); !ok || !rec.wrote {
 				b.problem(w, r, errInternal)
 			}

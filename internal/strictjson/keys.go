@@ -2,6 +2,7 @@ package strictjson
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -9,6 +10,9 @@ import (
 
 // maxDepth bounds the nesting of a document.
 const maxDepth = 32
+
+// fewKeys are compared one by one, more with a map.
+const fewKeys = 16
 
 // A key is a key of an object.
 type key struct {
@@ -47,7 +51,7 @@ func (s *scanner) next() byte {
 
 // object reads an object to its end, from its opening brace.
 func (s *scanner) object(depth int) (keys []key, err error) {
-	seen := make(map[string]bool)
+	var seen map[string]bool // of the keys, if they are many
 	s.at++
 	for s.next() != '}' {
 		if s.next() == ',' {
@@ -55,11 +59,18 @@ func (s *scanner) object(depth int) (keys []key, err error) {
 			s.next()
 		}
 		k := s.key()
-		if seen[k.folded] {
+		if seen[k.folded] || seen == nil && slices.ContainsFunc(keys, func(other key) bool { return other.folded == k.folded }) {
 			return nil, &KeyError{}
 		}
-		seen[k.folded] = true
-		keys = append(keys, k)
+		switch keys = append(keys, k); {
+		case len(keys) == fewKeys:
+			seen = make(map[string]bool)
+			for _, k := range keys {
+				seen[k.folded] = true
+			}
+		case seen != nil:
+			seen[k.folded] = true
+		}
 		s.next()
 		s.at++ // the colon
 		if err := s.value(depth); err != nil {
