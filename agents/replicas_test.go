@@ -260,6 +260,19 @@ func TestReplicasRepeat(t *testing.T) {
 	req, err := agents.ParseRequest("P-1042", fullRequest, "step")
 	must(t, err)
 	req.Key = "a key with \x00 and \xff"
+	other := req
+	other.Text = "Another request"
+	first, err := replicas[0].Start(t.Context(), req)
+	must(t, err)
+	var wrong *agents.InputError
+	if _, err := replicas[1].Start(t.Context(), other); !errors.As(err, &wrong) || wrong.Field != "idempotency_key" {
+		t.Errorf("the key with another request, at another replica: %v", err)
+	}
+	if again, err := replicas[1].Start(t.Context(), req); err != nil || again.ID != first.ID {
+		t.Errorf("the request at another replica: %s, %v; want %s", again.ID, err, first.ID)
+	}
+
+	req.Key = "one for requests at the same moment"
 	ids := make([]string, 6)
 	var wg sync.WaitGroup
 	for i := range ids {
@@ -274,14 +287,6 @@ func TestReplicasRepeat(t *testing.T) {
 	wg.Wait()
 	if slices.Sort(ids); ids[0] == "" || ids[0] != ids[5] {
 		t.Errorf("runs: %v", ids)
-	}
-	other := req
-	other.Text = "Another request"
-	for i, r := range replicas {
-		var wrong *agents.InputError
-		if _, err := r.Start(t.Context(), other); !errors.As(err, &wrong) || wrong.Field != "idempotency_key" {
-			t.Errorf("replica %d, the key with another request: %v", i, err)
-		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -163,13 +164,39 @@ func testTakeoverWhileATokenIsIssued(t *testing.T, path string, operator bool) {
 	if n := a.valid(t, id); (n == 0) != operator {
 		t.Fatalf("%d tokens are valid:\n%s", n, h)
 	}
+	var asked requests
+	a.link.setFault(path, nil)
+	a.link.setFault("", asked.note)
 	answer()
-	a.mend()
+	a.database.Mend()
 	eventually(t, 10*time.Second, "the old owner ends the token", func() bool { return a.valid(t, id) == 0 })
 	eventually(t, 5*time.Second, "the old owner stops the run", func() bool { return len(a.Live()) == 0 })
+	if paths := asked.paths(); !slices.Equal(paths, []string{"/v1/token/release"}) {
+		t.Errorf("the old owner asked the broker for %v", paths)
+	}
 	if again := b.finish(t, id); again.String() != h.String() {
 		t.Errorf("the old owner has changed the trace:\n%s", again)
 	}
+}
+
+// requests are those that a replica sends to the broker.
+type requests struct {
+	mu  sync.Mutex
+	all []string
+}
+
+// note is a fault that only notes a request.
+func (r *requests) note(_ http.ResponseWriter, req *http.Request) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, req.URL.Path)
+	return false
+}
+
+func (r *requests) paths() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.all)
 }
 
 // Many takeovers, each within the limit. MEDASSIST_TAKEOVERS is their number.
