@@ -359,3 +359,29 @@ func TestAReplayAtAnotherReplicaIsIdentical(t *testing.T) {
 		t.Errorf("at the owner %s\nat another %s", exports[0], exports[1])
 	}
 }
+
+// A store that is closed while the database is away ends the steps that wait for it.
+func TestAStepThatWaitsEndsWithTheStore(t *testing.T) {
+	t.Parallel()
+	proxy := pgtest.NewProxy(t, pgtest.URL(t))
+	r := join(t, proxy.URL)
+	create(t, r.Store, "run-1", noon)
+	proxy.Cut()
+	eventually(t, 2*cluster.Lease, "the lease ends", func() bool { return !r.cluster.Current() })
+	waiting := make(chan error, 1)
+	go func() {
+		_, err := r.Append(t.Context(), "run-1", trace.Event{Time: noon, Step: trace.LLMDelta{Text: "1"}})
+		waiting <- err
+	}()
+	select {
+	case err := <-waiting:
+		t.Errorf("without a database a step returned %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	if err := r.Close(); err == nil {
+		t.Error("Close does not report that a row was not stored")
+	}
+	if err := <-waiting; !errors.Is(err, trace.ErrClosed) {
+		t.Errorf("the step that waited: %v", err)
+	}
+}
