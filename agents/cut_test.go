@@ -134,6 +134,7 @@ func testBrokerRestartedAtEveryStep(t *testing.T, kind brokertest.Starter) {
 // If the broker is gone for good, the trace says until when tokens may be valid.
 // Brokers of all kinds are gone in the same way.
 func TestBrokerGoneAtEveryStep(t *testing.T) {
+	t.Parallel()
 	const shards = 4 // each run waits long for the broker
 	for shard := range int64(shards) {
 		t.Run(fmt.Sprint(shard+1), func(t *testing.T) {

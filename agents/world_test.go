@@ -72,9 +72,11 @@ type worldConfig struct {
 	dir     string   // for the log and the records; "" means memory
 }
 
-// onEach runs a test with each kind of broker.
+// onEach runs a test with each kind of broker, in parallel to other tests: most of
+// them wait for timeouts and retries.
 func onEach(t *testing.T, f func(t *testing.T, kind brokertest.Starter)) {
 	t.Helper()
+	t.Parallel()
 	brokertest.EachKind(t, f)
 }
 

@@ -48,6 +48,7 @@ func TestFullDisk(t *testing.T) {
 // A disk that still takes small writes is not healthy: a registration, which needs
 // more space, keeps failing.
 func TestAlmostFullDisk(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	c := startChild(t, dir)
 	admin := c.loginAdmin()

@@ -24,6 +24,7 @@ import (
 // requests in turn. That takes longer than all other tests of the package, so it
 // runs only in CI, which sets MEDASSIST_POSTGRES, and where a database is given.
 func TestSuiteOnPostgreSQL(t *testing.T) {
+	t.Parallel()
 	wanted := os.Getenv("MEDASSIST_POSTGRES") == "required" || os.Getenv("MEDASSIST_TEST_DATABASE_URL") != ""
 	if testing.Short() || !wanted || os.Getenv(replicasVariable) != "" {
 		t.Skip("takes half a minute; set MEDASSIST_POSTGRES=required to run it")
@@ -53,6 +54,7 @@ func brokers(t testing.TB, url string, n int) []*harness {
 // A revocation that one broker has answered is refused by the other from that
 // moment, at each level, and so are a released and a renewed token.
 func TestRevocationHoldsAtEveryBroker(t *testing.T) {
+	t.Parallel()
 	pair := brokers(t, pgtest.URL(t), 2)
 	admin := pair[0].admin()
 	clinic := pair[0].newApp(admin, "clinic", "read:records:*")
@@ -114,6 +116,7 @@ func checkOneChain(t *testing.T, h *harness, admin string) {
 // A broker that was frozen while a token was revoked does not accept it when it
 // runs again; the revocation is answered after the frozen broker's lease.
 func TestFrozenBroker(t *testing.T) {
+	t.Parallel()
 	url := pgtest.URL(t)
 	awake := brokers(t, url, 1)[0]
 	frozen := startChild(t, url)
@@ -175,6 +178,7 @@ func TestFrozenBroker(t *testing.T) {
 // What was acknowledged survives crashes of the database; brokers answer 503
 // while it is away and work again when it is back.
 func TestDatabaseCrash(t *testing.T) {
+	t.Parallel()
 	server := pgtest.New(t)
 	pair := brokers(t, server.Database(t), 2)
 	admin := pair[0].admin()
@@ -282,6 +286,7 @@ func waitUntil(t testing.TB, what string, true func() bool) {
 
 // A broker without its database answers nothing from memory once its lease is over.
 func TestDatabaseAway(t *testing.T) {
+	t.Parallel()
 	server := pgtest.New(t)
 	h := brokers(t, server.Database(t), 1)[0]
 	admin := h.admin()
