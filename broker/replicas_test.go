@@ -41,6 +41,9 @@ func TestSuiteOnPostgreSQL(t *testing.T) {
 	}
 }
 
+// long reports whether the long forms of these tests are to run (make replicas).
+func long() bool { return os.Getenv("MEDASSIST_REPLICAS") == "long" }
+
 // brokers starts n brokers on one database.
 func brokers(t testing.TB, url string, n int) []*harness {
 	t.Helper()
@@ -59,7 +62,10 @@ func TestRevocationHoldsAtEveryBroker(t *testing.T) {
 	admin := pair[0].admin()
 	clinic := pair[0].newApp(admin, "clinic", "read:records:*")
 	rounds := 100
-	if testing.Short() {
+	switch {
+	case long():
+		rounds = 1000
+	case testing.Short():
 		rounds = 40
 	}
 	var wg sync.WaitGroup
@@ -183,8 +189,11 @@ func TestDatabaseCrash(t *testing.T) {
 	pair := brokers(t, server.Database(t), 2)
 	admin := pair[0].admin()
 	clinic := pair[0].newApp(admin, "clinic", "read:records:*")
-	crashes := 3
-	if testing.Short() {
+	crashes, writes := 3, int64(100)
+	switch {
+	case long():
+		crashes, writes = 10, 1000
+	case testing.Short():
 		crashes = 1
 	}
 	var mu sync.Mutex
@@ -210,7 +219,7 @@ func TestDatabaseCrash(t *testing.T) {
 				}
 			})
 		}
-		for n.Load() < 100 {
+		for n.Load() < writes {
 			time.Sleep(time.Millisecond)
 		}
 		go func() {

@@ -9,6 +9,7 @@ import (
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/agentwrit/wire"
+	"github.com/devonartis/medassist-go/internal/postgres"
 	"github.com/devonartis/medassist-go/trace"
 )
 
@@ -48,6 +49,8 @@ func classify(err error) *Error {
 		return answer
 	case errors.As(err, &input):
 		return BadInput(input.Field, input.Message)
+	case postgres.Unavailable(err):
+		return &Error{Status: http.StatusServiceUnavailable, Detail: "The database does not answer. Nothing is lost; try again.", Retry: "2"}
 	case errors.Is(err, trace.ErrNotFound):
 		return &Error{Status: http.StatusNotFound, Detail: "No such run."}
 	case errors.Is(err, agents.ErrNotLive), errors.Is(err, agents.ErrNotWaiting):

@@ -1,0 +1,23 @@
+package postgres
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Unavailable reports whether an error means that the database can't be reached at
+// the moment, so that the same request can succeed later.
+func Unavailable(err error) bool {
+	var connect *pgconn.ConnectError
+	var server *pgconn.PgError
+	switch {
+	case errors.As(err, &connect), pgconn.Timeout(err), pgconn.SafeToRetry(err):
+		return true
+	case errors.As(err, &server):
+		// Connection failures, and shutdown or recovery of the server.
+		return strings.HasPrefix(server.Code, "08") || strings.HasPrefix(server.Code, "57P")
+	}
+	return false
+}
