@@ -3,6 +3,7 @@ package agentwrit
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -173,8 +174,26 @@ func (c *client) noResponse(ctx context.Context, op string, err error) *Error {
 		e.Detail, e.cause = "canceled", context.Canceled
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		e.Detail, e.cause = fmt.Sprintf("the broker at %s did not respond in time", c.base.Host), context.DeadlineExceeded
+	default:
+		if fault := tlsFault(err); fault != "" {
+			e.Detail = fmt.Sprintf("no TLS connection to the broker at %s: %s", c.base.Host, fault)
+		}
 	}
 	return e
+}
+
+// tlsFault returns why a TLS connection was refused, by this side or by the other,
+// and "" for other errors.
+func tlsFault(err error) string {
+	var invalid *tls.CertificateVerificationError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &invalid):
+		return invalid.Err.Error()
+	case errors.As(err, &op) && op.Op == "remote error": // an alert, such as "certificate required"
+		return op.Err.Error()
+	}
+	return ""
 }
 
 // failedToConnect reports whether no connection was made, so that the request

@@ -153,10 +153,11 @@ func TestBrokerRequiresClientCertificates(t *testing.T) {
 		cmd  healthcheckCmd
 		want string // in the error
 	}{
-		"with a certificate":            {healthcheckCmd{ClientCert: client[0], ClientKey: client[1]}, ""},
+		"with a certificate":            {healthcheckCmd{brokerTLS: brokerTLS{ClientCert: client[0], ClientKey: client[1]}}, ""},
 		"with the broker's own":         {healthcheckCmd{}, "certificate"}, // another CA signed it
-		"of a URL, whose CA is unknown": {healthcheckCmd{URL: url, ClientCert: client[0], ClientKey: client[1]}, "unknown authority"},
-		"with a missing certificate":    {healthcheckCmd{ClientCert: "no.pem", ClientKey: "no.pem"}, "no.pem"},
+		"of a URL, whose CA is unknown": {healthcheckCmd{URL: url, brokerTLS: brokerTLS{ClientCert: client[0], ClientKey: client[1]}}, "unknown authority"},
+		"of a URL, with its CA":         {healthcheckCmd{URL: url, brokerTLS: brokerTLS{BrokerCA: file("server-ca.pem", server.pem), ClientCert: client[0], ClientKey: client[1]}}, ""},
+		"with a missing certificate":    {healthcheckCmd{brokerTLS: brokerTLS{ClientCert: "no.pem", ClientKey: "no.pem"}}, "no.pem"},
 	} {
 		tc.cmd.Broker, tc.cmd.BrokerAddr = true, strings.TrimPrefix(url, "https://")
 		tc.cmd.TLSCert, tc.cmd.TLSKey = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")

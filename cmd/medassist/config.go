@@ -32,6 +32,7 @@ type Config struct {
 	ClientID     string `help:"The app's client ID at that broker." env:"AGENTWRIT_CLIENT_ID" placeholder:"ID"`
 	ClientSecret string `help:"The app's client secret. Prefer the environment variable." env:"AGENTWRIT_CLIENT_SECRET" placeholder:"SECRET"`
 	AdminSecret  string `help:"The broker's admin secret. Prefer the environment variable." env:"AGENTWRIT_ADMIN_SECRET" placeholder:"SECRET"`
+	brokerTLS    `embed:""`
 
 	LLMBaseURL string `help:"Base URL of an OpenAI-compatible server." env:"LLM_BASE_URL" placeholder:"URL"`
 	LLMAPIKey  string `name:"llm-api-key" help:"API key of that server; a key without a base URL means OpenAI. Prefer the environment variable." env:"LLM_API_KEY" placeholder:"KEY"`

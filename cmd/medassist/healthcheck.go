@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -20,8 +19,7 @@ type healthcheckCmd struct {
 	BrokerAddr string        `help:"Address that the broker listens on (default 127.0.0.1:8080)." env:"MEDASSIST_BROKER_ADDR" placeholder:"HOST:PORT"`
 	TLSCert    string        `help:"Certificate of the broker (PEM). With it the check uses HTTPS." env:"MEDASSIST_BROKER_TLS_CERT" type:"path" placeholder:"FILE"`
 	TLSKey     string        `help:"Private key of the certificate (PEM)." env:"MEDASSIST_BROKER_TLS_KEY" type:"path" placeholder:"FILE"`
-	ClientCert string        `help:"Certificate (PEM) to present to a broker that requires one; by default the broker's own." env:"MEDASSIST_HEALTHCHECK_CERT" type:"path" and:"client" placeholder:"FILE"`
-	ClientKey  string        `help:"Private key of the certificate to present (PEM)." env:"MEDASSIST_HEALTHCHECK_KEY" type:"path" and:"client" placeholder:"FILE"`
+	brokerTLS  `embed:""`
 }
 
 const (
@@ -104,22 +102,19 @@ func (c *healthcheckCmd) tls() bool { return c.Broker && c.TLSCert != "" }
 // transport returns the transport of the check. It does not verify the certificate
 // of a server at the configured address: that certificate names the broker as its
 // clients do, not this machine, and the check sends no secret. A URL that is given
-// as an argument is verified as usual.
+// as an argument is verified as usual. To a broker that requires a client certificate
+// it presents the configured one, or the broker's own.
 func (c *healthcheckCmd) transport() (*http.Transport, error) {
-	t := directTransport()
-	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.URL == "" && c.tls()}
-	certFile, keyFile := c.ClientCert, c.ClientKey
-	if certFile == "" && c.tls() {
-		certFile, keyFile = c.TLSCert, c.TLSKey
+	client := c.brokerTLS
+	if client.ClientCert == "" && c.tls() {
+		client.ClientCert, client.ClientKey = c.TLSCert, c.TLSKey
 	}
-	if certFile == "" {
-		return t, nil
-	}
-	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	cfg, err := client.config()
 	if err != nil {
-		return nil, fmt.Errorf("TLS certificate: %w", err)
+		return nil, err
 	}
-	// Presented also if the server's list of CAs does not name its issuer.
-	t.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+	cfg.InsecureSkipVerify = c.URL == "" && c.tls()
+	t := directTransport()
+	t.TLSClientConfig = cfg
 	return t, nil
 }

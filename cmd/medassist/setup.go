@@ -16,9 +16,10 @@ type setupCmd struct {
 	BrokerURL   string `help:"URL of the broker." env:"AGENTWRIT_BROKER_URL" default:"http://127.0.0.1:8080" placeholder:"URL"`
 	AdminSecret string `help:"The broker's admin secret. Prefer the environment variable." env:"AGENTWRIT_ADMIN_SECRET" placeholder:"SECRET"`
 	ClientID    string `help:"The app's client ID, if it is already registered." env:"AGENTWRIT_CLIENT_ID" placeholder:"ID"`
-	Write       bool   `help:"Write the credentials to .env. Other lines stay as they are."`
-	Update      bool   `help:"Update the ceiling of an app that is already registered."`
-	New         bool   `help:"Register another app even if one exists, for example because its secret is lost."`
+	brokerTLS   `embed:""`
+	Write       bool `help:"Write the credentials to .env. Other lines stay as they are."`
+	Update      bool `help:"Update the ceiling of an app that is already registered."`
+	New         bool `help:"Register another app even if one exists, for example because its secret is lost."`
 }
 
 // Run registers the app, or reports the one that is registered.
@@ -26,7 +27,11 @@ func (c *setupCmd) Run(ctx context.Context, std stdio) error {
 	if c.AdminSecret == "" {
 		return errors.New("no admin secret: set AGENTWRIT_ADMIN_SECRET")
 	}
-	admin, err := agentwrit.NewAdmin(c.BrokerURL, c.AdminSecret)
+	options, err := c.brokerTLS.options()
+	if err != nil {
+		return err
+	}
+	admin, err := agentwrit.NewAdmin(c.BrokerURL, c.AdminSecret, options...)
 	if err != nil {
 		return err
 	}

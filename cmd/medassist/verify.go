@@ -20,8 +20,9 @@ import (
 // verifyCmd verifies an audit log: that its hash chain is intact and that it
 // agrees with signed checkpoints.
 type verifyCmd struct {
-	BrokerURL   string   `help:"URL of the broker." env:"AGENTWRIT_BROKER_URL" default:"http://127.0.0.1:8080" placeholder:"URL"`
-	AdminSecret string   `help:"The broker's admin secret, to read the log. Prefer the environment variable." env:"AGENTWRIT_ADMIN_SECRET" placeholder:"SECRET"`
+	BrokerURL   string `help:"URL of the broker." env:"AGENTWRIT_BROKER_URL" default:"http://127.0.0.1:8080" placeholder:"URL"`
+	AdminSecret string `help:"The broker's admin secret, to read the log. Prefer the environment variable." env:"AGENTWRIT_ADMIN_SECRET" placeholder:"SECRET"`
+	brokerTLS   `embed:""`
 	Events      string   `help:"Read the log from this file (audit pages, an array of events, or a sequence of events) instead of the broker; - means standard input." placeholder:"FILE"`
 	Keys        string   `help:"Trust this key set (a saved response of /v1/keys) instead of the broker's current one." placeholder:"FILE"`
 	Checkpoint  []string `help:"A saved checkpoint; may be repeated." placeholder:"FILE"`
@@ -149,7 +150,11 @@ func (c *verifyCmd) checkpoints(ctx context.Context) (points []namedCheckpoint, 
 // keys returns the keys to trust, from a file or from the broker.
 func (c *verifyCmd) keys(ctx context.Context) (agentwrit.Keys, error) {
 	if c.Keys == "" {
-		broker, err := agentwrit.NewValidator(c.BrokerURL)
+		options, err := c.brokerTLS.options()
+		if err != nil {
+			return nil, err
+		}
+		broker, err := agentwrit.NewValidator(c.BrokerURL, options...)
 		if err != nil {
 			return nil, err
 		}
@@ -169,7 +174,11 @@ func (c *verifyCmd) keys(ctx context.Context) (agentwrit.Keys, error) {
 // current fetches the broker's current checkpoint, and saves it if that was asked
 // for.
 func (c *verifyCmd) current(ctx context.Context, keys agentwrit.Keys) (namedCheckpoint, error) {
-	broker, err := agentwrit.NewValidator(c.BrokerURL, agentwrit.WithKeys(keys))
+	options, err := c.brokerTLS.options()
+	if err != nil {
+		return namedCheckpoint{}, err
+	}
+	broker, err := agentwrit.NewValidator(c.BrokerURL, append(options, agentwrit.WithKeys(keys))...)
 	if err != nil {
 		return namedCheckpoint{}, err
 	}
@@ -195,7 +204,12 @@ func (c *verifyCmd) events(ctx context.Context) iter.Seq2[agentwrit.AuditEvent, 
 			yield(agentwrit.AuditEvent{}, errors.New("reading the broker's audit log needs its admin secret: set AGENTWRIT_ADMIN_SECRET, or verify an export with --events"))
 			return
 		}
-		admin, err := agentwrit.NewAdmin(c.BrokerURL, c.AdminSecret)
+		options, err := c.brokerTLS.options()
+		if err != nil {
+			yield(agentwrit.AuditEvent{}, err)
+			return
+		}
+		admin, err := agentwrit.NewAdmin(c.BrokerURL, c.AdminSecret, options...)
 		if err != nil {
 			yield(agentwrit.AuditEvent{}, err)
 			return
