@@ -162,9 +162,11 @@ func TestReplicasShareAppAndPresenter(t *testing.T) {
 	}
 }
 
-// Settings that contradict each other, or can't work, are refused at start.
+// Settings that contradict each other, or can't work, are refused at start. They
+// leave nothing in the database that would keep others from working.
 func TestReplicaRefusesToStart(t *testing.T) {
-	database := pgtest.URL(t)
+	database, used := pgtest.URL(t), pgtest.URL(t)
+	startApp(t, onDatabase(used))
 	for name, tc := range map[string]struct {
 		change func(*Config)
 		want   string
@@ -174,7 +176,8 @@ func TestReplicaRefusesToStart(t *testing.T) {
 		"only the direct URL":  {func(c *Config) { c.DatabaseDirect = database }, "goes with MEDASSIST_DATABASE_URL"},
 		"not a URL":            {func(c *Config) { c.Database = "hunter2:nope" }, "can't be parsed"},
 		"no server":            {func(c *Config) { c.Database = "postgres://u:hunter2@127.0.0.1:1/x" }, "connect"},
-		"another admin secret": {func(c *Config) { c.Database, c.AdminSecret = database, "another-admin-secret-9174" }, "different secrets"},
+		"a weak admin secret":  {func(c *Config) { c.Database, c.AdminSecret = database, "aaaaaaaaaaaaaaaaaaaaaaaa" }, "weak admin secret"},
+		"another admin secret": {func(c *Config) { c.Database, c.AdminSecret = used, "another-admin-secret-9174" }, "secret"},
 		"an unusable folder":   {func(c *Config) { c.Database, c.Data = database, "/nonexistent/folder" }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -183,15 +186,13 @@ func TestReplicaRefusesToStart(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			cfg.ready = func(Addresses) { cancel() }
-			if tc.want == "different secrets" {
-				startApp(t, onDatabase(database))
-			}
 			err := Run(ctx, cfg, stdio{io.Discard, io.Discard})
 			if (err == nil) != (tc.want == "") || err != nil && (!strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "hunter2")) {
 				t.Errorf("%v, want %q", err, tc.want)
 			}
 		})
 	}
+	startApp(t, onDatabase(database))
 }
 
 // doctor knows every schema that a replica creates, and changes nothing.

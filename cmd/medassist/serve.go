@@ -62,15 +62,15 @@ func Run(ctx context.Context, cfg Config, std stdio) (err error) {
 	if err != nil {
 		return err
 	}
+	broker, err := connect(ctx, cfg, replicas, log, &closing)
+	if err != nil {
+		return err
+	}
 	key, err := presenterKey(ctx, cfg, page.Addr(), replicas)
 	if err != nil {
 		return err
 	}
 	cookies, err := cookieSecret(ctx, cfg, replicas, log)
-	if err != nil {
-		return err
-	}
-	broker, err := connect(ctx, cfg, replicas, log, &closing)
 	if err != nil {
 		return err
 	}
