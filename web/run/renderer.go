@@ -13,6 +13,7 @@ import (
 	"github.com/devonartis/medassist-go/web/internal/respond"
 	"github.com/devonartis/medassist-go/web/internal/sse"
 	"github.com/devonartis/medassist-go/web/picture"
+	"github.com/devonartis/medassist-go/web/ui"
 )
 
 // A layout is the shape of the picture that a page shows. A page is sent only
@@ -45,7 +46,7 @@ var parts = []part{
 	{"#cleanup", "innerMorph", CleanUp, nil},
 	{"#author", "innerHTML", func(r *Run) templ.Component { return respond.Text(r.Author) }, nil},
 	{"#status", "innerMorph", Status, idleStatus},
-	{"#activity", "innerHTML", func(r *Run) templ.Component { return respond.Text(r.Doing()) }, nil},
+	{"#activity", "innerHTML", func(r *Run) templ.Component { return ui.Unbroken(r.Doing()) }, nil},
 }
 
 type part struct {

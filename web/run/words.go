@@ -3,6 +3,7 @@ package run
 import (
 	"fmt"
 	"regexp"
+	"slices"
 
 	"github.com/devonartis/medassist-go/internal/text"
 	"github.com/devonartis/medassist-go/trace"
@@ -60,6 +61,13 @@ func (r *Run) totals() []count {
 		}
 	}
 	if accepted+denied > 0 {
+		// The other counts are those of the agents' own calls, which no stolen token made.
+		out = slices.DeleteFunc(out, func(c count) bool { return c.N == 0 && (c.Meaning == ui.Denied || c.Meaning == ui.Delegated) })
+		for i := range out {
+			if out[i].Meaning == ui.Allowed || out[i].Meaning == ui.Denied {
+				out[i].Words += " at the gate"
+			}
+		}
 		out = append(out, count{ui.Trouble, ui.Trouble.Sign(), 1, fmt.Sprintf("stolen token: %d accepted, %d denied", accepted, denied)})
 	}
 	return out

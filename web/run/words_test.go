@@ -1,8 +1,11 @@
 package run
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/devonartis/medassist-go/trace"
 )
 
 func TestWords(t *testing.T) {
@@ -39,4 +42,21 @@ func FuzzWords(f *testing.F) {
 			t.Errorf("%q became %q", line, b.String())
 		}
 	})
+}
+
+// Beside the uses of a stolen token, the counts of the agents' own calls say where they
+// were decided, and no zero contradicts what was denied.
+func TestTotalsOfStolenToken(t *testing.T) {
+	r := NewRun(trace.Run{})
+	r.Complete = &trace.Complete{AgentsCount: 1, Allowed: 1, Tokens: 1, AllRevoked: true}
+	for _, s := range []trace.StolenTokenUsed{{Authorized: true}, {RefusedBy: trace.RefusedByRecords}, {RefusedBy: trace.RefusedByRecords}} {
+		r.events = append(r.events, trace.Event{Step: s})
+	}
+	var got []string
+	for _, n := range r.totals() {
+		got = append(got, n.Words)
+	}
+	if want := []string{"1 agent", "1 allowed at the gate", "1 token confirmed revoked", "stolen token: 1 accepted, 2 denied"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
 }
