@@ -130,11 +130,9 @@ func TestReplicasSteer(t *testing.T) {
 	id := a.start(t, "P-1042", fullRequest, "step")
 	states, err := b.Watch(id)
 	must(t, err)
-	if live := b.Live(); !slices.Equal(live, []string{id}) {
-		t.Errorf("live at the other replica: %v", live)
-	}
+	eventually(t, 5*time.Second, "it is live at the other replica", func() bool { return slices.Equal(b.Live(), []string{id}) })
 	b.untilTokens(t, id, 2)
-	eventually(t, time.Second, "both list the same tokens", func() bool { return holders(a.Tokens()) == holders(b.Tokens()) })
+	eventually(t, 5*time.Second, "both list the same tokens", func() bool { return holders(a.Tokens()) == holders(b.Tokens()) })
 	for _, token := range b.Tokens() {
 		if token.RunID != id || token.TaskID != id || token.ID == "" || token.AgentID == "" || len(token.Scope) == 0 {
 			t.Errorf("a token as the other replica sees it: %+v", token)
@@ -193,9 +191,7 @@ func TestReplicasCancel(t *testing.T) {
 		}
 	}
 	b.assertEnded(t, b.finish(t, one), 1)
-	if len(a.Live())+len(b.Live()) != 0 {
-		t.Errorf("still live: %v, %v", a.Live(), b.Live())
-	}
+	eventually(t, 5*time.Second, "no run is live", func() bool { return len(a.Live())+len(b.Live()) == 0 })
 }
 
 // What is revoked at one replica is shown in the run of another, which then knows it.
@@ -217,7 +213,7 @@ func TestReplicasRevoke(t *testing.T) {
 			if len(done.Ended) != 1 || done.Ended[0].ID != clinical.ID || len(done.StillValid)+len(done.Unconfirmed) != 0 {
 				t.Errorf("revoked: %+v", done)
 			}
-			eventually(t, time.Second, "no replica lists it", func() bool { return len(a.Tokens())+len(b.Tokens()) == 0 })
+			eventually(t, 5*time.Second, "no replica lists it", func() bool { return len(a.Tokens())+len(b.Tokens()) == 0 })
 			must(t, b.SetPace(id, agents.Instant))
 			h := a.finish(t, id)
 			if step := only[trace.TokenRevoked](t, h); len(step.Credentials) != 1 || step.Released == operator {
@@ -303,7 +299,5 @@ func TestReplicasShutdown(t *testing.T) {
 	if h.Run.Outcome != trace.OutcomeCancelled {
 		t.Errorf("outcome %s", h.Run.Outcome)
 	}
-	if live := b.Live(); !slices.Equal(live, []string{two}) {
-		t.Errorf("live: %v", live)
-	}
+	eventually(t, 5*time.Second, "only the other run is live", func() bool { return slices.Equal(b.Live(), []string{two}) })
 }
