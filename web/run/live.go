@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -171,9 +172,13 @@ type liveRun struct {
 
 	mu      sync.Mutex
 	page    *renderer
-	changes int             // that were published
-	missed  [layouts]missed // what the last watcher to join was sent first
+	changes int               // that were published
+	missed  [layouts][]missed // what the last watchers to join were sent first
 }
+
+// maxMissed is how many blocks are kept for pages that join: many that have lost
+// their connections at different events may join at a time.
+const maxMissed = 16
 
 // missed brings a page that shows a run up to one event to what it is after a
 // number of changes.
@@ -254,15 +259,24 @@ func (l *liveRun) join(ctx context.Context, after int64, layout layout) (sse.Blo
 	l.await(ctx, after)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	m := &l.missed[layout]
-	if m.changes == 0 || m.changes != l.changes || m.after != after {
-		message := l.page.since(after, layout)
-		if after > l.page.run.LastSeq {
-			message = l.page.whole()
-		}
-		*m = missed{after, l.changes, sse.NewBlock(message)}
+	return l.missedSince(after, layout), l.feeds[layout].From(l.feeds[layout].Len()), nil
+}
+
+// missedSince returns what a page that shows the run up to an event has missed. The
+// caller holds the lock.
+func (l *liveRun) missedSince(after int64, layout layout) sse.Block {
+	recent := l.missed[layout]
+	i := slices.IndexFunc(recent, func(m missed) bool { return m.after == after && m.changes == l.changes })
+	if i >= 0 {
+		return recent[i].block
 	}
-	return m.block, l.feeds[layout].From(l.feeds[layout].Len()), nil
+	message := l.page.since(after, layout)
+	if after > l.page.run.LastSeq {
+		message = l.page.whole()
+	}
+	block := sse.NewBlock(message)
+	l.missed[layout] = append(slices.Clone(recent[max(0, len(recent)-maxMissed+1):]), missed{after, l.changes, block})
+	return block
 }
 
 // await waits for an event for a while. It may never come: a replica may have failed
