@@ -25,14 +25,13 @@ lint: format ## check formatting, vet, and run the linters
 	git ls-files '*.go' '*.templ' '*.md' | grep -v '^llm/planner/' | xargs go tool misspell -error # the planner knows misspelled words
 
 FUZZTIME ?= 30s
-fuzz: ## run every fuzz target for FUZZTIME (30s)
+fuzz: ## run every fuzz target for FUZZTIME (30s), two at a time
 	@set -e; for pkg in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
 	  go test -c -fuzz . -o bin/fuzz.test ./$$pkg; \
 	  cache="$$(go env GOCACHE)/fuzz/$$(go list ./$$pkg)"; \
-	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$pkg/*_test.go); do \
-	    printf '%s: %s\n' $$pkg $$target; \
-	    (cd $$pkg && $(CURDIR)/bin/fuzz.test -test.run '^$$' -test.fuzz "^$$target\$$" -test.fuzztime $(FUZZTIME) -test.fuzzcachedir "$$cache"); \
-	  done; \
+	  printf '%s\n' $$pkg; \
+	  (cd $$pkg && sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' *_test.go | xargs -P2 -I{} \
+	    $(CURDIR)/bin/fuzz.test -test.run '^$$' -test.fuzz '^{}$$' -test.fuzztime $(FUZZTIME) -test.fuzzcachedir "$$cache" -test.parallel 1); \
 	done
 
 soak: ## run the demo under load for ten minutes
