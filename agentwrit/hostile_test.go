@@ -37,6 +37,7 @@ func problemDoc(status int, code, detail string) http.HandlerFunc {
 }
 
 func TestMisbehavingBrokers(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name   string
 		server http.HandlerFunc

@@ -61,7 +61,10 @@ func hang(_ http.ResponseWriter, r *http.Request) {
 
 // A failed call that may have left a valid token at the broker reports it, and no
 // other does.
-func TestMayHaveIssued(t *testing.T) { brokertest.Each(t, testMayHaveIssued) }
+func TestMayHaveIssued(t *testing.T) {
+	t.Parallel()
+	brokertest.Each(t, testMayHaveIssued)
+}
 
 func testMayHaveIssued(t *testing.T, b *brokertest.Broker) {
 	rec := b.Register(t, "read:data:*")

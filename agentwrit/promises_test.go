@@ -38,6 +38,7 @@ func releases(t *testing.T, b *brokertest.Broker) int {
 
 // What the broker does not answer stays unknown.
 func TestPromisesUnknown(t *testing.T) {
+	t.Parallel()
 	app, err := agentwrit.NewApp("http://127.0.0.1:1", "id", "secret")
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,10 @@ import (
 )
 
 // Release succeeds only when the broker has confirmed it.
-func TestReleaseNeedsConfirmation(t *testing.T) { brokertest.Each(t, testReleaseNeedsConfirmation) }
+func TestReleaseNeedsConfirmation(t *testing.T) {
+	t.Parallel()
+	brokertest.Each(t, testReleaseNeedsConfirmation)
+}
 
 func testReleaseNeedsConfirmation(t *testing.T, b *brokertest.Broker) {
 	rec := b.Register(t, "read:data:*")

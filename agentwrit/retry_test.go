@@ -17,6 +17,7 @@ import (
 // A call that issues or ends something is repeated only if the broker reported
 // that it did nothing.
 func TestCallsWithEffectsAreNotRepeated(t *testing.T) {
+	t.Parallel()
 	brokertest.Each(t, testCallsWithEffectsAreNotRepeated)
 }
 

@@ -128,7 +128,10 @@ func walk(v reflect.Value, seen map[uintptr]bool, found func(string)) {
 
 // An error of a request that did not come through has no address, whose query may
 // be confidential, neither in its text nor in what it wraps.
-func TestErrorsHaveNoAddress(t *testing.T) { brokertest.Each(t, testErrorsHaveNoAddress) }
+func TestErrorsHaveNoAddress(t *testing.T) {
+	t.Parallel()
+	brokertest.Each(t, testErrorsHaveNoAddress)
+}
 
 func testErrorsHaveNoAddress(t *testing.T, b *brokertest.Broker) {
 	proxy := intercept(t, b)

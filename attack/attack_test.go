@@ -41,7 +41,10 @@ func newLab(t *testing.T, change func(*Config)) *Lab {
 func TestEveryAttack(t *testing.T) {
 	lab := newLab(t, func(*Config) {})
 	var results []Result
-	for _, a := range All() {
+	for i, a := range All() {
+		if testing.Short() && i%4 > 0 {
+			continue
+		}
 		res, err := lab.Run(t.Context(), a)
 		if err != nil {
 			t.Fatal(err)
@@ -61,6 +64,9 @@ func TestEveryAttack(t *testing.T) {
 		if !misuse && res.Denied == 0 && a.Goal != Disclosure {
 			t.Errorf("%s: nothing was denied", a.ID)
 		}
+	}
+	if testing.Short() {
+		return
 	}
 	score := ScoreOf(results)
 	if !score.Contained() || score.Total.Attacks != len(corpus) || len(score.Rows) != len(Goals()) {
