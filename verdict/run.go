@@ -72,6 +72,10 @@ func (r *Run) Apply(e trace.Event) {
 		if s.Turn == 1 && !r.unknown {
 			r.say(e, Alive, "Waiting for the model.", "")
 		}
+	case trace.LLMResponse:
+		if n := len(s.ToolCalls); n > 0 && len(r.agents) == 0 && !r.unknown {
+			r.say(e, Alive, "Model requests "+text.Count(n, "tool call")+".", "")
+		}
 	case trace.AgentCreated:
 		ttl := time.Duration(s.ExpiresIn) * time.Second
 		r.ttl[s.Credential] = ttl
@@ -118,7 +122,7 @@ func (r *Run) Apply(e trace.Event) {
 	case trace.Complete:
 		r.complete = &s
 		r.line = r.final(e.Seq)
-	case trace.Validation, trace.BrokerHealth, trace.BrokerWait, trace.LLMWait, trace.LLMDelta, trace.LLMResponse, trace.AgentError, trace.TokenValidated,
+	case trace.Validation, trace.BrokerHealth, trace.BrokerWait, trace.LLMWait, trace.LLMDelta, trace.AgentError, trace.TokenValidated,
 		trace.ToolError, trace.TokenRenewed, trace.ReleaseError, trace.PostReleaseValidation: // the line stays
 	}
 }

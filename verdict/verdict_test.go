@@ -242,3 +242,20 @@ func TestCompare(t *testing.T) {
 		}
 	}
 }
+
+// Once the model has replied, the line no longer says that the run waits for it.
+func TestModelRequests(t *testing.T) {
+	r := New(trace.Run{PatientID: "P-1042"})
+	for i, tc := range []struct {
+		step trace.Step
+		want string
+	}{
+		{trace.LLMStart{Turn: 1}, "Waiting for the model."},
+		{trace.LLMResponse{ToolCalls: []trace.LLMCall{{Tool: "a"}, {Tool: "b"}}}, "Model requests 2 tool calls."},
+	} {
+		r.Apply(trace.Event{Seq: int64(i + 1), Step: tc.step})
+		if got := r.Line().Lead; got != tc.want {
+			t.Errorf("after %T: %q, want %q", tc.step, got, tc.want)
+		}
+	}
+}

@@ -135,7 +135,7 @@ func TestAuditDecisions(t *testing.T) {
 	id, _ := s.encounter(t, "P-1042", "Show me records for this patient and also get records for P-2187")
 	_, body := s.fetch(t, "/audit?run="+id)
 	for _, want := range []string{"MedAssist's own log", "2 decisions, chain intact", "get_patient_records for P-2187 by=gate", "AGENTWRIT_ADMIN_SECRET"} {
-		if !strings.Contains(string(body), want) {
+		if !strings.Contains(strings.ReplaceAll(string(body), `<span class="unbroken">P-2187</span>`, "P-2187"), want) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
