@@ -138,7 +138,7 @@ func TestReplicasShowOneTalk(t *testing.T) {
 	if v := sc.Expect.Judge(events); !v.AsExpected() || presses < 5 {
 		t.Errorf("%v, after %d presses", v.Surprises, presses)
 	}
-	r.onAllStages(t, "confirmed revoked")
+	r.onAllStages(t, "All 4 tokens confirmed revoked")
 	do("/present/step", url.Values{"step": {"4"}})
 	r.onAllStages(t, "back at step 4 of ")
 	var scenes []string
