@@ -75,7 +75,7 @@ func moving(h *Hero, s Shape, step trace.Step) (out []string) {
 	now.Changes(before)
 	for _, p := range now.Parts {
 		for _, n := range p.Nodes {
-			if p.Moves != "" && n.Text != nil && strings.HasPrefix(n.Class, "go ") {
+			if p.Moves != "" && n.Text != nil && strings.HasPrefix(n.Class, "moving ") {
 				out = append(out, string(p.Moves)+" "+plain(n.Text.Spans))
 			}
 		}

@@ -29,9 +29,9 @@ func (p *plan) delegation(n *pen) {
 		x = end + r
 	}
 	n.happened(appears, from.scopes[0])
-	n.path("go w-delegated", d("M", x0, from.mid, "H", x-r, "q", r, 0, r, r, "V", to.mid-r, "q", 0, r, -r, r, "H", end))
+	n.path("moving w-delegated", d("M", x0, from.mid, "H", x-r, "q", r, 0, r, r, "V", to.mid-r, "q", 0, r, -r, r, "H", end))
 	a := p.scope * 0.6
-	n.path("go a-delegated", d("M", end, to.mid-a, "L", end-a*1.2, to.mid, "L", end, to.mid+a, "z"))
+	n.path("moving a-delegated", d("M", end, to.mid-a, "L", end-a*1.2, to.mid, "L", end, to.mid+a, "z"))
 	label := "1 call"
 	w, h := sansWidth(label, p.meta)+p.meta, p.meta*1.55
 	cx, cy := x-w*0.4, (from.mid+to.mid)/2
@@ -40,6 +40,6 @@ func (p *plan) delegation(n *pen) {
 			cy = b.y - h*0.7 // clear of the delegate's header
 		}
 	}
-	n.path("go pill given", rect(cx-w/2, cy-h/2, w, h, h/2))
-	n.text("go strong mid on-delegated", cx, cy+p.meta*0.36, p.meta, label)
+	n.path("moving pill given", rect(cx-w/2, cy-h/2, w, h, h/2))
+	n.text("moving strong mid on-delegated", cx, cy+p.meta*0.36, p.meta, label)
 }

@@ -146,8 +146,8 @@ func (p *plan) life(t token) Span {
 func (p *plan) stamp(n *pen, word string, x, cy float64) {
 	h := p.meta * 1.6
 	w := p.stampWidth(word)
-	n.path("go stamp", rect(x, cy-h/2, w, h, 4))
-	n.text("go strong t-ended mid", x+w/2, cy+p.meta*0.35, p.meta, word)
+	n.path("moving stamp", rect(x, cy-h/2, w, h, 4))
+	n.text("moving strong t-ended mid", x+w/2, cy+p.meta*0.35, p.meta, word)
 }
 
 func (p *plan) stampWidth(word string) float64 { return sansWidth(word, p.meta)*1.25 + p.meta*0.8 }

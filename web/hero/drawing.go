@@ -32,7 +32,7 @@ type Part struct {
 // A motion is how something new appears, as a CSS class.
 type motion string
 
-// The motions. Elements of the class "go" travel, the others stay.
+// The motions. Elements of the class "moving" travel, the others stay.
 const (
 	passes  motion = "passes"  // a call goes through a check
 	stops   motion = "stops"   // a call stops at a check
@@ -94,7 +94,7 @@ func (p *pen) happened(m motion, of string) { p.shows, p.of = m, of }
 // stay makes the nodes from an index on stay where they are when the part moves.
 func (p *pen) stay(from int) {
 	for i, n := range p.nodes[from:] {
-		p.nodes[from+i].Class = strings.TrimPrefix(n.Class, "go ")
+		p.nodes[from+i].Class = strings.TrimPrefix(n.Class, "moving ")
 	}
 }
 
@@ -125,10 +125,10 @@ func (p *pen) mono(class string, x, y, size float64, spans ...Span) float64 {
 	return w
 }
 
-// monoClass adds the monospaced face to a class, after "go" if it moves.
+// monoClass adds the monospaced face to a class, after "moving" if it moves.
 func monoClass(class string) string {
-	if rest, moves := strings.CutPrefix(class, "go "); moves {
-		return "go mono " + rest
+	if rest, moves := strings.CutPrefix(class, "moving "); moves {
+		return "moving mono " + rest
 	}
 	return strings.TrimSpace("mono " + class)
 }

@@ -244,10 +244,10 @@ func (p *plan) phonePill(n *pen, class, textClass, tagClass, tool, patient strin
 	}
 	w := 12 + monoWidth(len(tool), p.scope) + 8 + tag + 4
 	base := y + p.scope*0.35
-	n.path("go pill"+class, rect(x, y-p.pillH/2, w, p.pillH, p.pillH/2))
-	n.mono("go semi"+textClass, x+12, base, p.scope, Span{Text: tool})
-	n.path("go pill-tag"+class, rect(x+w-4-tag, y-p.pillH/2+4, tag, p.pillH-8, p.pillH/2-4))
-	n.mono("go strong mid"+tagClass, x+w-4-tag/2, base, p.scope, Span{Text: id})
+	n.path("moving pill"+class, rect(x, y-p.pillH/2, w, p.pillH, p.pillH/2))
+	n.mono("moving semi"+textClass, x+12, base, p.scope, Span{Text: tool})
+	n.path("moving pill-tag"+class, rect(x+w-4-tag, y-p.pillH/2+4, tag, p.pillH-8, p.pillH/2-4))
+	n.mono("moving strong mid"+tagClass, x+w-4-tag/2, base, p.scope, Span{Text: id})
 }
 
 func (p *plan) phoneTheft(n *pen, y float64) float64 {

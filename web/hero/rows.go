@@ -60,11 +60,11 @@ func (p *plan) pill(n *pen, class, textClass, tagText, tool, patient string, x, 
 		left = x - w
 	}
 	base := y + p.scope*0.35
-	n.path("go pill"+class, rect(left, y-p.pillH/2, w, p.pillH, p.pillH/2))
-	n.mono("go semi"+textClass, left+pad, base, p.scope, Span{Text: tool})
+	n.path("moving pill"+class, rect(left, y-p.pillH/2, w, p.pillH, p.pillH/2))
+	n.mono("moving semi"+textClass, left+pad, base, p.scope, Span{Text: tool})
 	tagX := left + w - inset - tag
-	n.path("go pill-tag"+class, rect(tagX, y-p.pillH/2+inset, tag, p.pillH-2*inset, p.pillH/2-inset))
-	n.mono("go strong mid"+tagText, tagX+tag/2, base, p.scope, Span{Text: id})
+	n.path("moving pill-tag"+class, rect(tagX, y-p.pillH/2+inset, tag, p.pillH-2*inset, p.pillH/2-inset))
+	n.mono("moving strong mid"+tagText, tagX+tag/2, base, p.scope, Span{Text: id})
 	if right {
 		return left
 	}

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"log/slog"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/a-h/templ"
@@ -78,6 +79,7 @@ type Pages struct {
 	cfg       Config
 	show      *show
 	followers *followers
+	stepping  atomic.Int32 // presses of Next that are at work
 }
 
 // New returns the pages.

@@ -48,6 +48,7 @@ func (p *Pages) presentView(r *http.Request) Present {
 // standing returns where the talk stands and what is on the stage.
 func (p *Pages) standing() (v Present) {
 	p.show.view(func(st state, s Scene) { v.fill(st, s, p.cfg.Clock()) })
+	v.Stepping = p.stepping.Load() > 0
 	return v
 }
 
@@ -163,6 +164,9 @@ const stepTimeout = 2 * time.Second
 // is validated, renewed or confirmed changes nothing that a wall shows, and a press
 // without an effect would look like a fault.
 func (p *Pages) nextStep(ctx context.Context, runID string) error {
+	p.stepping.Add(1)
+	defer p.show.change(func() bool { return true }) // the presenter's page offers the next step
+	defer p.stepping.Add(-1)
 	states, err := p.cfg.Runs.Watch(runID)
 	if err != nil {
 		return err

@@ -327,16 +327,6 @@ func (s *show) keep(ctx context.Context, page *shownPage, view viewFunc) {
 	}
 }
 
-// runID returns the run on the stage, or "".
-func (s *show) runID() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.scene.Run == nil {
-		return ""
-	}
-	return s.scene.Run.Info.ID
-}
-
 // view calls f with the state and its scene while they do not change.
 func (s *show) view(f func(state, Scene)) {
 	s.mu.Lock()

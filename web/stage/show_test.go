@@ -223,4 +223,7 @@ func TestNext(t *testing.T) {
 	if p := (Present{Talk: talkAt(8), OnPage: "/audit"}); p.Next() != NextAct {
 		t.Errorf("after an act that shows a page: %s", p.Next())
 	}
+	if p := (Present{Talk: talkAt(1), RunID: "run-1", No: 2, Live: true, Waiting: "validate the token", Stepping: true}); p.Next() != Wait {
+		t.Errorf("while it is on the way to the next step: %s", p.Next())
+	}
 }

@@ -55,6 +55,7 @@ type Present struct {
 	OnPage      string // path of the page on the stage
 	RunID       string // on the stage; empty before the act runs
 	Live        bool   // the run goes on
+	Stepping    bool   // it was told to go on, and has not yet reached what the room sees next
 	Waiting     string // what it waits to do
 	Pace        string
 	Step, Steps int // shown, and so far
@@ -109,7 +110,7 @@ func (p *Present) Next() Advance {
 		return ClosePage
 	case p.Step < p.Steps:
 		return Forward
-	case p.Live && p.Waiting != "":
+	case p.Live && p.Waiting != "" && !p.Stepping:
 		return NextStep
 	case p.Live:
 		return Wait
