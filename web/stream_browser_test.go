@@ -135,7 +135,7 @@ func TestBrowserSaysWhatIsWrong(t *testing.T) {
 	p.Go(s.URL + "/stage")
 	p.Wait("the page is connected", `document.querySelector("#verdict")`)
 	s.startScenario(t, "billing", "step")
-	p.Wait("another run is shown", `document.querySelector("#verdict").innerText.includes("Waiting") || document.querySelector("#verdict").innerText.includes("model")`)
+	p.Wait("another run is shown", `document.querySelector("#verdict").innerText.includes("Model requests")`)
 	must(t, s.service.Shutdown(t.Context()))
 	s.web.Close()
 	p.Wait("the end is reported", says("The demo stopped at"))
