@@ -100,8 +100,10 @@ func (s *Service) Live() []string {
 }
 
 // CancelAll cancels every run that is live now and waits until they have ended
-// and released their tokens, or for ctx. It returns their number.
+// and released their tokens, or for ctx. It returns their number, and an error if
+// other replicas may have runs that are not known here.
 func (s *Service) CancelAll(ctx context.Context, by, reason string) (int, error) {
+	unknown := s.refresh(ctx)
 	live := s.Live()
 	var asked sync.WaitGroup
 	for _, id := range live {
@@ -113,6 +115,9 @@ func (s *Service) CancelAll(ctx context.Context, by, reason string) (int, error)
 		if err := s.Wait(ctx, id); err != nil && !errors.Is(err, trace.ErrNotFound) {
 			return len(live), fmt.Errorf("agents: runs are still releasing their tokens: %w", err)
 		}
+	}
+	if unknown != nil {
+		return len(live), fmt.Errorf("agents: read the runs of other replicas: %w", unknown)
 	}
 	return len(live), nil
 }

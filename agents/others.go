@@ -28,6 +28,8 @@ type others struct {
 	mu   sync.Mutex
 	runs []*otherRun // the oldest first
 
+	refreshing sync.Mutex // so that what was read first does not replace what was read later
+
 	ending chan struct{} // semaphore of the takeovers
 
 	end  context.CancelFunc // of the goroutines
@@ -48,13 +50,12 @@ func (r *otherRun) activeTokens(now time.Time) []Token {
 
 // join starts to follow the other replicas, to answer their questions and to take
 // over their runs.
-func join(s *Service) *others {
+func (s *Service) join() {
 	ctx, end := context.WithCancel(context.Background())
-	o := &others{ending: make(chan struct{}, maxTakeovers), end: end}
-	o.done.Go(func() { s.follow(ctx) })
-	o.done.Go(func() { s.takeOver(ctx) })
+	s.others = &others{ending: make(chan struct{}, maxTakeovers), end: end}
+	s.others.done.Go(func() { s.follow(ctx) })
+	s.others.done.Go(func() { s.takeOver(ctx) })
 	go s.cfg.Cluster.Serve(ctx, s.answer)
-	return o
 }
 
 // leave stops what join has started. No run is taken over after it returns.
@@ -149,7 +150,14 @@ func (s *Service) follow(ctx context.Context) {
 	}
 }
 
+// refresh reads the runs of the other replicas, those that were started a moment
+// ago included.
 func (s *Service) refresh(ctx context.Context) error {
+	if s.others == nil {
+		return nil
+	}
+	s.others.refreshing.Lock()
+	defer s.others.refreshing.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	runs, err := s.cfg.Cluster.Others(ctx)

@@ -198,6 +198,15 @@ func TestReplicasCancel(t *testing.T) {
 	}
 	b.assertEnded(t, b.finish(t, one), 1)
 	eventually(t, 5*time.Second, "no run is live", func() bool { return len(a.Live())+len(b.Live()) == 0 })
+	for range 5 { // also one that was started a moment ago
+		id := a.start(t, "P-1042", fullRequest, "step")
+		if n, err := b.CancelAll(t.Context(), "operator", "Enough."); n != 1 || err != nil {
+			t.Errorf("%d runs cancelled, %v", n, err)
+		}
+		if h := a.finish(t, id); h.Run.Outcome != trace.OutcomeCancelled {
+			t.Errorf("%s: %s", id, h.Run.Outcome)
+		}
+	}
 }
 
 // What is revoked at one replica is shown in the run of another, which then knows it.

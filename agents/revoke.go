@@ -34,6 +34,7 @@ type Revoked struct {
 // own live runs; Revoke fails with ErrNoOperator if none of them is named. It also
 // fails with the broker's errors.
 func (s *Service) Revoke(ctx context.Context, r Revocation) (*Revoked, error) {
+	_ = s.refresh(ctx) // without it, tokens of other replicas may not be named; the broker revokes them all the same
 	named, delegated := s.Affected(r.Level, r.Target)
 	result := &Revoked{RevokeResponse: agentwrit.RevokeResponse{Revoked: true, Level: r.Level, Target: r.Target}}
 	if s.cfg.Operator == nil {

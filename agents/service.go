@@ -106,7 +106,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{cfg: cfg, live: make(map[string]*encounter), ended: make(map[trace.Outcome]int), issuing: make(chan struct{}, maxIssuing)}
 	if cfg.Cluster != nil {
-		s.others = join(s)
+		s.join()
 	}
 	return s, nil
 }
