@@ -44,7 +44,7 @@ func testBrokerUnreachable(t *testing.T, kind brokertest.Starter) {
 		{"before the renewal", "renew the clinical token", "", broken, 1, 1, 1},
 	}
 	w := newWorld(t, kind, worldConfig{}).with(t, func(c *agents.Config) {
-		c.Limits.BrokerCall, c.Limits.Cleanup = 500*time.Millisecond, 500*time.Millisecond
+		c.Limits.BrokerCall, c.Limits.Cleanup = 1500*time.Millisecond, 1500*time.Millisecond // also under the race detector
 	})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -2,11 +2,10 @@ package values
 
 import (
 	"context"
-	"errors"
 	"sync"
-)
 
-var errConflict = errors.New("the value has another version")
+	"github.com/devonartis/medassist-go/internal/cluster"
+)
 
 // Memory is a store in the memory of this process. It is safe for concurrent use.
 // The zero Memory is empty.
@@ -36,7 +35,7 @@ func (m *Memory) Save(_ context.Context, name string, version int64, value []byt
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.values[name].version != version {
-		return errConflict
+		return cluster.ErrConflict
 	}
 	if m.values == nil {
 		m.values = make(map[string]stored)

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -24,7 +25,7 @@ type Store interface {
 	// Load returns a value and its version, which is 0 if there is none.
 	Load(ctx context.Context, name string) (value []byte, version int64, err error)
 	// Save replaces the value that has a version by one with the next version. It
-	// fails if the value has another version.
+	// fails with [cluster.ErrConflict] if the value has another version.
 	Save(ctx context.Context, name string, version int64, value []byte) error
 	// Subscribe has f called with the name of each value that changes, and with ""
 	// when changes may have been missed. f must not block.
@@ -159,7 +160,7 @@ func (v *Value[T]) Update(ctx context.Context, f func(*T) error) (value T, versi
 		if err != nil {
 			return value, 0, err
 		}
-		if failed != nil && bytes.Equal(data, saved) { // the answer to Save was lost
+		if failed != nil && !errors.Is(failed, cluster.ErrConflict) && bytes.Equal(data, saved) { // the answer to Save was lost
 			v.learn(next, version)
 			return next, version, nil
 		}

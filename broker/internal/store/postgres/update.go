@@ -32,22 +32,15 @@ type transaction struct {
 func (s *Store) Update(fn func(store.Tx) error) (durable func() error, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), updateTimeout)
 	defer cancel()
-	if s.write == nil {
-		if s.write, err = s.connectWriter(ctx); err != nil {
-			return nil, err
-		}
+	t, err := s.begin(ctx)
+	if err != nil {
+		return nil, err
 	}
-	t := &transaction{s: s, ctx: ctx, conn: s.write}
-	if err = t.begin(); err == nil {
-		if err = fn(t); err == nil {
-			err = t.commit()
-		}
+	if err = fn(t); err == nil {
+		err = t.commit()
 	}
 	if err != nil {
-		if _, rollback := s.write.Exec(ctx, `ROLLBACK`); rollback != nil {
-			_ = s.write.Close(ctx)
-			s.write = nil
-		}
+		s.rollBack(ctx)
 		return nil, err
 	}
 	if t.writes == 0 {
@@ -62,6 +55,36 @@ func (s *Store) Update(fn func(store.Tx) error) (durable func() error, err error
 		}
 		return s.replica.barrier(t.next)
 	}, nil
+}
+
+// begin begins a transaction. A connection that was lost since the last one is
+// replaced.
+func (s *Store) begin(ctx context.Context) (*transaction, error) {
+	for {
+		before := s.write
+		if s.write == nil {
+			var err error
+			if s.write, err = s.connectWriter(ctx); err != nil {
+				return nil, err
+			}
+		}
+		t := &transaction{s: s, ctx: ctx, conn: s.write}
+		err := t.begin()
+		if err == nil {
+			return t, nil
+		}
+		if s.rollBack(ctx); s.write != nil || before == nil {
+			return nil, err
+		}
+	}
+}
+
+// rollBack ends a transaction, or else the connection.
+func (s *Store) rollBack(ctx context.Context) {
+	if _, err := s.write.Exec(ctx, `ROLLBACK`); err != nil {
+		_ = s.write.Close(ctx)
+		s.write = nil
+	}
 }
 
 // begin locks the head. Versions follow the database's clock, so that after a crash
