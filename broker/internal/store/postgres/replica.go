@@ -33,7 +33,8 @@ type replica struct {
 	id      string
 	pool    *pgxpool.Pool
 	connect postgres.Connect
-	changed chan struct{} // receives after another broker's commit and each heartbeat
+	ready   func(context.Context) error // makes sure that commits can be confirmed
+	changed chan struct{}               // receives after another broker's commit and each heartbeat
 
 	offered atomic.Pointer[time.Time] // end of the lease that the database has granted
 	held    atomic.Pointer[time.Time] // end of the lease that is in use
@@ -43,19 +44,23 @@ type replica struct {
 	news chan struct{} // closed when another broker has applied something
 }
 
-func newReplica(id string, pool *pgxpool.Pool, connect postgres.Connect) *replica {
-	r := &replica{id: id, pool: pool, connect: connect, changed: make(chan struct{}, 1), apply: make(chan int64, 1), news: make(chan struct{})}
+func newReplica(id string, pool *pgxpool.Pool, connect postgres.Connect, ready func(context.Context) error) *replica {
+	r := &replica{id: id, pool: pool, connect: connect, ready: ready, changed: make(chan struct{}, 1), apply: make(chan int64, 1), news: make(chan struct{})}
 	r.offered.Store(new(time.Time))
 	r.held.Store(new(time.Time))
 	return r
 }
 
 // heartbeat extends the lease in the database. The commit is synchronous: a lease
-// that a crash of the database takes back would end there before it ends here.
+// that a crash of the database takes back would end there before it ends here. There
+// is no lease while commits can't be confirmed.
 func (r *replica) heartbeat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lease)
 	defer cancel()
 	end := time.Now().Add(lease)
+	if err := r.ready(ctx); err != nil {
+		return fmt.Errorf("heartbeat: %w", err)
+	}
 	_, err := r.pool.Exec(ctx, `INSERT INTO broker.replicas VALUES ($1, clock_timestamp() + $2::interval, -1)
 		ON CONFLICT (id) DO UPDATE SET expires = excluded.expires`, r.id, lease)
 	if err != nil {

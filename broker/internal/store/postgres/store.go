@@ -67,11 +67,11 @@ func Open(ctx context.Context, url, direct string) (_ *Store, err error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	s.flusher = newFlusher(s.connect)
-	s.replica = newReplica(s.id, s.pool, s.connect)
+	s.replica = newReplica(s.id, s.pool, s.connect, s.flusher.check)
+	s.done.Go(func() { s.flusher.run(running) })
 	if err := s.replica.heartbeat(ctx); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	s.done.Go(func() { s.flusher.run(running) })
 	s.done.Go(func() { s.replica.beat(running) })
 	s.done.Go(func() { s.replica.listen(running) })
 	return s, nil

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"errors"
 	"os"
 	"testing"
 	"time"
@@ -75,5 +76,35 @@ func TestAHangingTransactionIsEnded(t *testing.T) {
 	})
 	if err != nil {
 		t.Errorf("the broker does not work again: %v", err)
+	}
+}
+
+// A commit is not confirmed over a connection that was opened after it: the database
+// may have crashed in between and lost it. The next one is confirmed.
+func TestALostConnectionConfirmsNothing(t *testing.T) {
+	s := open(t, pgtest.URL(t))
+	set := func() (durable func() error) {
+		t.Helper()
+		durable, err := s.Update(func(tx store.Tx) error { return tx.SetMeta("key", "value") })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return durable
+	}
+	if err := set()(); err != nil {
+		t.Fatal(err)
+	}
+	before := set()
+	if _, err := s.pool.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.flusher.check(t.Context()); err != nil {
+		t.Fatalf("the connection is not opened again: %v", err)
+	}
+	if err := before(); !errors.Is(err, errUnconfirmed) {
+		t.Errorf("a commit of before: %v, want %v", err, errUnconfirmed)
+	}
+	if err := set()(); err != nil {
+		t.Errorf("the next commit: %v", err)
 	}
 }

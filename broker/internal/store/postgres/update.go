@@ -32,6 +32,7 @@ type transaction struct {
 func (s *Store) Update(fn func(store.Tx) error) (durable func() error, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), updateTimeout)
 	defer cancel()
+	session := s.flusher.session.Load()
 	t, err := s.begin(ctx)
 	if err != nil {
 		return nil, err
@@ -50,7 +51,7 @@ func (s *Store) Update(fn func(store.Tx) error) (durable func() error, err error
 		s.known = t.next
 	}
 	return func() error {
-		if err := s.flusher.wait(); err != nil || !t.tell {
+		if err := s.flusher.wait(session); err != nil || !t.tell {
 			return err
 		}
 		return s.replica.barrier(t.next)
