@@ -29,13 +29,8 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(crashEnv); path != "" {
 		crash(path)
 	}
-	goleak.VerifyTestMain(withDatabase{m})
+	goleak.VerifyTestMain(pgtest.Tests{Runner: m})
 }
-
-// withDatabase runs tests that may start a database.
-type withDatabase struct{ m *testing.M }
-
-func (w withDatabase) Run() int { return pgtest.Main(w.m) }
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
