@@ -293,8 +293,11 @@ func (db *postgres) owned(ctx context.Context) ([]string, error) {
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// selected decodes the only column of a query.
+// selected decodes the only column of a query. The time is limited, so that readers
+// do not use up the connections while the database does not answer.
 func selected[T any](ctx context.Context, db *postgres, decode func([]byte) (T, error), query string, args ...any) ([]T, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
 	rows, err := db.cluster.Pool().Query(ctx, query, args...)
 	if err != nil {
 		return nil, err

@@ -14,7 +14,7 @@ import (
 const (
 	// createTimeout limits the time for a run to be stored before it starts.
 	createTimeout = 5 * time.Second
-	// readTimeout limits the time for reading what other replicas have stored.
+	// readTimeout limits the time for reading what is stored.
 	readTimeout = 3 * time.Second
 )
 

@@ -131,6 +131,20 @@ func TestALostRunIsClaimed(t *testing.T) {
 	}
 }
 
+// A read ends although the database does not answer.
+func TestAReadIsNotAnswered(t *testing.T) {
+	t.Parallel()
+	proxy := pgtest.NewProxy(t, pgtest.URL(t))
+	r := join(t, proxy.URL)
+	proxy.Freeze()
+	defer proxy.Mend()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if runs, err := r.Runs(ctx, time.Time{}, 10); err == nil || ctx.Err() != nil {
+		t.Errorf("%d runs, %v, %v", len(runs), err, ctx.Err())
+	}
+}
+
 // Announcements only save time.
 func TestARunIsFollowedWithoutAnnouncements(t *testing.T) {
 	t.Parallel()
