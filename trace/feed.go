@@ -86,9 +86,9 @@ func (f *Feed[T]) From(i int) *Cursor[T] {
 	return &Cursor[T]{feed: f, next: max(i, 0), resets: f.resets}
 }
 
-// ErrRetracted is what [Cursor.Next] returns if items that the cursor has returned
-// are not part of the list any more: its owner had shown them before they were
-// stored, and another replica took over. A new reader receives the list as it is.
+// ErrRetracted is the error of [Cursor.Next] if items that the cursor has returned
+// are no longer part of the list: its owner had shown them before they were stored,
+// and another replica took over. A new reader receives the current list.
 var ErrRetracted = errors.New("items that were read have been taken back")
 
 // A Cursor is a reader's position in a [Feed]. It need not be closed. It is not

@@ -18,7 +18,7 @@ const (
 	readTimeout = 3 * time.Second
 )
 
-// A shared is what a [Store] needs when other replicas use its storage, too.
+// A shared holds what a [Store] needs when other replicas use its storage, too.
 type shared struct {
 	db *postgres
 
@@ -34,9 +34,6 @@ type shared struct {
 // open until one of the others claims and ends them, see [Store.Claim]. The logger
 // reports storage failures; nil discards them.
 func OpenShared(ctx context.Context, c *cluster.Cluster, logger *slog.Logger) (*Store, error) {
-	if logger == nil {
-		logger = slog.New(slog.DiscardHandler)
-	}
 	if err := c.Migrate(ctx, "runs", postgresSchema); err != nil {
 		return nil, fmt.Errorf("trace: %w", err)
 	}
@@ -151,8 +148,8 @@ func (s *Store) catchUp(ctx context.Context, runIDs ...string) error {
 	return nil
 }
 
-// save is how the writer stores rows. A run whose tenure is over is another
-// replica's from then on.
+// save stores rows for the writer. A run whose tenure is over belongs to another
+// replica from then on.
 func (s *Store) save(rows []row) error {
 	var lease time.Time
 	if s.shared != nil {

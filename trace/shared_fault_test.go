@@ -196,8 +196,9 @@ func TestAReplicaThatWasAwayLetsTheOthersComeBack(t *testing.T) {
 	end(t, slow.Store, "run-1")
 }
 
-// The database is away in the middle of runs: what was shown stays, steps that may
-// not be shown wait, nobody claims the others' runs, and all goes on by itself.
+// The database is away in the middle of runs: steps that were shown stay, steps that
+// may not be shown wait, no replica claims another's runs, and all runs continue when
+// the database is back.
 func TestTheDatabaseIsAwayForAWhile(t *testing.T) {
 	t.Parallel()
 	server := pgtest.New(t, "-c", "fsync=off")

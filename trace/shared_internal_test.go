@@ -91,7 +91,7 @@ func TestRowsOfAnEarlierTermAreRefused(t *testing.T) {
 	}
 }
 
-// What was followed once does not stay in memory for ever.
+// Runs of other replicas that were followed are unloaded after their end.
 func TestEndedRunsOfOtherReplicasAreUnloaded(t *testing.T) {
 	t.Parallel()
 	url := pgtest.URL(t)

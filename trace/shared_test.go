@@ -85,7 +85,7 @@ func TestSharedStores(t *testing.T) {
 	testLog(t, join(t, pgtest.URL(t)).Store)
 }
 
-// What one replica runs, another shows.
+// A run of one replica can be followed at another.
 func TestARunIsFollowedAtAnotherReplica(t *testing.T) {
 	t.Parallel()
 	url := pgtest.URL(t)

@@ -35,9 +35,6 @@ var _ Log = (*Store)(nil)
 // OpenStore fails with sqlitedb.ErrInUse if another one has. The logger reports
 // storage failures; nil discards them.
 func OpenStore(ctx context.Context, path string, logger *slog.Logger) (*Store, error) {
-	if logger == nil {
-		logger = slog.New(slog.DiscardHandler)
-	}
 	db, err := openSQLite(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("trace: %w", err)
@@ -51,12 +48,15 @@ func OpenStore(ctx context.Context, path string, logger *slog.Logger) (*Store, e
 }
 
 func newStore(db storage, logger *slog.Logger, patient bool) *Store {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
 	s := &Store{db: db, loaded: make(map[string]*entry)}
 	s.writer = newWriter(s.save, patient, logger)
 	return s
 }
 
-// Close writes the pending rows and closes the file. Live runs stay open in it,
+// Close stores the pending rows and closes the storage. Live runs stay open in it,
 // as after a crash.
 func (s *Store) Close() error {
 	s.mu.Lock()
