@@ -29,7 +29,7 @@ func (q Queue) Exec(_ context.Context, sql string, args ...any) (pgconn.CommandT
 }
 
 // Announce tells the other replicas about a change, when the transaction commits.
-// The topic must not contain a space.
+// The topic must not contain a space, and the payload must not be empty.
 func (c *Cluster) Announce(ctx context.Context, tx Execer, topic, payload string) error {
 	_, err := tx.Exec(ctx, `SELECT pg_notify($1, $2)`, channel, c.id+" "+topic+" "+payload)
 	if err != nil {

@@ -115,8 +115,7 @@ func (c *Cluster) Close() error {
 	return c.leave()
 }
 
-// ID returns the name of this process among the replicas. It is another one after
-// each start.
+// ID returns the name of this process among the replicas. Each start has a new one.
 func (c *Cluster) ID() string { return c.id }
 
 // Pool returns connections to the database.

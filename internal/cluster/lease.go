@@ -29,8 +29,8 @@ func (c *Cluster) Held() (since time.Time, ok bool) {
 	return lease.since, time.Now().Before(lease.until)
 }
 
-// heartbeat extends the lease. The commit is synchronous: a lease that a crash of
-// the database takes back would end there before it ends here.
+// heartbeat extends the lease. The commit is synchronous: a crash of the database
+// could otherwise undo it, and the lease would end there before it ends here.
 func (c *Cluster) heartbeat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, Lease)
 	defer cancel()

@@ -14,9 +14,9 @@ const keyBytes = 32 // AES-256
 // errSealed does not tell why: a wrong secret and changed bytes look the same.
 var errSealed = errors.New("what is stored can't be decrypted: were the replicas started with different secrets?")
 
-// Seal encrypts and authenticates what is to be stored (AES-GCM, RFC 5116, with a
-// random nonce). The purpose names what it is and to whom it belongs; it can be
-// opened for the same purpose only.
+// Seal encrypts and authenticates data to be stored (AES-GCM, RFC 5116, with a random
+// nonce). The purpose names the kind of data and its owner. Only the same purpose
+// opens it.
 func (c *Cluster) Seal(purpose string, plain []byte) ([]byte, error) {
 	aead, err := c.aead(purpose)
 	if err != nil {
@@ -25,7 +25,7 @@ func (c *Cluster) Seal(purpose string, plain []byte) ([]byte, error) {
 	return aead.Seal(nil, nil, plain, nil), nil
 }
 
-// Unseal returns what was sealed for a purpose.
+// Unseal returns the data that was sealed for a purpose.
 func (c *Cluster) Unseal(purpose string, sealed []byte) ([]byte, error) {
 	aead, err := c.aead(purpose)
 	if err != nil {

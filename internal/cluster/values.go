@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ErrConflict is what [Cluster.Save] returns for a value that was saved since it
-// was loaded.
+// ErrConflict is the error of [Cluster.Save] for a value that was saved since it was
+// loaded.
 var ErrConflict = errors.New("another replica has saved the value")
 
 // ValueTopic is the topic under which saved values are announced by name.

@@ -27,8 +27,8 @@ type Store interface {
 	// Save replaces the value that has a version by one with the next version. It
 	// fails with [cluster.ErrConflict] if the value has another version.
 	Save(ctx context.Context, name string, version int64, value []byte) error
-	// Subscribe has f called with the name of each value that changes, and with ""
-	// when changes may have been missed. f must not block.
+	// Subscribe has f called, under [cluster.ValueTopic], with the name of each value
+	// that changes, and with "" when changes may have been missed. f must not block.
 	Subscribe(topic string, f func(name string))
 }
 
