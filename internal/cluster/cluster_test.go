@@ -2,7 +2,6 @@ package cluster_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"log/slog"
 	"os"
@@ -53,6 +52,27 @@ func eventually(t *testing.T, within time.Duration, what string, ok func() bool)
 	}
 }
 
+// subscribe returns what a replica is told under a topic.
+func subscribe(c *cluster.Cluster, topic string) <-chan string {
+	heard := make(chan string, 100)
+	c.Subscribe(topic, func(payload string) { heard <- payload })
+	return heard
+}
+
+// listening waits until so many replicas receive announcements. A heartbeat does not
+// tell: it may come before the connection.
+func listening(t *testing.T, c *cluster.Cluster, replicas int) {
+	t.Helper()
+	eventually(t, 10*time.Second, "the replicas listen", func() bool {
+		var n int
+		if err := c.Pool().QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND state = 'idle' AND query LIKE 'LISTEN %'`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n == replicas
+	})
+}
+
 // A replica that is cut off or frozen knows that its lease is over before the
 // database gives it up, and gets it back afterwards.
 func TestLease(t *testing.T) {
@@ -67,19 +87,22 @@ func TestLease(t *testing.T) {
 			if !ok || !replica.Current() || !lives() {
 				t.Fatal("a replica that has just joined is not current")
 			}
-			time.Sleep(1100 * time.Millisecond) // a heartbeat
+			heard := subscribe(replica, "runs")
+			for range 2 { // the first may be due to a connection, not to a heartbeat
+				<-heard
+			}
 			if again, ok := replica.Held(); !ok || !again.Equal(since) {
 				t.Errorf("held since %v, and a heartbeat later since %v", since, again)
 			}
 			fault(proxy)
-			eventually(t, cluster.Lease+time.Second, "the lease ends", func() bool {
+			eventually(t, 3*cluster.Lease, "the lease ends", func() bool {
 				if gone := !lives(); gone && replica.Current() {
 					t.Fatal("the database has given the replica up, and it thinks that it is current")
 				}
 				return !lives()
 			})
 			proxy.Mend()
-			eventually(t, 5*time.Second, "the lease is back", func() bool { return replica.Current() && lives() })
+			eventually(t, 5*cluster.Lease, "the lease is back", func() bool { return replica.Current() && lives() })
 			if again, _ := replica.Held(); !again.After(since) {
 				t.Errorf("after a gap it is held since %v, as before", again)
 			}
@@ -102,25 +125,24 @@ func TestClose(t *testing.T) {
 func TestAnnounce(t *testing.T) {
 	url := pgtest.URL(t)
 	a, b := join(t, url), join(t, url)
-	heard := make(chan string, 100)
-	b.Subscribe("runs", func(payload string) { heard <- payload })
+	heard := subscribe(b, "runs")
 	a.Subscribe("runs", func(payload string) {
 		if payload != "" {
 			t.Errorf("its own announcement: %q", payload)
 		}
 	})
-	eventually(t, 3*time.Second, "it listens", func() bool { return <-heard == "" })
+	listening(t, a, 2)
 	for _, payload := range []string{"run-1", "two words"} {
 		if err := a.Announce(t.Context(), a.Pool(), "runs", payload); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, 3*time.Second, "the announcement arrives", func() bool { return <-heard == payload })
+		eventually(t, 10*time.Second, "the announcement arrives", func() bool { return <-heard == payload })
 	}
 	if err := a.Announce(t.Context(), a.Pool(), "others", "run-1"); err != nil {
 		t.Fatal(err)
 	}
 	// Some may have been missed: after each heartbeat.
-	eventually(t, 3*time.Second, "a heartbeat", func() bool {
+	eventually(t, 10*time.Second, "a heartbeat", func() bool {
 		payload := <-heard
 		if payload != "" {
 			t.Errorf("another topic's announcement: %q", payload)
@@ -132,9 +154,8 @@ func TestAnnounce(t *testing.T) {
 func TestValues(t *testing.T) {
 	ctx, url := t.Context(), pgtest.URL(t)
 	a, b := join(t, url), join(t, url)
-	heard := make(chan string, 100)
-	b.Subscribe(cluster.ValueTopic, func(name string) { heard <- name })
-	eventually(t, 3*time.Second, "it listens", func() bool { return <-heard == "" })
+	heard := subscribe(b, cluster.ValueTopic)
+	listening(t, a, 2)
 	if value, version, err := b.Load(ctx, "stage"); value != nil || version != 0 || err != nil {
 		t.Errorf("before the first: %q %d %v", value, version, err)
 	}
@@ -158,7 +179,7 @@ func TestValues(t *testing.T) {
 	if value, version, err := b.Load(ctx, "stage"); string(value) != "three" || version != 3 || err != nil {
 		t.Errorf("at last: %q %d %v", value, version, err)
 	}
-	eventually(t, 3*time.Second, "the name is announced", func() bool { return <-heard == "stage" })
+	eventually(t, 10*time.Second, "the name is announced", func() bool { return <-heard == "stage" })
 }
 
 func TestSeal(t *testing.T) {
@@ -219,7 +240,7 @@ func TestOpenRefuses(t *testing.T) {
 	if _, err := c.Pool().Exec(ctx, `INSERT INTO app.migrations VALUES (1000)`); err != nil {
 		t.Fatal(err)
 	}
-	_, err := cluster.Open(context.WithoutCancel(ctx), cluster.Config{URL: url, Secret: "x"})
+	_, err := cluster.Open(ctx, cluster.Config{URL: url, Secret: "x"})
 	if err == nil || !strings.Contains(err.Error(), "newer version") {
 		t.Errorf("a newer schema: %v", err)
 	}
