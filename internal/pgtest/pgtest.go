@@ -184,7 +184,7 @@ func (s *Server) Run(settings ...string) error {
 	}
 	s.process = process
 	var err error
-	for range 600 {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		var conn *pgx.Conn
 		if conn, err = pgx.Connect(ctx, s.URL); err == nil {
@@ -193,7 +193,6 @@ func (s *Server) Run(settings ...string) error {
 			return err
 		}
 		cancel()
-		time.Sleep(20 * time.Millisecond)
 	}
 	return fmt.Errorf("the server does not answer: %w", err)
 }
