@@ -28,19 +28,22 @@ func Pooler(t testing.TB, address, mode string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := filepath.Join(t.TempDir(), "pgbouncer.ini")
+	dir, err := os.MkdirTemp("", "medassist-pgbouncer-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	config := filepath.Join(dir, "pgbouncer.ini")
 	text := fmt.Sprintf("[databases]\n* = host=%s port=%s user=%s\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = %d\nauth_type = any\npool_mode = %s\nunix_socket_dir =\n"+
 		"ignore_startup_parameters = extra_float_digits\n", u.Hostname(), u.Port(), u.User.Username(), port, mode)
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	args := []string{config}
-	if os.Getuid() == 0 { // which it refuses
+	if os.Getuid() == 0 { // it refuses to run as root
 		args = []string{"-u", "nobody", config}
-		for dir := filepath.Dir(config); dir != os.TempDir(); dir = filepath.Dir(dir) {
-			if err := os.Chmod(dir, 0o755); err != nil {
-				t.Fatal(err)
-			}
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
 		}
 	}
 	cmd := exec.Command(program, args...)
