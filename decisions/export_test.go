@@ -45,7 +45,7 @@ type lossy struct {
 	lost bool
 }
 
-func (s *lossy) append(ctx context.Context, f func(head) ([]entry, head)) error {
+func (s *lossy) append(ctx context.Context, f func(head) ([]Entry, head)) error {
 	err := s.storage.append(ctx, f)
 	if err == nil && !s.lost {
 		s.lost = true

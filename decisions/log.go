@@ -121,7 +121,7 @@ func (l *Log) save(ctx context.Context) {
 	}
 	var before head
 	if err == nil {
-		err = l.storage.append(ctx, func(h head) (entries []entry, next head) {
+		err = l.storage.append(ctx, func(h head) (entries []Entry, next head) {
 			before = h
 			entries, next = chain(h, lost, batch)
 			if next.size-next.dropped > l.bound+dropAtOnce {
@@ -166,7 +166,7 @@ func (l *Log) settleFailed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(entries) > 0 && entries[0].event.Hash == l.failed.head.hash {
+	if len(entries) > 0 && entries[0].Event.Hash == l.failed.head.hash {
 		stored := l.catchUp(ctx)
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -179,7 +179,7 @@ func (l *Log) settleFailed(ctx context.Context) error {
 }
 
 // chain returns the entries that follow a head, after as many that were lost.
-func chain(h head, lost int64, events []wire.AuditEvent) (entries []entry, next head) {
+func chain(h head, lost int64, events []wire.AuditEvent) (entries []Entry, next head) {
 	next = h
 	next.size += lost
 	for i, e := range events {
@@ -188,7 +188,7 @@ func chain(h head, lost int64, events []wire.AuditEvent) (entries []entry, next 
 		}
 		e = chained(e, next.size, next.hash)
 		next.size, next.hash = next.size+1, e.Hash
-		entries = append(entries, entry{next.size, e})
+		entries = append(entries, Entry{next.size, e})
 	}
 	return entries, next
 }
@@ -222,7 +222,7 @@ func (l *Log) showUnsaved() {
 	for i, e := range l.unsaved[l.shown:] {
 		e = chained(e, l.state.Size, l.state.Head)
 		l.unsaved[l.shown+i] = e
-		l.state.add(entry{l.state.Size + 1, e})
+		l.state.add(Entry{l.state.Size + 1, e})
 	}
 	l.shown = len(l.unsaved)
 	l.announce()
@@ -253,7 +253,7 @@ func (l *Log) Next(ctx context.Context, known State) (State, error) {
 func (l *Log) Events(ctx context.Context, taskID string) iter.Seq2[wire.AuditEvent, error] {
 	return func(yield func(wire.AuditEvent, error) bool) {
 		for e, err := range l.entries(ctx, taskID) {
-			if !yield(e.event, err) {
+			if !yield(e.Event, err) {
 				return
 			}
 		}
@@ -276,29 +276,29 @@ func (l *Log) All(ctx context.Context) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		last := int64(0)
 		for e, err := range l.entries(ctx, "") {
-			if err == nil && last > 0 && e.position > last+1 && l.State().Dropped > last {
+			if err == nil && last > 0 && e.Position > last+1 && l.State().Dropped > last {
 				err = ErrDropped
 			}
-			if !yield(Entry{e.position, e.event}, err) || err != nil {
+			if !yield(e, err) || err != nil {
 				return
 			}
-			last = e.position
+			last = e.Position
 		}
 	}
 }
 
 // entries returns the stored entries of a task, or all if it is empty, oldest first.
-func (l *Log) entries(ctx context.Context, taskID string) iter.Seq2[entry, error] {
-	return func(yield func(entry, error) bool) {
+func (l *Log) entries(ctx context.Context, taskID string) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
 		after := int64(0)
 		for {
 			read, err := l.storage.read(ctx, taskID, after)
 			if err != nil {
-				yield(entry{}, err)
+				yield(Entry{}, err)
 				return
 			}
 			for _, e := range read {
-				after = e.position
+				after = e.Position
 				if !yield(e, nil) {
 					return
 				}

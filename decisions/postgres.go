@@ -81,7 +81,7 @@ func (s *shared) head(ctx context.Context) (h head, err error) {
 }
 
 // load implements [storage].
-func (s *shared) load(ctx context.Context, f func(entry)) (h head, err error) {
+func (s *shared) load(ctx context.Context, f func(Entry)) (h head, err error) {
 	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err = pgx.BeginTxFunc(ctx, s.cluster.Pool(), snapshot, func(tx pgx.Tx) error {
 		if err := tx.QueryRow(ctx, selectHead).Scan(&h.size, &h.dropped, &h.hash); err != nil {
@@ -105,7 +105,7 @@ func (s *shared) load(ctx context.Context, f func(entry)) (h head, err error) {
 }
 
 // read implements [storage].
-func (s *shared) read(ctx context.Context, taskID string, after int64) ([]entry, error) {
+func (s *shared) read(ctx context.Context, taskID string, after int64) ([]Entry, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	query, args := "SELECT position, json FROM decisions.decision WHERE position > $1 ORDER BY position LIMIT $2", []any{after, page}
@@ -113,11 +113,11 @@ func (s *shared) read(ctx context.Context, taskID string, after int64) ([]entry,
 		query, args = "SELECT position, json FROM decisions.decision WHERE position > $1 AND task_id = $3 ORDER BY position LIMIT $2", append(args, []byte(taskID))
 	}
 	rows, _ := s.cluster.Pool().Query(ctx, query, args...) // the error is the rows' too
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (entry, error) { return scanEntry(row) })
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Entry, error) { return scanEntry(row) })
 }
 
 // append implements [storage].
-func (s *shared) append(ctx context.Context, f func(head) ([]entry, head)) error {
+func (s *shared) append(ctx context.Context, f func(head) ([]Entry, head)) error {
 	if !s.cluster.Current() {
 		return errAway
 	}
@@ -133,11 +133,11 @@ func (s *shared) append(ctx context.Context, f func(head) ([]entry, head)) error
 		var tasks [][]byte
 		var texts []string
 		for _, e := range entries {
-			text, err := json.Marshal(e.event)
+			text, err := json.Marshal(e.Event)
 			if err != nil {
 				return err
 			}
-			positions, tasks, texts = append(positions, e.position), append(tasks, []byte(e.event.TaskID)), append(texts, string(text))
+			positions, tasks, texts = append(positions, e.Position), append(tasks, []byte(e.Event.TaskID)), append(texts, string(text))
 		}
 		var batch pgx.Batch
 		batch.Queue("INSERT INTO decisions.decision (position, task_id, json) SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::text[])", positions, tasks, texts)

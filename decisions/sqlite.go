@@ -49,7 +49,7 @@ func (s *embedded) changed() <-chan struct{} { return nil }
 func (s *embedded) head(context.Context) (head, error) { return s.last, nil }
 
 // load implements [storage].
-func (s *embedded) load(ctx context.Context, f func(entry)) (head, error) {
+func (s *embedded) load(ctx context.Context, f func(Entry)) (head, error) {
 	rows, err := s.db.QueryContext(ctx, "SELECT position, json FROM decision ORDER BY position")
 	if err != nil {
 		return s.last, err
@@ -61,16 +61,16 @@ func (s *embedded) load(ctx context.Context, f func(entry)) (head, error) {
 			return s.last, err
 		}
 		if s.last.size == 0 {
-			s.last.dropped = e.position - 1
+			s.last.dropped = e.Position - 1
 		}
-		s.last.size, s.last.hash = e.position, e.event.Hash
+		s.last.size, s.last.hash = e.Position, e.Event.Hash
 		f(e)
 	}
 	return s.last, rows.Err()
 }
 
 // read implements [storage].
-func (s *embedded) read(ctx context.Context, taskID string, after int64) (entries []entry, err error) {
+func (s *embedded) read(ctx context.Context, taskID string, after int64) (entries []Entry, err error) {
 	query, args := "SELECT position, json FROM decision WHERE position > $1 ORDER BY position LIMIT $2", []any{after, page}
 	if taskID != "" {
 		query, args = "SELECT position, json FROM decision WHERE position > $1 AND task_id = $3 ORDER BY position LIMIT $2", append(args, taskID)
@@ -91,7 +91,7 @@ func (s *embedded) read(ctx context.Context, taskID string, after int64) (entrie
 }
 
 // append implements [storage].
-func (s *embedded) append(ctx context.Context, f func(head) ([]entry, head)) error {
+func (s *embedded) append(ctx context.Context, f func(head) ([]Entry, head)) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -99,11 +99,11 @@ func (s *embedded) append(ctx context.Context, f func(head) ([]entry, head)) err
 	defer func() { _ = tx.Rollback() }() // a no-op after Commit
 	entries, next := f(s.last)
 	for _, e := range entries {
-		text, err := json.Marshal(e.event)
+		text, err := json.Marshal(e.Event)
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "INSERT INTO decision (position, task_id, json) VALUES ($1, $2, $3)", e.position, e.event.TaskID, string(text)); err != nil {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO decision (position, task_id, json) VALUES ($1, $2, $3)", e.Position, e.Event.TaskID, string(text)); err != nil {
 			return err
 		}
 	}

@@ -23,9 +23,9 @@ type State struct {
 // load reads and verifies the stored entries.
 func (s *State) load(ctx context.Context, from storage) error {
 	*s = State{Head: wire.GenesisHash}
-	h, err := from.load(ctx, func(e entry) {
-		if len(s.Newest) == 0 && e.position > 1 { // those before were dropped
-			s.Size, s.Head = e.position-1, e.event.PrevHash
+	h, err := from.load(ctx, func(e Entry) {
+		if len(s.Newest) == 0 && e.Position > 1 { // those before were dropped
+			s.Size, s.Head = e.Position-1, e.Event.PrevHash
 		}
 		s.add(e)
 	})
@@ -35,17 +35,17 @@ func (s *State) load(ctx context.Context, from storage) error {
 
 // add adds entries that follow. What a returned State shows does not change: entries
 // are only appended, or copied.
-func (s *State) add(entries ...entry) {
+func (s *State) add(entries ...Entry) {
 	for _, e := range entries {
 		chain := wire.Chain{Size: s.Size, Head: s.Head}
-		if err := chain.Add(e.event); err != nil && s.Broken == nil {
+		if err := chain.Add(e.Event); err != nil && s.Broken == nil {
 			s.Broken = err
 		}
-		s.Size, s.Head = e.position, e.event.Hash
+		s.Size, s.Head = e.Position, e.Event.Hash
 		if len(s.Newest) == 2*inMemory {
 			s.Newest = slices.Clone(s.Newest[inMemory:])
 		}
-		s.Newest = append(s.Newest, e.event)
+		s.Newest = append(s.Newest, e.Event)
 	}
 }
 

@@ -4,26 +4,24 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-
-	"github.com/devonartis/medassist-go/agentwrit/wire"
 )
 
 // A storage keeps the entries of a log, for one process or for several.
 type storage interface {
 	// load calls f for each entry, oldest first, and returns the head of the same
 	// moment.
-	load(ctx context.Context, f func(entry)) (head, error)
+	load(ctx context.Context, f func(Entry)) (head, error)
 
 	// head returns the current head.
 	head(context.Context) (head, error)
 
 	// read returns a page of the entries after a position: those of a task, or all if
 	// it is empty.
-	read(ctx context.Context, taskID string, after int64) ([]entry, error)
+	read(ctx context.Context, taskID string, after int64) ([]Entry, error)
 
 	// append passes the current head to f, and stores the entries and the head that f
 	// returns. Nobody else appends meanwhile.
-	append(ctx context.Context, f func(head) ([]entry, head)) error
+	append(ctx context.Context, f func(head) ([]Entry, head)) error
 
 	// changed receives when others may have appended. It is nil if there are none.
 	changed() <-chan struct{}
@@ -38,24 +36,18 @@ type head struct {
 	hash    string
 }
 
-// An entry is an entry of a log at its position, from 1 on.
-type entry struct {
-	position int64
-	event    wire.AuditEvent
-}
-
 // page is how many entries are read at once, so that a slow reader of the log does
 // not keep the database from the decisions that are to be stored.
 const page = 1000
 
 // scanEntry reads an entry from a row with its position and its JSON.
-func scanEntry(row interface{ Scan(...any) error }) (e entry, err error) {
+func scanEntry(row interface{ Scan(...any) error }) (e Entry, err error) {
 	var text string
-	if err := row.Scan(&e.position, &text); err != nil {
+	if err := row.Scan(&e.Position, &text); err != nil {
 		return e, err
 	}
-	if err := json.Unmarshal([]byte(text), &e.event); err != nil {
-		return e, fmt.Errorf("entry %d: %w", e.position, err)
+	if err := json.Unmarshal([]byte(text), &e.Event); err != nil {
+		return e, fmt.Errorf("entry %d: %w", e.Position, err)
 	}
 	return e, nil
 }
