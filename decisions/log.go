@@ -276,8 +276,8 @@ func (l *Log) All(ctx context.Context) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		last := int64(0)
 		for e, err := range l.entries(ctx, "") {
-			if err == nil && last > 0 && e.Position > last+1 && l.State().Dropped > last {
-				err = ErrDropped
+			if err == nil && last > 0 && e.Position > last+1 {
+				err = l.kept(ctx, last+1)
 			}
 			if !yield(e, err) || err != nil {
 				return
@@ -285,6 +285,18 @@ func (l *Log) All(ctx context.Context) iter.Seq2[Entry, error] {
 			last = e.Position
 		}
 	}
+}
+
+// kept fails with ErrDropped if the entry at a position has been dropped, also by
+// another replica.
+func (l *Log) kept(ctx context.Context, position int64) error {
+	l.storing.Lock()
+	defer l.storing.Unlock()
+	h, err := l.storage.head(ctx)
+	if err == nil && h.dropped >= position {
+		err = ErrDropped
+	}
+	return err
 }
 
 // entries returns the stored entries of a task, or all if it is empty, oldest first.

@@ -2,6 +2,7 @@ package decisions_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -108,6 +109,27 @@ func TestReplicasDropTogether(t *testing.T) {
 		t.Errorf("%d entries, broken: %v", s.Size, s.Broken)
 	}
 	verifies(t, stored(t, other, ""), want.Dropped)
+}
+
+// A reader at one replica is told of entries that another one has dropped.
+func TestAllAtAnotherReplica(t *testing.T) {
+	url := pgtest.URL(t)
+	one, other := openShared(t, url), openShared(t, url)
+	decisions.SetBound(one, 500)
+	decisions.Batch(t, one, 1400, decide("run-1", "P-1042", true))
+	read := 0
+	var failed error
+	for _, err := range other.All(t.Context()) {
+		if failed = err; err != nil {
+			break
+		}
+		if read++; read == 10 {
+			decisions.Batch(t, one, 200, decide("run-2", "P-1042", true))
+		}
+	}
+	if !errors.Is(failed, decisions.ErrDropped) || read != 1000 {
+		t.Errorf("%d entries before the gap: %v", read, failed)
+	}
 }
 
 // Entries that are removed at the end are missed, which only the stored head shows.
