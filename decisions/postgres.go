@@ -34,8 +34,10 @@ var sharedMigrations = []string{`
 // topic is under which replicas announce that they have stored entries.
 const topic = "decisions"
 
-// answerTime limits the wait for the database.
-const answerTime = 2 * time.Second
+const (
+	answerTime = 2 * time.Second  // limits the wait for the database
+	loadTime   = 30 * time.Second // limits reading all entries
+)
 
 // errAway is the error of a replica that does not reach the database. It does not wait
 // for it again before the database has answered a heartbeat.
@@ -82,6 +84,8 @@ func (s *shared) head(ctx context.Context) (h head, err error) {
 
 // load implements [storage].
 func (s *shared) load(ctx context.Context, f func(Entry)) (h head, err error) {
+	ctx, cancel := context.WithTimeout(ctx, loadTime)
+	defer cancel()
 	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err = pgx.BeginTxFunc(ctx, s.cluster.Pool(), snapshot, func(tx pgx.Tx) error {
 		if err := tx.QueryRow(ctx, selectHead).Scan(&h.size, &h.dropped, &h.hash); err != nil {
