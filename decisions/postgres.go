@@ -31,7 +31,7 @@ var sharedMigrations = []string{`
 	INSERT INTO decisions.head VALUES (1, 0, 0, repeat('0', 64))`,
 }
 
-// topic is under which replicas announce that they have stored entries.
+// topic is the topic under which replicas announce that they have stored entries.
 const topic = "decisions"
 
 const (
@@ -74,12 +74,16 @@ func (s *shared) changed() <-chan struct{} { return s.wake }
 
 const selectHead = "SELECT size, dropped, hash FROM decisions.head WHERE id = 1"
 
+func scanHead(row pgx.Row) (h head, err error) {
+	err = row.Scan(&h.size, &h.dropped, &h.hash)
+	return h, err
+}
+
 // head implements [storage].
-func (s *shared) head(ctx context.Context) (h head, err error) {
+func (s *shared) head(ctx context.Context) (head, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	err = s.cluster.Pool().QueryRow(ctx, selectHead).Scan(&h.size, &h.dropped, &h.hash)
-	return h, err
+	return scanHead(s.cluster.Pool().QueryRow(ctx, selectHead))
 }
 
 // load implements [storage].
@@ -88,7 +92,7 @@ func (s *shared) load(ctx context.Context, f func(Entry)) (h head, err error) {
 	defer cancel()
 	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err = pgx.BeginTxFunc(ctx, s.cluster.Pool(), snapshot, func(tx pgx.Tx) error {
-		if err := tx.QueryRow(ctx, selectHead).Scan(&h.size, &h.dropped, &h.hash); err != nil {
+		if h, err = scanHead(tx.QueryRow(ctx, selectHead)); err != nil {
 			return err
 		}
 		rows, err := tx.Query(ctx, "SELECT position, json FROM decisions.decision ORDER BY position")
@@ -128,8 +132,8 @@ func (s *shared) append(ctx context.Context, f func(head) ([]Entry, head)) error
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	return pgx.BeginFunc(ctx, s.cluster.Pool(), func(tx pgx.Tx) error {
-		var h head
-		if err := tx.QueryRow(ctx, selectHead+" FOR UPDATE").Scan(&h.size, &h.dropped, &h.hash); err != nil {
+		h, err := scanHead(tx.QueryRow(ctx, selectHead+" FOR UPDATE"))
+		if err != nil {
 			return err
 		}
 		entries, next := f(h)
