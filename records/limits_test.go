@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,77 +43,82 @@ var all = []string{"read:records:P-1042", "write:records:P-1042", "read:labs:P-1
 
 // However many claims are filed at once, a charge is claimed once.
 func TestAChargeIsClaimedOnce(t *testing.T) {
-	onBoth(t, func(t *testing.T, a *api) {
-		token := a.spawn(all...).AccessToken()
-		for range 10 {
-			if _, err := a.call(token, "generate_billing_codes", argsFor("generate_billing_codes", "P-1042")); err != nil {
-				t.Fatal(err)
-			}
-			var filed sync.Map
-			var wg sync.WaitGroup
-			for i := range 4 {
-				wg.Go(func() {
-					out, err := a.call(token, "file_insurance_claim", argsFor("file_insurance_claim", "P-1042"))
-					if err == nil {
-						filed.Store(i, out)
-					} else if !errors.Is(err, tools.ErrInvalidCall) || !strings.Contains(err.Error(), "nothing to claim") {
-						t.Error(err)
-					}
-				})
-			}
-			wg.Wait()
-			n := 0
-			filed.Range(func(any, any) bool { n++; return true })
-			if n != 1 {
-				t.Fatalf("%d claims were filed for one charge", n)
-			}
+	onBoth(t, func(t *testing.T, a *api) { testAChargeIsClaimedOnce(t, a) })
+}
+
+// testAChargeIsClaimedOnce files claims at all APIs of one store.
+func testAChargeIsClaimedOnce(t *testing.T, apis ...*api) {
+	token := apis[0].spawn(all...).AccessToken()
+	for range 10 {
+		if _, err := apis[0].call(token, "generate_billing_codes", argsFor("generate_billing_codes", "P-1042")); err != nil {
+			t.Fatal(err)
 		}
-	})
+		var filed atomic.Int32
+		var wg sync.WaitGroup
+		for i := range 6 {
+			wg.Go(func() {
+				_, err := apis[i%len(apis)].call(token, "file_insurance_claim", argsFor("file_insurance_claim", "P-1042"))
+				if err == nil {
+					filed.Add(1)
+				} else if !errors.Is(err, tools.ErrInvalidCall) || !strings.Contains(err.Error(), "nothing to claim") {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := filed.Load(); n != 1 {
+			t.Fatalf("%d claims were filed for one charge", n)
+		}
+	}
 }
 
 // A patient's limit holds for writers at once: the count and the write are one
 // transaction. A full list reports it and remains readable.
 func TestWritesAreBounded(t *testing.T) {
-	onBoth(t, func(t *testing.T, a *api) {
-		token := a.spawn(all...).AccessToken()
-		var wg sync.WaitGroup
-		for range 8 {
-			wg.Go(func() {
-				for {
-					_, err := a.call(token, "write_prescription", argsFor("write_prescription", "P-1042"))
-					if err == nil {
-						continue
-					}
-					if !errors.Is(err, tools.ErrInvalidCall) || !strings.Contains(err.Error(), "reset the demo to write more") {
-						t.Error(err)
-					}
-					return
+	onBoth(t, func(t *testing.T, a *api) { testWritesAreBounded(t, a) })
+}
+
+// testWritesAreBounded writes at all APIs of one store.
+func testWritesAreBounded(t *testing.T, apis ...*api) {
+	a := apis[len(apis)-1]
+	token := a.spawn(all...).AccessToken()
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for {
+				_, err := apis[i%len(apis)].call(token, "write_prescription", argsFor("write_prescription", "P-1042"))
+				if err == nil {
+					continue
 				}
-			})
+				if !errors.Is(err, tools.ErrInvalidCall) || !strings.Contains(err.Error(), "reset the demo to write more") {
+					t.Error(err)
+				}
+				return
+			}
+		})
+	}
+	wg.Wait()
+	total, after := 0, ""
+	for {
+		out, err := a.call(token, "check_drug_interactions", `{"patient_id":"P-1042","proposed_drug":"Lisinopril"}`)
+		if after != "" {
+			_, _, out = a.send(token, "GET", "/records/P-1042/interactions?drug=Lisinopril&limit=30&after="+after, "")
 		}
-		wg.Wait()
-		total, after := 0, ""
-		for {
-			out, err := a.call(token, "check_drug_interactions", `{"patient_id":"P-1042","proposed_drug":"Lisinopril"}`)
-			if after != "" {
-				_, _, out = a.send(token, "GET", "/records/P-1042/interactions?drug=Lisinopril&limit=30&after="+after, "")
-			}
-			var page struct {
-				Medications []any  `json:"active_medications"`
-				Next        string `json:"active_medications_next"`
-			}
-			if err != nil || json.Unmarshal([]byte(out), &page) != nil || len(page.Medications) == 0 {
-				t.Fatalf("%s, %v", out, err)
-			}
-			total, after = total+len(page.Medications), page.Next
-			if after == "" {
-				break
-			}
+		var page struct {
+			Medications []any  `json:"active_medications"`
+			Next        string `json:"active_medications_next"`
 		}
-		if total != 100 {
-			t.Errorf("%d medications were stored, want 100", total)
+		if err != nil || json.Unmarshal([]byte(out), &page) != nil || len(page.Medications) == 0 {
+			t.Fatalf("%s, %v", out, err)
 		}
-	})
+		total, after = total+len(page.Medications), page.Next
+		if after == "" {
+			break
+		}
+	}
+	if total != 100 {
+		t.Errorf("%d medications were stored, want 100", total)
+	}
 }
 
 // The longest texts that can be written, of characters that are the longest when
