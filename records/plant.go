@@ -56,7 +56,7 @@ func (s *Store) Plant(ctx context.Context, id patient.ID, field Field, text stri
 // whenever the record does.
 func (s *Store) Digest(ctx context.Context, id patient.ID) (string, error) {
 	h := sha256.New()
-	err := s.transact(ctx, func(t txn) error {
+	err := s.read(ctx, func(t txn) error {
 		for _, table := range tables {
 			key := "patient_id"
 			switch table {
