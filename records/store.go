@@ -21,7 +21,8 @@ type Store struct {
 	fault atomic.Pointer[error] // of the last write; nil if it was stored
 }
 
-// A database runs transactions. Both understand the queries of this package.
+// A database runs transactions, in SQLite or in PostgreSQL. Both understand the queries
+// of this package.
 type database interface {
 	// write runs do in a transaction, one at a time, and commits it unless do fails.
 	write(ctx context.Context, do func(*sql.Tx) error) error
