@@ -31,10 +31,10 @@ func TestAnOwnerThatComesBackShowsNothing(t *testing.T) {
 	}
 	cursor := follow(t, a, "run-1")
 	proxy.Freeze()
-	eventually(t, 2*cluster.Lease, "the lease ends", func() bool { return !a.cluster.Current() })
+	eventually(t, "the lease ends", func() bool { return !a.cluster.Current() })
 	claim(t, b, "run-1")
 	proxy.Mend()
-	eventually(t, 2*cluster.Lease, "the lease is back", a.cluster.Current)
+	eventually(t, "the lease is back", a.cluster.Current)
 
 	_, delta := a.Append(t.Context(), "run-1", trace.Event{Time: noon, Step: trace.LLMDelta{Text: "shown too late"}})
 	_, complete := a.Append(t.Context(), "run-2", trace.Event{Time: noon, Step: trace.Complete{Outcome: trace.OutcomeAnswered}})
@@ -67,7 +67,7 @@ func TestARunIsClaimedOnce(t *testing.T) {
 	time.Sleep(cluster.Lease) // so that they may claim as soon as the runs' owner is gone
 	var mu sync.Mutex
 	owners := make(map[string]int)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*cluster.Lease)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var wg sync.WaitGroup
 	for i, r := range others {
@@ -116,7 +116,7 @@ func TestALostRunIsClaimed(t *testing.T) {
 		t.Fatal(err)
 	}
 	var runs []trace.Run
-	eventually(t, 2*cluster.Lease, "it is claimed", func() bool {
+	eventually(t, "it is claimed", func() bool {
 		if runs, err = r.Claim(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +138,7 @@ func TestAReadIsNotAnswered(t *testing.T) {
 	r := join(t, proxy.URL)
 	proxy.Freeze()
 	defer proxy.Mend()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if runs, err := r.Runs(ctx, time.Time{}, 10); err == nil || ctx.Err() != nil {
 		t.Errorf("%d runs, %v, %v", len(runs), err, ctx.Err())
@@ -156,7 +156,7 @@ func TestARunIsFollowedWithoutAnnouncements(t *testing.T) {
 	create(t, a.Store, "run-1", noon)
 	cursor := follow(t, b, "run-1")
 	add(t, a.Store, "run-1", trace.LLMDelta{Text: "1"})
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // some heartbeats
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if events, err := cursor.Next(ctx); err != nil || len(events) != 1 {
 		t.Errorf("%d events, %v", len(events), err)
@@ -178,7 +178,7 @@ func TestAReplicaThatWasAwayLetsTheOthersComeBack(t *testing.T) {
 	for _, p := range proxies {
 		p.Cut()
 	}
-	eventually(t, 2*cluster.Lease, "the leases end", func() bool { return !slow.cluster.Current() && !fast.cluster.Current() })
+	eventually(t, "the leases end", func() bool { return !slow.cluster.Current() && !fast.cluster.Current() })
 	proxies[1].Mend()
 	for back := false; !slow.cluster.Current(); time.Sleep(10 * time.Millisecond) {
 		if runs, err := fast.Claim(t.Context()); err == nil && len(runs) > 0 {
@@ -242,7 +242,7 @@ func TestTheDatabaseIsAwayForAWhile(t *testing.T) {
 	}
 	time.Sleep(time.Second)
 	server.Crash()
-	eventually(t, 2*cluster.Lease, "the leases end", func() bool {
+	eventually(t, "the leases end", func() bool {
 		return !replicas[0].cluster.Current() && !replicas[1].cluster.Current()
 	})
 	if events, err := replicas[0].Events(t.Context(), "run-1-0", 0); err != nil || len(events) == 0 {
@@ -287,7 +287,7 @@ func TestConnectionsAreCut(t *testing.T) {
 				time.Sleep(time.Duration(rand.IntN(1000)) * time.Millisecond)
 				after := int64(reader * 10)
 				var cursor *trace.Cursor[trace.Event]
-				eventually(t, 5*time.Second, "the run is read", func() (ok bool) {
+				eventually(t, "the run is read", func() (ok bool) {
 					var err error
 					cursor, err = replicas[reader%2].Follow(t.Context(), id, after)
 					return err == nil
@@ -382,7 +382,7 @@ func TestAStepThatWaitsEndsWithTheStore(t *testing.T) {
 	r := join(t, proxy.URL)
 	create(t, r.Store, "run-1", noon)
 	proxy.Cut()
-	eventually(t, 2*cluster.Lease, "the lease ends", func() bool { return !r.cluster.Current() })
+	eventually(t, "the lease ends", func() bool { return !r.cluster.Current() })
 	waiting := make(chan error, 1)
 	go func() {
 		_, err := r.Append(t.Context(), "run-1", trace.Event{Time: noon, Step: trace.LLMDelta{Text: "1"}})
