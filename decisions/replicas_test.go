@@ -24,7 +24,7 @@ func openShared(t *testing.T, url string) *decisions.Log {
 // waitFor waits for a state of a log.
 func waitFor(t *testing.T, l *decisions.Log, what string, ok func(decisions.State) bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	for s := l.State(); !ok(s); {
 		var err error
