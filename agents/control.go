@@ -26,14 +26,18 @@ func (s *Service) Wait(ctx context.Context, runID string) error {
 		return err
 	}
 	// It runs on another replica.
-	events, err := s.cfg.Log.Follow(ctx, runID, 0)
-	for err == nil {
-		_, err = events.Next(ctx)
+	for {
+		events, err := s.cfg.Log.Follow(ctx, runID, 0)
+		for err == nil {
+			_, err = events.Next(ctx)
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case !errors.Is(err, trace.ErrRetracted): // otherwise it has a new owner
+			return err
+		}
 	}
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	return err
 }
 
 // Next lets a waiting run continue. It fails with ErrNotLive and ErrNotWaiting.

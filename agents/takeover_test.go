@@ -75,10 +75,16 @@ func TestTakeoverAfterLostSteps(t *testing.T) {
 	a, b := replicas[0], replicas[1]
 	id := a.start(t, "P-1042", fullRequest, "step")
 	b.untilTokens(t, id, 4)
+	ended := make(chan error, 1)
+	go func() { ended <- b.Wait(t.Context(), id) }()
+	b.until(t, id, is[trace.Delegation]())
 	replicaFaults["cut off"](t, a)
 	_, err := b.pool.Exec(t.Context(), `DELETE FROM runs.event WHERE run_id = $1 AND seq > 1`, id)
 	must(t, err)
 	h := b.finish(t, id)
+	if err := <-ended; err != nil {
+		t.Errorf("waiting for the end since before the steps were lost: %v", err)
+	}
 	b.assertEnded(t, h, 4)
 	if agents, delegated := len(all[trace.AgentCreated](h)), only[trace.Delegation](t, h); agents != 3 || delegated.DelegatorID == "" || len(delegated.DelegatedScope) == 0 {
 		t.Errorf("%d agents, %+v", agents, delegated)
