@@ -58,7 +58,10 @@ func (s *Service) State(runID string) (State, error) {
 		return e.pace.current(), nil
 	}
 	other, err := s.findOther(runID)
-	return other.State, err
+	if err != nil {
+		return State{}, err
+	}
+	return other.State, nil
 }
 
 // Watch follows a run's state; the cursor returns io.EOF when the run has ended.

@@ -77,6 +77,16 @@ func (o *others) list() []*otherRun {
 	return o.runs
 }
 
+// find returns a run of another replica, or nil.
+func (o *others) find(runID string) *otherRun {
+	for _, r := range o.list() {
+		if r.ID == runID {
+			return r
+		}
+	}
+	return nil
+}
+
 // set replaces what is known.
 func (o *others) set(runs []OtherRun) {
 	o.mu.Lock()
@@ -105,28 +115,20 @@ func (o *others) set(runs []OtherRun) {
 }
 
 // findOther returns a live run of another replica. It fails with ErrNotLive.
-func (s *Service) findOther(runID string) (otherRun, error) {
-	notLive := fmt.Errorf("%w: %s", ErrNotLive, runID)
-	if s.others == nil {
-		return otherRun{}, notLive
-	}
-	for _, r := range s.others.list() {
-		if r.ID == runID {
-			return *r, nil
+func (s *Service) findOther(runID string) (*otherRun, error) {
+	r := s.others.find(runID)
+	if r == nil && s.others != nil {
+		// It may have been started a moment ago.
+		ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
+		defer cancel()
+		if run, err := s.cfg.Log.Run(ctx, runID); err == nil && run.Live() && s.refresh(ctx) == nil {
+			r = s.others.find(runID)
 		}
 	}
-	// It may have been started a moment ago.
-	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
-	defer cancel()
-	if run, err := s.cfg.Log.Run(ctx, runID); err != nil || !run.Live() || s.refresh(ctx) != nil {
-		return otherRun{}, notLive
+	if r == nil {
+		return nil, fmt.Errorf("%w: %s", ErrNotLive, runID)
 	}
-	for _, r := range s.others.list() {
-		if r.ID == runID {
-			return *r, nil
-		}
-	}
-	return otherRun{}, notLive
+	return r, nil
 }
 
 // follow keeps what is known of the other replicas' runs current, until ctx ends.
