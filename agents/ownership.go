@@ -72,32 +72,34 @@ func (e *encounter) saved(cred *credential) SavedToken {
 // saveUntilDone saves t, again and again while that fails, and reports whether it is
 // saved.
 func (e *encounter) saveUntilDone(ctx context.Context, t SavedToken) bool {
-	for {
-		switch {
-		case e.save(ctx, t):
-			return true
-		case ctx.Err() != nil:
-			return false
-		}
+	done := e.save(ctx, t)
+	for !done && ctx.Err() == nil {
 		e.pace.sleep(ctx, saveRetry, nil)
+		done = e.trySave(ctx, t) == nil // the first failure was logged
 	}
+	return done
 }
 
 // save saves t once, also if ctx has ended, and reports whether it is saved.
 func (e *encounter) save(ctx context.Context, t SavedToken) bool {
+	err := e.trySave(ctx, t)
+	if err != nil && !errors.Is(err, ErrNotOwner) {
+		e.Logger.ErrorContext(ctx, "a token could not be saved", slog.String("run", e.id), slog.Any("error", err))
+	}
+	return err == nil
+}
+
+func (e *encounter) trySave(ctx context.Context, t SavedToken) error {
 	if e.Cluster == nil {
-		return true
+		return nil
 	}
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
 	err := e.Cluster.SaveToken(limited, t)
-	switch {
-	case errors.Is(err, ErrNotOwner):
+	if errors.Is(err, ErrNotOwner) {
 		e.leave()
-	case err != nil:
-		e.Logger.ErrorContext(ctx, "a token could not be saved", slog.String("run", e.id), slog.Any("error", err))
 	}
-	return err == nil
+	return err
 }
 
 // releaseUnsaved releases the tokens that no other replica knows.
@@ -119,8 +121,13 @@ func (e *encounter) releaseUnsaved(ctx context.Context) {
 func (e *encounter) share() {
 	cursor, background := e.pace.states.From(0), context.Background()
 	var last State
-	for waiting := background; ; {
+	for failing := false; ; {
+		waiting, cancel := background, context.CancelFunc(func() {})
+		if failing {
+			waiting, cancel = context.WithTimeout(background, saveRetry)
+		}
 		states, err := cursor.Next(waiting)
+		cancel()
 		switch {
 		case len(states) > 0:
 			last = states[len(states)-1]
@@ -133,12 +140,10 @@ func (e *encounter) share() {
 		limited, cancel := context.WithTimeout(background, saveTimeout)
 		err = e.Cluster.SaveState(limited, e.id, last)
 		cancel()
-		waiting = background
-		if err != nil {
+		if err != nil && !failing {
 			e.Logger.WarnContext(background, "the state of a run could not be saved", slog.String("run", e.id), slog.Any("error", err))
-			waiting, cancel = context.WithTimeout(background, saveRetry)
-			defer cancel()
 		}
+		failing = err != nil
 	}
 }
 
