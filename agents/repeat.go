@@ -118,6 +118,6 @@ func (s *Service) startOnce(ctx context.Context, req Request) (trace.Run, error)
 
 // digest returns the same text for the same request only.
 func (r Request) digest() string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%+v", r))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%#v", r))
 	return hex.EncodeToString(sum[:])
 }
