@@ -54,6 +54,10 @@ var schema = []string{`
 	)`,
 }
 
+// forgetStarts deletes old starts. It waits for no other replica that does the same.
+const forgetStarts = `DELETE FROM agents.start WHERE key IN (
+	SELECT key FROM agents.start WHERE at < clock_timestamp() - interval '1 hour' FOR UPDATE SKIP LOCKED)`
+
 // The topics of announcements.
 const (
 	changeTopic   = "agents"         // what is saved about a run, by its ID
@@ -86,7 +90,7 @@ func New(ctx context.Context, replicas *cluster.Cluster, runs *trace.Store) (*Cl
 		`DELETE FROM agents.state s WHERE NOT EXISTS (SELECT FROM runs.run r WHERE r.id = s.run_id AND r.open)`,
 		`DELETE FROM agents.token t WHERE NOT EXISTS (SELECT FROM runs.run r WHERE r.id = t.run_id AND r.open)`,
 		`DELETE FROM agents.command WHERE asked < clock_timestamp() - interval '1 minute'`,
-		`DELETE FROM agents.start WHERE at < clock_timestamp() - interval '1 hour'`,
+		forgetStarts,
 	} {
 		if _, err := replicas.Pool().Exec(ctx, cleanUp); err != nil {
 			return nil, fmt.Errorf("agents: %w", err)
@@ -127,11 +131,13 @@ func (c *Cluster) SaveState(ctx context.Context, runID string, s agents.State) e
 	return err
 }
 
-// Forget implements [agents.Cluster].
+// Forget implements [agents.Cluster]. It also deletes the starts that are too old to
+// be repeated.
 func (c *Cluster) Forget(ctx context.Context, runID string) error {
 	var batch pgx.Batch
 	batch.Queue(`DELETE FROM agents.token WHERE run_id = $1`, runID)
 	batch.Queue(`DELETE FROM agents.state WHERE run_id = $1`, runID)
+	batch.Queue(forgetStarts)
 	return c.send(ctx, &batch, changeTopic, runID)
 }
 
