@@ -61,8 +61,8 @@ func header(token string) (h trace.TokenHeader) {
 	return decoded[trace.TokenHeader](encoded)
 }
 
-// claimedID returns the "jti" of a token of this service, which no broker has to
-// confirm; empty if it can't be decoded.
+// claimedID returns the "jti" in a token without asking the broker; empty if it can't
+// be decoded.
 func claimedID(token string) string {
 	_, rest, _ := strings.Cut(token, ".")
 	encoded, _, _ := strings.Cut(rest, ".")

@@ -32,8 +32,8 @@ func (s *Service) takeOver(ctx context.Context) {
 	}
 }
 
-// leaveLost stops the runs that another replica has taken over. It notices those
-// that wait, and would log no step.
+// leaveLost stops the runs that another replica has taken over. A run that waits logs
+// no step and would not notice.
 func (s *Service) leaveLost(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()

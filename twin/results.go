@@ -15,7 +15,7 @@ const (
 	saveTimeout    = 5 * time.Second  // for one try to save a result
 	saveAgain      = time.Second      // between two tries
 	saveTries      = 60               // of the result of a comparison that has ended
-	abandonedAfter = 10 * time.Second // since the end of its run, a comparison goes on no more
+	abandonedAfter = 10 * time.Second // after the end of its run, a comparison that still runs has failed
 )
 
 // newest is the comparison that was started last. Its result and those of the last

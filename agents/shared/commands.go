@@ -48,10 +48,11 @@ func (c *Cluster) Ask(ctx context.Context, runID string, question []byte) (answe
 	for {
 		select {
 		case <-news:
-			if sealed, err := c.answer(ctx, id); err != nil || sealed != nil {
-				if err != nil {
-					return nil, err
-				}
+			sealed, err := c.answer(ctx, id)
+			switch {
+			case err != nil:
+				return nil, err
+			case sealed != nil:
 				return c.replicas.Unseal("agents/answer/"+id, sealed)
 			}
 		case <-limit.C:
@@ -171,5 +172,5 @@ func (c *Cluster) reply(ctx context.Context, q command, answer func(context.Cont
 	defer cancel()
 	var batch pgx.Batch
 	batch.Queue(`UPDATE agents.command SET answer = $2 WHERE id = $1`, q.id, sealed)
-	_ = c.send(limited, &batch, answerTopic, q.id) // without it, who has asked gives up
+	_ = c.send(limited, &batch, answerTopic, q.id) // otherwise the replica that has asked gives up
 }
