@@ -33,16 +33,12 @@ type replica struct {
 // asUsual changes nothing.
 func asUsual(*agents.Config) {}
 
-// newReplicas returns replicas that share a database, a broker and an application.
-func newReplicas(t testing.TB, n int, change func(*agents.Config)) []*replica {
+// newReplicas returns two replicas that share a database, a broker and an application.
+func newReplicas(t testing.TB, change func(*agents.Config)) (a, b *replica) {
 	t.Helper()
 	first := newWorld(t, brokertest.Start, worldConfig{})
 	url := pgtest.URL(t)
-	var all []*replica
-	for range n {
-		all = append(all, first.replica(t, url, change))
-	}
-	return all
+	return first.replica(t, url, change), first.replica(t, url, change)
 }
 
 // replica returns another replica of w.
@@ -95,9 +91,10 @@ func (r *replica) mend() {
 // takeoverLimit is the lease of a replica, and a second.
 const takeoverLimit = cluster.Lease + time.Second
 
-// eventually waits until ok.
-func eventually(t testing.TB, within time.Duration, what string, ok func() bool) {
+// eventually waits until ok, long enough for a slow machine.
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
+	const within = 30 * time.Second
 	for end := time.Now().Add(within); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("not within %s: %s", within, what)
@@ -116,7 +113,7 @@ func waits(s *agents.Service, runID string) bool {
 func (r *replica) untilTokens(t testing.TB, runID string, n int) {
 	t.Helper()
 	last := ""
-	eventually(t, 20*time.Second, "the run has its tokens", func() bool {
+	eventually(t, "the run has its tokens", func() bool {
 		state, err := r.State(runID)
 		must(t, err)
 		if state.Waiting == "" || state.Waiting == last || len(r.Tokens()) == n {
@@ -128,24 +125,31 @@ func (r *replica) untilTokens(t testing.TB, runID string, n int) {
 	})
 }
 
+// startWithTokens starts a run at r, which steers lets continue until it has n tokens.
+func (r *replica) startWithTokens(t testing.TB, steers *replica, n int) (runID string) {
+	t.Helper()
+	runID = r.start(t, "P-1042", fullRequest, "step")
+	steers.untilTokens(t, runID, n)
+	return runID
+}
+
 // A run is steered from a replica that does not run it.
 func TestReplicasSteer(t *testing.T) {
 	t.Parallel()
-	replicas := newReplicas(t, 2, asUsual)
-	a, b := replicas[0], replicas[1]
+	a, b := newReplicas(t, asUsual)
 	id := a.start(t, "P-1042", fullRequest, "step")
 	states, err := b.Watch(id)
 	must(t, err)
-	eventually(t, 5*time.Second, "it is live at the other replica", func() bool { return slices.Equal(b.Live(), []string{id}) })
+	eventually(t, "it is live at the other replica", func() bool { return slices.Equal(b.Live(), []string{id}) })
 	b.untilTokens(t, id, 2)
-	eventually(t, 5*time.Second, "both list the same tokens", func() bool { return holders(a.Tokens()) == holders(b.Tokens()) })
+	eventually(t, "both list the same tokens", func() bool { return holders(a.Tokens()) == holders(b.Tokens()) })
 	for _, token := range b.Tokens() {
 		if token.RunID != id || token.TaskID != id || token.ID == "" || token.AgentID == "" || len(token.Scope) == 0 {
 			t.Errorf("a token as the other replica sees it: %+v", token)
 		}
 	}
 
-	eventually(t, 5*time.Second, "it waits", func() bool { return waits(b.Service, id) })
+	eventually(t, "it waits", func() bool { return waits(b.Service, id) })
 	must(t, b.SetPace(id, agents.Instant))
 	h := b.finish(t, id)
 	b.assertEnded(t, h, 4)
@@ -183,8 +187,7 @@ func holders(tokens []agents.Token) (ids string) {
 // A run is cancelled from another replica.
 func TestReplicasCancel(t *testing.T) {
 	t.Parallel()
-	replicas := newReplicas(t, 2, asUsual)
-	a, b := replicas[0], replicas[1]
+	a, b := newReplicas(t, asUsual)
 	one, two := a.start(t, "P-1042", fullRequest, "step"), b.start(t, "P-2187", fullRequest, "step")
 	b.untilTokens(t, one, 1)
 	if n, err := b.CancelAll(t.Context(), "operator", "Enough."); n != 2 || err != nil {
@@ -197,7 +200,7 @@ func TestReplicasCancel(t *testing.T) {
 		}
 	}
 	b.assertEnded(t, b.finish(t, one), 1)
-	eventually(t, 5*time.Second, "no run is live", func() bool { return len(a.Live())+len(b.Live()) == 0 })
+	eventually(t, "no run is live", func() bool { return len(a.Live())+len(b.Live()) == 0 })
 	for range 5 { // also one that was started a moment ago
 		id := a.start(t, "P-1042", fullRequest, "step")
 		if n, err := b.CancelAll(t.Context(), "operator", "Enough."); n != 1 || err != nil {
@@ -214,14 +217,12 @@ func TestReplicasRevoke(t *testing.T) {
 	for name, operator := range map[string]bool{"operator": true, "without an operator": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			replicas := newReplicas(t, 2, func(c *agents.Config) {
+			a, b := newReplicas(t, func(c *agents.Config) {
 				if !operator {
 					c.Operator = nil
 				}
 			})
-			a, b := replicas[0], replicas[1]
-			id := a.start(t, "P-1042", fullRequest, "step")
-			b.untilTokens(t, id, 1)
+			id := a.startWithTokens(t, b, 1)
 			clinical := b.Tokens()[0]
 			done, err := b.Revoke(t.Context(), agents.Revocation{Level: wire.RevokeAgent, Target: clinical.AgentID})
 			must(t, err)
@@ -229,7 +230,7 @@ func TestReplicasRevoke(t *testing.T) {
 				t.Errorf("revoked: %+v", done)
 			}
 			listed := func(token agents.Token) bool { return token.AgentID == clinical.AgentID }
-			eventually(t, 5*time.Second, "no replica lists it", func() bool {
+			eventually(t, "no replica lists it", func() bool {
 				return !slices.ContainsFunc(a.Tokens(), listed) && !slices.ContainsFunc(b.Tokens(), listed)
 			})
 			must(t, b.SetPace(id, agents.Instant))
@@ -247,14 +248,13 @@ func TestReplicasRevoke(t *testing.T) {
 // The presenter reads the stolen token at any replica.
 func TestReplicasStolen(t *testing.T) {
 	t.Parallel()
-	replicas := newReplicas(t, 2, asUsual)
-	a, b := replicas[0], replicas[1]
+	a, b := newReplicas(t, asUsual)
 	req, err := agents.ParseRequest("P-1042", fullRequest, "")
 	must(t, err)
 	req.Incident, req.Hold = trace.IncidentTheft, true
 	run, err := a.Start(t.Context(), req)
 	must(t, err)
-	eventually(t, 10*time.Second, "it waits", func() bool { return waits(b.Service, run.ID) })
+	eventually(t, "it waits", func() bool { return waits(b.Service, run.ID) })
 	theirs, err := b.Stolen(run.ID)
 	must(t, err)
 	if own, err := a.Stolen(run.ID); err != nil || own != theirs || theirs == "" {
@@ -270,19 +270,19 @@ func TestReplicasStolen(t *testing.T) {
 // A request that reaches several replicas starts one run.
 func TestReplicasRepeat(t *testing.T) {
 	t.Parallel()
-	replicas := newReplicas(t, 2, asUsual)
+	a, b := newReplicas(t, asUsual)
 	req, err := agents.ParseRequest("P-1042", fullRequest, "step")
 	must(t, err)
 	req.Key = "a key with \x00 and \xff"
 	other := req
 	other.Text = "Another request"
-	first, err := replicas[0].Start(t.Context(), req)
+	first, err := a.Start(t.Context(), req)
 	must(t, err)
 	var wrong *agents.InputError
-	if _, err := replicas[1].Start(t.Context(), other); !errors.As(err, &wrong) || wrong.Field != "idempotency_key" {
+	if _, err := b.Start(t.Context(), other); !errors.As(err, &wrong) || wrong.Field != "idempotency_key" {
 		t.Errorf("the key with another request, at another replica: %v", err)
 	}
-	if again, err := replicas[1].Start(t.Context(), req); err != nil || again.ID != first.ID {
+	if again, err := b.Start(t.Context(), req); err != nil || again.ID != first.ID {
 		t.Errorf("the request at another replica: %s, %v; want %s", again.ID, err, first.ID)
 	}
 
@@ -290,8 +290,9 @@ func TestReplicasRepeat(t *testing.T) {
 	ids := make([]string, 6)
 	var wg sync.WaitGroup
 	for i := range ids {
+		at := []*replica{a, b}[i%2]
 		wg.Go(func() {
-			run, err := replicas[i%2].Start(t.Context(), req)
+			run, err := at.Start(t.Context(), req)
 			if err != nil {
 				t.Error(err)
 			}
@@ -307,8 +308,7 @@ func TestReplicasRepeat(t *testing.T) {
 // A shutdown ends the runs of its own replica only.
 func TestReplicasShutdown(t *testing.T) {
 	t.Parallel()
-	replicas := newReplicas(t, 2, asUsual)
-	a, b := replicas[0], replicas[1]
+	a, b := newReplicas(t, asUsual)
 	one, two := a.start(t, "P-1042", fullRequest, "step"), b.start(t, "P-2187", fullRequest, "step")
 	b.untilTokens(t, one, 1)
 	must(t, a.Shutdown(t.Context()))
@@ -317,5 +317,5 @@ func TestReplicasShutdown(t *testing.T) {
 	if h.Run.Outcome != trace.OutcomeCancelled {
 		t.Errorf("outcome %s", h.Run.Outcome)
 	}
-	eventually(t, 5*time.Second, "only the other run is live", func() bool { return slices.Equal(b.Live(), []string{two}) })
+	eventually(t, "only the other run is live", func() bool { return slices.Equal(b.Live(), []string{two}) })
 }

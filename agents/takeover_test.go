@@ -33,9 +33,8 @@ func TestTakeover(t *testing.T) {
 // takeOver has a run of a taken over by b, and returns how long that took.
 func takeOver(t *testing.T, a, b *replica, fault func(*testing.T, *replica)) time.Duration {
 	t.Helper()
-	id := a.start(t, "P-1042", fullRequest, "step")
-	b.untilTokens(t, id, 4)
-	eventually(t, 5*time.Second, "it waits", func() bool { return waits(b.Service, id) })
+	id := a.startWithTokens(t, b, 4)
+	eventually(t, "it waits", func() bool { return waits(b.Service, id) })
 	time.Sleep(time.Until(b.joined.Add(cluster.Lease))) // a replica that has just started takes nothing over
 	start := time.Now()
 	fault(t, a)
@@ -59,8 +58,8 @@ func takeOver(t *testing.T, a, b *replica, fault func(*testing.T, *replica)) tim
 		t.Errorf("%d tokens released:\n%s", n, h)
 	}
 	a.mend()
-	eventually(t, 5*time.Second, "the old owner stops the run", func() bool { return len(a.Live()) == 0 })
-	eventually(t, 5*time.Second, "what was saved is deleted", func() bool { return len(b.Live()) == 0 && len(b.Tokens()) == 0 })
+	eventually(t, "the old owner stops the run", func() bool { return len(a.Live()) == 0 })
+	eventually(t, "what was saved is deleted", func() bool { return len(b.Live()) == 0 && len(b.Tokens()) == 0 })
 	if again := a.finish(t, id); again.String() != h.String() {
 		t.Errorf("the old owner has changed the trace:\n%s", again)
 	}
@@ -71,10 +70,8 @@ func takeOver(t *testing.T, a, b *replica, fault func(*testing.T, *replica)) tim
 // the trace shows each that was issued.
 func TestTakeoverAfterLostSteps(t *testing.T) {
 	t.Parallel()
-	replicas := newReplicas(t, 2, asUsual)
-	a, b := replicas[0], replicas[1]
-	id := a.start(t, "P-1042", fullRequest, "step")
-	b.untilTokens(t, id, 4)
+	a, b := newReplicas(t, asUsual)
+	id := a.startWithTokens(t, b, 4)
 	ended := make(chan error, 1)
 	go func() { ended <- b.Wait(t.Context(), id) }()
 	b.until(t, id, is[trace.Delegation]())
@@ -95,10 +92,8 @@ func TestTakeoverAfterLostSteps(t *testing.T) {
 // does not answer at first is waited for.
 func TestTakeoverOfEndedTokens(t *testing.T) {
 	t.Parallel()
-	replicas := newReplicas(t, 2, asUsual)
-	a, b := replicas[0], replicas[1]
-	id := a.start(t, "P-1042", fullRequest, "step")
-	b.untilTokens(t, id, 4)
+	a, b := newReplicas(t, asUsual)
+	id := a.startWithTokens(t, b, 4)
 	_, err := b.admin.Revoke(t.Context(), wire.RevokeAgent, b.Tokens()[0].AgentID)
 	must(t, err)
 	b.link.fail(t, "/v1/token/validate", broken)
@@ -130,13 +125,12 @@ func TestTakeoverWhileATokenIsIssued(t *testing.T) {
 }
 
 func testTakeoverWhileATokenIsIssued(t *testing.T, path string, operator bool) {
-	replicas := newReplicas(t, 2, func(c *agents.Config) {
+	a, b := newReplicas(t, func(c *agents.Config) {
 		c.Limits.BrokerCall, c.Limits.Cleanup = 20*time.Second, 20*time.Second
 		if !operator {
 			c.Operator = nil
 		}
 	})
-	a, b := replicas[0], replicas[1]
 	issued, goOn := make(chan struct{}), make(chan struct{})
 	answer := sync.OnceFunc(func() { close(goOn) })
 	t.Cleanup(answer)
@@ -175,8 +169,8 @@ func testTakeoverWhileATokenIsIssued(t *testing.T, path string, operator bool) {
 	a.link.setFault("", asked.note)
 	answer()
 	a.database.Mend()
-	eventually(t, 10*time.Second, "the old owner ends the token", func() bool { return a.valid(t, id) == 0 })
-	eventually(t, 5*time.Second, "the old owner stops the run", func() bool { return len(a.Live()) == 0 })
+	eventually(t, "the old owner ends the token", func() bool { return a.valid(t, id) == 0 })
+	eventually(t, "the old owner stops the run", func() bool { return len(a.Live()) == 0 })
 	if paths := asked.paths(); !slices.Equal(paths, []string{"/v1/token/release"}) {
 		t.Errorf("the old owner asked the broker for %v", paths)
 	}

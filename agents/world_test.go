@@ -204,7 +204,7 @@ func (w *world) finish(t testing.TB, runID string) *history {
 // until follows a run to the first step that fits.
 func (w *world) until(t testing.TB, runID string, fits func(trace.Step) bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	cursor, err := w.log.Follow(ctx, runID, 0)
 	must(t, err)
