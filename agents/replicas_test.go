@@ -27,7 +27,7 @@ type replica struct {
 	*world
 	database *pgtest.Proxy // between this replica and the database
 	pool     *pgxpool.Pool // connections through it
-	joined   time.Time
+	joined   time.Time     // or, after a fault, joined again
 }
 
 // asUsual changes nothing.
