@@ -38,10 +38,14 @@ func (s *Service) Tokens() []Token {
 	slices.SortFunc(live, func(a, b *encounter) int { return cmp.Or(a.started.Compare(b.started), cmp.Compare(a.id, b.id)) })
 	var out []Token
 	for _, e := range live {
-		out = append(out, e.tokens()...)
+		if !e.left.Load() {
+			out = append(out, e.tokens()...)
+		}
 	}
 	for _, r := range s.others.list() {
-		out = append(out, r.activeTokens(s.cfg.Clock())...)
+		if _, err := s.find(r.ID); err != nil { // otherwise this replica has just taken it over
+			out = append(out, r.activeTokens(s.cfg.Clock())...)
+		}
 	}
 	return out
 }

@@ -93,6 +93,14 @@ func TestTakeoverAfterLostSteps(t *testing.T) {
 	replicaFaults["cut off"](t, a)
 	_, err := b.pool.Exec(t.Context(), `DELETE FROM runs.event WHERE run_id = $1 AND seq > 1`, id)
 	must(t, err)
+	eventually(t, "the run ends", func() bool {
+		if n := len(b.Tokens()); n > 4 {
+			t.Errorf("%d tokens are listed", n)
+		}
+		run, err := b.log.Run(t.Context(), id)
+		must(t, err)
+		return !run.Live()
+	})
 	h := b.finish(t, id)
 	if err := <-ended; err != nil {
 		t.Errorf("waiting for the end since before the steps were lost: %v", err)
