@@ -36,7 +36,7 @@ type encounter struct {
 	nudged     bool            // the model was told to call tools
 	askedAgain bool            // a reply broke off, and the model was asked again
 
-	service      *Service // revokes for the incident
+	service      *Service
 	incidentDone bool
 	stolen       atomic.Pointer[stolenToken] // nil until a token has been stolen
 }

@@ -188,6 +188,12 @@ func (s *Service) admit(e *encounter) error {
 	return nil
 }
 
+func (s *Service) isStopping() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopping
+}
+
 func (s *Service) remove(e *encounter) {
 	e.stop()
 	s.mu.Lock()

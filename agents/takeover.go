@@ -117,7 +117,8 @@ func (e *encounter) endAbandoned(ctx context.Context) trace.Outcome {
 }
 
 // abandoned reads what the other replica has left of a run. Without that, nothing can
-// be said about its tokens: it tries again until it succeeds, or ctx ends.
+// be said about its tokens: it tries again until it succeeds, also if the run is
+// cancelled. It gives up when the service stops or yet another replica owns the run.
 func (e *encounter) abandoned(ctx context.Context) (events []trace.Event, tokens []SavedToken, err error) {
 	for failing := false; ; failing = true {
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
@@ -126,13 +127,13 @@ func (e *encounter) abandoned(ctx context.Context) (events []trace.Event, tokens
 			tokens, err = e.Cluster.Tokens(limited, e.id)
 		}
 		cancel()
-		if err == nil || ctx.Err() != nil {
+		if err == nil || e.left.Load() || e.service.isStopping() {
 			return events, tokens, err
 		}
 		if !failing {
 			e.Logger.ErrorContext(ctx, "what another replica has left of a run can't be read", slog.String("run", e.id), slog.Any("error", err))
 		}
-		e.pace.sleep(ctx, saveRetry, nil)
+		e.pace.sleep(context.WithoutCancel(ctx), saveRetry, nil)
 	}
 }
 

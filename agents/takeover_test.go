@@ -1,6 +1,7 @@
 package agents_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -132,6 +134,39 @@ func TestTakeoverOfEndedTokens(t *testing.T) {
 	if n := len(all[trace.TokenReleased](h)); n == 0 || n == 4 || len(all[trace.ReleaseError](h)) != 0 {
 		t.Errorf("%d tokens released:\n%s", n, h)
 	}
+}
+
+// unreadable is a cluster whose saved tokens can't be read while failing.
+type unreadable struct {
+	agents.Cluster
+	failing *atomic.Bool
+	tries   *atomic.Int32
+}
+
+func (u unreadable) Tokens(ctx context.Context, runID string) ([]agents.SavedToken, error) {
+	if u.failing.Load() {
+		u.tries.Add(1)
+		return nil, errors.New("the database fails")
+	}
+	return u.Cluster.Tokens(ctx, runID)
+}
+
+// A run that is taken over is ended also if it is cancelled before its tokens can be
+// read.
+func TestTakeoverCancelled(t *testing.T) {
+	t.Parallel()
+	var failing atomic.Bool
+	var tries atomic.Int32
+	a, b := newReplicas(t, func(c *agents.Config) { c.Cluster = unreadable{c.Cluster, &failing, &tries} })
+	id := a.startWithTokens(t, b, 4)
+	failing.Store(true)
+	replicaFaults["cut off"](t, a)
+	eventually(t, "the run is taken over", func() bool { return tries.Load() > 0 })
+	must(t, b.Cancel(id, "operator", "Enough."))
+	before := tries.Load()
+	eventually(t, "its tokens are read again", func() bool { return tries.Load() > before+1 })
+	failing.Store(false)
+	b.assertEnded(t, b.finish(t, id), 4)
 }
 
 // A process can end between the broker's response, which issues or replaces a token,
