@@ -84,6 +84,19 @@ func (v *Value[T]) Next(ctx context.Context, known int64) (value T, version int6
 	}
 }
 
+// Follow calls f with each version that this replica learns of, until ctx ends. It may
+// skip versions that follow one another quickly, but never the last one.
+func (v *Value[T]) Follow(ctx context.Context, f func(value T, version int64)) {
+	for known := int64(0); ; {
+		value, version, err := v.Next(ctx, known)
+		if err != nil {
+			return
+		}
+		f(value, version)
+		known = version
+	}
+}
+
 // Keep reads the value, and reads it again whenever it changes, until ctx ends. It
 // must be called once at most.
 func (v *Value[T]) Keep(ctx context.Context) {

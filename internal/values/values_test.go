@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -134,6 +135,31 @@ func TestStoreFails(t *testing.T) {
 			t.Errorf("%s: stored %v, version %d, %v", name, got, version, err)
 		}
 	}
+}
+
+// A follower is told of what is stored already, and of each change after that.
+func TestFollow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newCount(&Memory{})
+		ctx, cancel := context.WithCancel(t.Context())
+		add := func() {
+			if _, _, err := v.Update(ctx, func(c *count) error { c.N++; return nil }); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait()
+		}
+		add()
+		var seen []int
+		var following sync.WaitGroup
+		following.Go(func() { v.Follow(ctx, func(c count, version int64) { seen = append(seen, c.N, int(version)) }) })
+		synctest.Wait()
+		add()
+		cancel()
+		following.Wait()
+		if want := []int{11, 1, 12, 2}; !slices.Equal(seen, want) {
+			t.Errorf("values and versions %v, want %v", seen, want)
+		}
+	})
 }
 
 // A reader waits for the next version, and is told what it has missed.

@@ -63,7 +63,9 @@ func New(cfg Config) *Pages {
 	p := &Pages{cfg: cfg, follower: auditlog.New(cfg.Log, cfg.Clock), restarts: values.New(cfg.Values, "audit.restarts", int64(0), cfg.Logger)}
 	if cfg.Log != nil {
 		p.work.Go(func() { p.restarts.Keep(cfg.Streams.Stopping()) })
-		p.work.Go(func() { p.followRestarts(cfg.Streams.Stopping()) })
+		p.work.Go(func() {
+			p.restarts.Follow(cfg.Streams.Stopping(), func(_, version int64) { p.restart(version) })
+		})
 	}
 	return p
 }
@@ -228,19 +230,7 @@ func (p *Pages) startOver(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// followRestarts starts over when another replica does.
-func (p *Pages) followRestarts(ctx context.Context) {
-	for known := int64(0); ; {
-		_, version, err := p.restarts.Next(ctx, known)
-		if err != nil {
-			return
-		}
-		p.restart(version)
-		known = version
-	}
-}
-
-// restart starts over, unless it was done for a version of the number of restarts.
+// restart starts over, unless it has done so for this version of restarts.
 func (p *Pages) restart(version int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

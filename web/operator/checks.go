@@ -46,20 +46,8 @@ type report struct {
 func newChecks(cfg Config) *checks {
 	c := &checks{cfg: cfg.Preflight, streams: cfg.Streams, log: cfg.Logger, shared: values.New(cfg.Values, "preflight", report{}, cfg.Logger)}
 	c.work.Go(func() { c.shared.Keep(c.streams.Stopping()) })
-	c.work.Go(func() { c.follow(c.streams.Stopping()) })
+	c.work.Go(func() { c.shared.Follow(c.streams.Stopping(), c.show) })
 	return c
-}
-
-// follow shows the preflights of other replicas.
-func (c *checks) follow(ctx context.Context) {
-	for known := int64(0); ; {
-		r, version, err := c.shared.Next(ctx, known)
-		if err != nil {
-			return
-		}
-		c.show(r, version)
-		known = version
-	}
 }
 
 // show takes a report, unless a preflight is running here or a later report is known.
@@ -111,18 +99,18 @@ func (c *checks) start() *trace.Feed[preflight.Result] {
 	c.work.Go(func() {
 		ctx, cancel := context.WithTimeout(c.streams.Stopping(), preflightTimeout)
 		defer cancel()
-		report := func(result preflight.Result) {
+		add := func(result preflight.Result) {
 			results.Append(result)
 			r.Results = append(r.Results, result)
 			shared = shared && c.share(r, false)
 		}
 		defer c.end(results)
 		defer func() {
-			c.recovered(recover(), report)
+			c.recovered(recover(), add)
 			r.Over = true
 			_ = shared && c.share(r, false)
 		}()
-		preflight.Run(ctx, c.cfg, report)
+		preflight.Run(ctx, c.cfg, add)
 	})
 	return results
 }
@@ -152,10 +140,10 @@ func (c *checks) share(r report, first bool) bool {
 
 // recovered reports a check that panicked, in a model's client for instance: it
 // fails the preflight and nothing else.
-func (c *checks) recovered(cause any, report func(preflight.Result)) {
+func (c *checks) recovered(cause any, add func(preflight.Result)) {
 	if cause != nil {
 		c.log.Error("panic in a preflight", "cause", cause, "stack", string(debug.Stack()))
-		report(preflight.Result{Name: "preflight", State: preflight.Failed, Found: "aborted by an internal error", Do: "See the log."})
+		add(preflight.Result{Name: "preflight", State: preflight.Failed, Found: "aborted by an internal error", Do: "See the log."})
 	}
 }
 
