@@ -55,7 +55,7 @@ type broadcast struct {
 type wholeAt struct {
 	version       int
 	html          string
-	block, moving sse.Block // moving also shows what has happened as it happens
+	block, moving sse.Block // moving also animates what has happened
 }
 
 // parts are the pieces of a scene that change while it is on the stage, beside the
@@ -188,8 +188,8 @@ func (b *broadcast) join(s *Scene, l layout, known string) (missed sse.Block, re
 	if html, id := b.html(s, l); id != known {
 		w := &b.whole[l]
 		block := &w.block
-		// A viewer that names nothing has followed until the scene began. The run may
-		// have gone on before it is here again.
+		// A viewer without an ID was following when the scene began. The run may have
+		// gone on before it has joined again.
 		moves := known == "" && b.fresh && s.Run != nil && s.Page == nil
 		if moves {
 			block = &w.moving

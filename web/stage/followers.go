@@ -13,7 +13,7 @@ import (
 const (
 	countEvery   = 2 * time.Second  // a changed count is told to other replicas
 	recountEvery = 10 * time.Second // also one that has not changed
-	countLasts   = 25 * time.Second // a count is valid, whatever became of its replica
+	countLasts   = 25 * time.Second // then the count of a replica that has stopped expires
 	countTimeout = time.Second
 )
 
@@ -59,7 +59,9 @@ func (f *followers) tell(ctx context.Context) {
 		select {
 		case <-every.C:
 		case <-ctx.Done():
-			f.save(ctx, counted{})
+			if told.Phones > 0 {
+				f.save(ctx, counted{})
+			}
 			return
 		}
 		now := counted{f.open[phone].Load(), f.now()}

@@ -79,7 +79,7 @@ type Pages struct {
 	cfg       Config
 	show      *show
 	followers *followers
-	stepping  atomic.Int32 // presses of Next that are at work
+	stepping  atomic.Int32 // calls of nextStep in progress
 }
 
 // New returns the pages.

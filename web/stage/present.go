@@ -165,8 +165,10 @@ const stepTimeout = 2 * time.Second
 // without an effect would look like a fault.
 func (p *Pages) nextStep(ctx context.Context, runID string) error {
 	p.stepping.Add(1)
-	defer p.show.change(func() bool { return true }) // the presenter's page offers the next step
-	defer p.stepping.Add(-1)
+	defer p.show.change(func() bool { // the presenter's page offers the next step
+		p.stepping.Add(-1)
+		return true
+	})
 	states, err := p.cfg.Runs.Watch(runID)
 	if err != nil {
 		return err
@@ -288,13 +290,12 @@ func (p *Pages) open(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if form.Page == "" {
+		_, err := p.show.set(r.Context(), func(s *state) { s.Page, s.Look.Blank = page{}, false })
+		return p.showDesk(w, r, err)
+	}
 	shown := page{Path: form.Page}
-	switch form.Page {
-	case "":
-		if err := p.setLook(r.Context(), looks["unblank"]); err != nil {
-			return err
-		}
-	case linkPath:
+	if form.Page == linkPath {
 		shown.Base = p.publicURL(r)
 	}
 	return p.showDesk(w, r, p.show.showPage(r.Context(), shown))

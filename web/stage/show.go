@@ -164,23 +164,27 @@ func (s *show) present(ctx context.Context, to state, version int64) (err error)
 	s.scene = next
 	s.open(&s.scene, to.Look)
 	if to.RunID != from.RunID {
-		s.leave()
+		following := s.replace(&s.leave)
 		if next.Run != nil {
-			var following context.Context
-			following, s.leave = context.WithCancel(s.streams.Stopping())
 			s.work.Go(func() { s.follow(following, next.Run, events) })
 			s.work.Go(func() { s.await(following, next.Run) })
 		}
 	}
 	if to.Page != from.Page {
-		s.close()
+		following := s.replace(&s.close)
 		if next.Page != nil {
-			var following context.Context
-			following, s.close = context.WithCancel(s.streams.Stopping())
 			s.work.Go(func() { s.keep(following, next.Page, view) })
 		}
 	}
 	return nil
+}
+
+// replace ends what was followed until now, and returns a context for what is followed
+// in its place.
+func (s *show) replace(end *context.CancelFunc) (ctx context.Context) {
+	(*end)()
+	ctx, *end = context.WithCancel(s.streams.Stopping())
+	return ctx
 }
 
 // perform returns a run before its first step, and its events; nothing without an
