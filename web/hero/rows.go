@@ -9,7 +9,7 @@ func (p *plan) row(n *pen, r placed) {
 	case denied:
 		p.deniedRow(n, r)
 	case pending, unfinished:
-		p.pendingRow(n, r, notMade(r.kind))
+		p.pendingRow(n, r)
 	case source:
 		p.scopes(n, r, r.scopes)
 	case overreach:
@@ -144,8 +144,8 @@ func notMade(k kind) string {
 
 // pendingRow shows a call that was not made: nothing of it is behind the gate. A
 // delegated scope takes the pill's place in the lane.
-func (p *plan) pendingRow(n *pen, r placed, word string) {
-	base := r.mid + p.scope*0.35
+func (p *plan) pendingRow(n *pen, r placed) {
+	base, word := r.mid+p.scope*0.35, notMade(r.kind)
 	if r.delegated && r.lane.delegated.state == alive {
 		end := p.scopes(n, r, r.lane.delegated.scopes)
 		n.path("w-wait", d("M", end, r.mid, "H", p.gateLeft()-4))
