@@ -57,7 +57,8 @@
 //
 // A page has one stream (static/stream.js), which is closed while nobody sees the
 // page. It has a sign of life every 15 seconds, each write has its own deadline,
-// and its last message tells whether its run has ended or the server stops. The stage (stage) works in the same way, with a scene in place of a run.
+// and its last message tells whether its run has ended or the server stops. The
+// stage (stage) works in the same way, with a scene in place of a run.
 //
 // # What web never does
 //

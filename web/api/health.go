@@ -14,9 +14,10 @@ import (
 // the lifetimes on the pages are misleading.
 const maxSkew = 3 * time.Second
 
-// health is GET /healthz: ready when the broker works and runs, decisions and
-// records can be stored. After a failure it is not ready until what failed would succeed. Clocks
-// that differ, or were set back, are problems, but not ones that a restart would solve.
+// health is GET /healthz: ready when the broker works and runs, decisions and records
+// can be stored. After a failure it is not ready until what failed would succeed.
+// Clocks that differ, or were set back, are problems, but not ones that a restart would
+// solve.
 func (a *API) health(w http.ResponseWriter, r *http.Request) error {
 	ctx, problems := r.Context(), []string{}
 	broker := "unreachable"
