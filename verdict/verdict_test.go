@@ -159,7 +159,7 @@ func TestCleanUpKeepsTheLine(t *testing.T) {
 	}
 }
 
-// A key moment is what its event is, and says why a token was not accepted.
+// A key moment has the kind of its event, and the reason if a token was not accepted.
 func TestKeyMoment(t *testing.T) {
 	reject := trace.TokenRejected{Credential: clinical, RefusedBy: trace.RefusedByGate}
 	theft := func(by trace.RefusedBy) trace.StolenTokenUsed {

@@ -36,7 +36,7 @@ func newTestChecks(t *testing.T, shared values.Store) *checks {
 // read reads the results of a preflight to their end.
 func read(t *testing.T, results *trace.Feed[preflight.Result]) (names []string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for cursor := results.From(0); ; {
 		some, err := cursor.Next(ctx)

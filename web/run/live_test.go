@@ -56,13 +56,13 @@ func TestJoinAhead(t *testing.T) {
 		return w.Body.String()
 	}
 	go func() {
-		time.Sleep(20 * time.Millisecond) // the page has joined
+		time.Sleep(20 * time.Millisecond) // until the page has joined
 		happen()
 	}()
 	if sent := join(t.Context(), 2); strings.Contains(sent, `id="step-`) || strings.Contains(sent, `hx-target="#run"`) {
 		t.Errorf("a page that is one event ahead is sent %s", sent)
 	}
-	soon, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	soon, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	if sent := join(soon, 3); !strings.Contains(sent, `hx-target="#run"`) || !strings.Contains(sent, `id="step-2"`) {
 		t.Errorf("a page that shows what never comes is sent %s", sent)

@@ -74,7 +74,7 @@ func goTo(t *testing.T, s *show, step int) {
 func waitFor(t *testing.T, s *show, when string, wants ...string) {
 	t.Helper()
 	var html string
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		html, _ = onStage(s)
 		missing := false
 		for _, want := range wants {
