@@ -140,19 +140,13 @@ func (p *plan) phoneLane(n *pen, l *lane, y float64) float64 {
 
 	y += 2
 	gate := y + p.gateW/2
-	if len(below) == 0 && !slices.ContainsFunc(above, func(r row) bool { return r.kind == denied }) {
+	stopped := slices.ContainsFunc(above, func(r row) bool { return r.kind == denied })
+	passed := slices.ContainsFunc(below, func(r row) bool { return r.kind == allowed })
+	if len(below) == 0 && !stopped {
 		return y + 6 // nothing has come to the gate
 	}
 	n.path("gate", rect(0, y, p.width, p.gateW, 2))
 	n.text("strong on-gate", pad, gate+p.meta*0.36, p.meta, "Gate")
-	stopped := false
-	for _, r := range above {
-		stopped = stopped || r.kind == denied
-	}
-	passed := false
-	for _, r := range below {
-		passed = passed || r.kind == allowed
-	}
 	if passed {
 		n.path("hole", rect(p.width*0.25-16, y-1, 32, p.gateW+2, 0))
 		p.through(n, p.width*0.25, gate, 24)
