@@ -17,14 +17,11 @@ import (
 )
 
 // The configurations of load balancers that the repository offers work: a run is
-// followed through each of them to its end, while its replica is killed. Those that
-// are not installed are skipped.
+// followed through each of them to its end, while its replica is killed.
 func TestReplicasBehindABalancer(t *testing.T) {
 	for name, start := range map[string]func(*testing.T, string, []string) *exec.Cmd{"caddy": caddy, "nginx": nginx} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := exec.LookPath(name); err != nil {
-				t.Skip(err)
-			}
+			pgtest.RequireProgram(t, name)
 			database := pgtest.URL(t)
 			survivor, killed := startReplica(t, database), startReplica(t, database)
 			address := freeAddress(t)

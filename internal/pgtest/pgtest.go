@@ -79,6 +79,19 @@ func Require(t testing.TB) {
 	}
 }
 
+// RequireProgram skips a test that needs a pooler or a load balancer which is not
+// installed, unless MEDASSIST_PROXIES is "required".
+func RequireProgram(t testing.TB, name string) {
+	t.Helper()
+	_, err := exec.LookPath(name)
+	if err != nil && os.Getenv("MEDASSIST_PROXIES") != "required" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // New starts a server for one test.
 func New(t testing.TB, settings ...string) *Server {
 	t.Helper()

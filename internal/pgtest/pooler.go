@@ -13,13 +13,10 @@ import (
 )
 
 // Pooler starts pgbouncer in front of a database and returns its URL. The mode is
-// "session" or "transaction". Without pgbouncer the test is skipped.
+// "session" or "transaction".
 func Pooler(t testing.TB, address, mode string) string {
 	t.Helper()
-	program, err := exec.LookPath("pgbouncer")
-	if err != nil {
-		t.Skip("needs pgbouncer")
-	}
+	RequireProgram(t, "pgbouncer")
 	u, err := url.Parse(address)
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +43,7 @@ func Pooler(t testing.TB, address, mode string) string {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command(program, args...)
+	cmd := exec.Command("pgbouncer", args...)
 	var log strings.Builder
 	cmd.Stderr = &log
 	if err := cmd.Start(); err != nil {
