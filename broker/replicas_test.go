@@ -22,7 +22,8 @@ import (
 
 // The whole suite passes with two brokers on one PostgreSQL database that get the
 // requests in turn. That takes longer than all other tests of the package, so it
-// runs only in CI, which sets MEDASSIST_POSTGRES, and where a database is given.
+// runs only in CI (`make test` with MEDASSIST_POSTGRES=required), and where a
+// database is given.
 func TestSuiteOnPostgreSQL(t *testing.T) {
 	t.Parallel()
 	wanted := os.Getenv("MEDASSIST_POSTGRES") == "required" || os.Getenv("MEDASSIST_TEST_DATABASE_URL") != ""

@@ -88,13 +88,9 @@ func EachStrict(t *testing.T, f func(t *testing.T, b *Broker)) {
 	t.Helper()
 	t.Run("embedded", func(t *testing.T) { f(t, Start(t)) })
 	if os.Getenv("AGENTWRIT_TEST_BROKER_URL") != "" {
-		t.Run("external", func(t *testing.T) {
-			b := external(t)
-			if !b.Strict {
-				t.Skip("this broker does not promise the stricter rules")
-			}
-			f(t, b)
-		})
+		if b := external(t); b.Strict {
+			t.Run("external", func(t *testing.T) { f(t, b) })
+		}
 	}
 }
 
