@@ -48,7 +48,7 @@ type Config struct {
 	LLMRecordingSpeed float64 `help:"Playback speed: 1 as recorded, 2 twice as fast, 0 without delays." env:"LLM_RECORDING_SPEED" default:"1"`
 
 	PublicURL         string         `help:"URL at which viewers reach the page, for the link and QR code that phones use; a guess by default." env:"MEDASSIST_PUBLIC_URL" placeholder:"URL"`
-	KeyMoment         time.Duration  `help:"How long a run that was started on a page stays at each denial, delegation and revocation; 0 goes on at once." env:"MEDASSIST_KEY_MOMENT" default:"2s" placeholder:"DURATION"`
+	KeyMoment         time.Duration  `help:"How long a run that was started on a page pauses at each denial, delegation and revocation; 0 goes on at once." env:"MEDASSIST_KEY_MOMENT" default:"2s" placeholder:"DURATION"`
 	PresenterKey      string         `help:"Key that the presenter needs to change anything. If it is empty, one is generated when the page listens beyond loopback." env:"MEDASSIST_PRESENTER_KEY" placeholder:"KEY"`
 	TrustedProxy      []netip.Prefix `help:"Proxies whose X-Forwarded-For header names the client; none by default." env:"MEDASSIST_TRUSTED_PROXIES" placeholder:"CIDR"`
 	Viewers           int            `help:"Streams that viewers may have open at once; a page has one or two." env:"MEDASSIST_VIEWERS" default:"2000" placeholder:"N"`
