@@ -53,7 +53,7 @@ var logLevels = map[string]string{"quiet": "error", "standard": "info", "verbose
 func applyAliases(command *kong.Node) (notes []string, err error) {
 	switch command.Name {
 	case "broker":
-	case "healthcheck": // repeats nothing every few seconds
+	case "healthcheck": // runs every few seconds, so it repeats no notes
 		defer func() { notes = nil }()
 	default:
 		return nil, nil

@@ -41,7 +41,7 @@ func TestReplicasBehindABalancer(t *testing.T) {
 			for _, v := range viewers {
 				v.all(t, len(r.Trace))
 			}
-			page.until(10*time.Second, "the balancer sends everything to the other replica", func() bool {
+			page.until(20*time.Second, "the balancer sends everything to the other replica", func() bool {
 				for range 4 {
 					resp, err := http.Get(page.Page + "/api/runs/" + id)
 					if err != nil {

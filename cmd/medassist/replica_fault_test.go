@@ -67,7 +67,7 @@ func TestReplicaIsFrozen(t *testing.T) {
 	awake, frozen := startReplica(t, database), startReplica(t, database)
 	waiting := frozen.runWithLiveAgent(awake.admin())
 	moving := frozen.begin(`{"patient_id":"P-1042","request":"` + fullRequest + `","pace":"talk:100ms"}`)
-	awake.until(10*time.Second, "the run has an agent", func() bool { return countEvents(t, awake.admin(), moving, "agent_registered") > 0 })
+	awake.until(20*time.Second, "the run has an agent", func() bool { return countEvents(t, awake.admin(), moving, "agent_registered") > 0 })
 	began := time.Now()
 	frozen.signal(syscall.SIGSTOP)
 	t.Cleanup(func() { _ = frozen.cmd.Process.Signal(syscall.SIGCONT) })

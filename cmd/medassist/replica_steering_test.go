@@ -3,6 +3,8 @@
 package main
 
 import (
+	"bufio"
+	"cmp"
 	"io"
 	"net/http"
 	"strings"
@@ -14,7 +16,7 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 )
 
-// Whatever is done at one replica holds at the other: runs are watched, stepped,
+// Each action at one replica takes effect at the other: runs are watched, stepped,
 // paced and cancelled, records and decisions are shared, the stage follows, and a
 // reset reaches all.
 func TestReplicasAreOneDemo(t *testing.T) {
@@ -52,11 +54,11 @@ func TestReplicasAreOneDemo(t *testing.T) {
 			t.Errorf("pace: %d %s", status, answer)
 		}
 		before := len(a.export(id).Events)
-		a.until(5*time.Second, "the run goes on by itself", func() bool { return len(a.export(id).Events) > before+1 })
+		a.until(20*time.Second, "the run goes on by itself", func() bool { return len(a.export(id).Events) > before+1 })
 		if status, answer := b.post("/api/runs/"+id+"/cancel", ""); status/100 != 2 {
 			t.Errorf("cancel: %d %s", status, answer)
 		}
-		r := a.runEnded(id, 5*time.Second)
+		r := a.runEnded(id, 20*time.Second)
 		if c := r.complete(t); c.Outcome != trace.OutcomeCancelled || !c.AllRevoked {
 			t.Errorf("complete: %+v", c)
 		}
@@ -71,7 +73,7 @@ func TestReplicasAreOneDemo(t *testing.T) {
 			t.Errorf("revoke: %d %s", status, answer)
 		}
 		b.post("/api/runs/"+id+"/cancel", "")
-		if c := a.runEnded(id, 10*time.Second).complete(t); !c.AllRevoked {
+		if c := a.runEnded(id, 20*time.Second).complete(t); !c.AllRevoked {
 			t.Errorf("complete: %+v", c)
 		}
 	})
@@ -111,25 +113,28 @@ func TestReplicasAreOneDemo(t *testing.T) {
 	t.Run("the stage follows", func(t *testing.T) {
 		a, b := a.in(t), b.in(t)
 		stage := b.do("GET", "/stage/frames", nil, "")
-		shown := make(chan struct{})
+		defer stage.Body.Close()
+		shown := make(chan error, 1)
 		go func() {
-			defer close(shown)
-			text := make([]byte, 0, 1<<20)
-			chunk := make([]byte, 64<<10)
-			for !strings.Contains(string(text), "Decisions about calls") && !strings.Contains(string(text), "audit") {
-				n, err := stage.Body.Read(chunk)
-				text = append(text, chunk[:n]...)
-				if err != nil {
+			lines := bufio.NewScanner(stage.Body)
+			lines.Buffer(nil, 4<<20)
+			for lines.Scan() {
+				if strings.Contains(lines.Text(), "<b>Audit log</b>") {
+					shown <- nil
 					return
 				}
 			}
+			shown <- cmp.Or(lines.Err(), io.EOF)
 		}()
 		if resp := a.do("POST", "/present/show", map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, "page=%2Faudit"); resp.StatusCode/100 > 3 {
 			t.Errorf("show: %s", resp.Status)
 		}
 		select {
-		case <-shown:
-		case <-time.After(5 * time.Second):
+		case err := <-shown:
+			if err != nil {
+				t.Errorf("the stage's stream: %v", err)
+			}
+		case <-time.After(20 * time.Second):
 			t.Error("the stage of the other replica does not follow")
 		}
 	})
@@ -157,7 +162,7 @@ func TestReplicasAreOneDemo(t *testing.T) {
 		if err := a.cmd.Wait(); err != nil {
 			t.Errorf("%v, want exit code 0", err)
 		}
-		r := b.runEnded(stopped, time.Second)
+		r := b.runEnded(stopped, 20*time.Second)
 		if c := r.complete(t); c.Outcome != trace.OutcomeCancelled || !c.AllRevoked {
 			t.Errorf("complete: %+v", c)
 		}
@@ -166,7 +171,7 @@ func TestReplicasAreOneDemo(t *testing.T) {
 			t.Error("the other replica's run has ended, too")
 		}
 		b.post("/api/runs/"+other+"/cancel", "")
-		b.runEnded(other, 5*time.Second)
+		b.runEnded(other, 20*time.Second)
 		throughBoth := &app{T: t, Addresses: Addresses{Page: page}, key: replicaKey}
 		throughBoth.run("P-1042", "Show labs")
 	})

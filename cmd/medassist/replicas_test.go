@@ -34,7 +34,7 @@ func joinCluster(t *testing.T, database, secret string) *cluster.Cluster {
 	return c
 }
 
-// What replicas that start together need once is made once, and all of them get it.
+// Replicas that start together make each shared value once, and all of them get it.
 func TestSharedCredentialsAreMadeOnce(t *testing.T) {
 	database := pgtest.URL(t)
 	pair := []*cluster.Cluster{joinCluster(t, database, adminSecret), joinCluster(t, database, adminSecret)}

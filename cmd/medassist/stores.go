@@ -12,7 +12,7 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 )
 
-// stores is what the demo keeps.
+// stores holds the open stores of the demo.
 type stores struct {
 	records   *records.Store
 	runs      *trace.Store
