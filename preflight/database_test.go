@@ -126,7 +126,7 @@ func TestDatabase(t *testing.T) {
 				t.Errorf("%s: %+v", tc.check, r)
 			}
 			for name, r := range results {
-				if wanted := r.State == preflight.Skipped; name != tc.check && wanted != tc.skipped {
+				if skipped := r.State == preflight.Skipped; name != tc.check && skipped != tc.skipped {
 					t.Errorf("%s: %+v", name, r)
 				}
 			}
