@@ -96,7 +96,7 @@ def the_operators_ceiling_holds():
         assert e.problem.error_code == "forbidden" and e.problem.detail, e.problem
 
 
-def every_agent_is_somebody_else():
+def every_agent_has_its_own_identity():
     shared = task()
     agents = [agent_of(shared, "read:data:a") for _ in range(3)]
     assert len({a.agent_id for a in agents}) == len({a.access_token for a in agents}) == 3
@@ -116,7 +116,7 @@ def agents_of_a_pipeline_hold_different_scopes():
     assert [c.scope for c in claims] == [["read:data:in"], ["write:data:out"]]
     assert {c.task_id for c in claims} == {shared} and {c.orch_id for c in claims} == {"stories"}
     reader.release()
-    assert valid(writer.access_token), "the end of one agent is not that of another"
+    assert valid(writer.access_token), "releasing one agent leaves the other"
     writer.release()
 
 
@@ -144,7 +144,7 @@ def delegation_never_widens():
     for scope in (["write:data:a"], ["read:data:*"], ["read:data:b"], ["read:data:a", "read:data:b"]):
         e = refused(agentwrit.AuthorizationError, lambda: boss.delegate(worker.agent_id, scope), 403)
         assert e.problem.error_code == "scope_violation", e.problem
-    boss.delegate(worker.agent_id, ["read:data:a"])  # as much is no more
+    boss.delegate(worker.agent_id, ["read:data:a"])  # the same scope is allowed
     boss.release()
     worker.release()
 
@@ -203,14 +203,14 @@ def a_short_life_ends_by_itself():
     refused(agentwrit.AgentWritError, agent.renew)
 
 
-def release_is_final_and_may_be_repeated():
+def release_is_final_and_idempotent():
     agent, other = agent_of(task(), "read:data:a"), agent_of(task(), "read:data:a")
     agent.release()
     agent.release()
     refused(agentwrit.AgentWritError, agent.renew)
     refused(agentwrit.AgentWritError, lambda: agent.delegate(other.agent_id, ["read:data:a"]))
-    thief = holder(agent, agentwrit.DelegatedToken(agent.access_token, 60, []), ["read:data:a"])
-    refused(agentwrit.AuthenticationError, thief.renew, 401)
+    copy = holder(agent, agentwrit.DelegatedToken(agent.access_token, 60, []), ["read:data:a"])
+    refused(agentwrit.AuthenticationError, copy.renew, 401)
     other.release()
 
 
@@ -270,7 +270,7 @@ def a_forged_token_is_invalid():
     agent.release()
 
 
-def the_audit_log_tells_the_story():
+def the_audit_log_has_every_step():
     boss, worker = agent_of(task(), "read:data:a"), agent_of(task(), "read:logs:a")
     boss.delegate(worker.agent_id, ["read:data:a"])
     boss.renew()
@@ -288,7 +288,7 @@ def the_audit_log_tells_the_story():
             assert secret not in json.dumps(e), e["event_type"]
 
 
-def errors_say_what_went_wrong():
+def errors_explain_the_failure():
     wrong = AgentWritApp(URL, CLIENT[0] + "-unknown", "0" * 64)
     e = refused(agentwrit.AuthenticationError, lambda: wrong.create_agent("o", "t", ["read:data:a"]), 401)
     p = e.problem
@@ -328,7 +328,7 @@ def threads_share_an_app():
         assert all(threads.map(work, range(16)))
 
 
-def an_app_that_is_deleted_is_out():
+def a_deleted_app_is_refused():
     made = request("POST", "/v1/admin/apps", {"name": "gone-" + secrets.token_hex(4), "scopes": ["read:data:*"]}, admin)
     gone = AgentWritApp(URL, made["client_id"], made["client_secret"])
     agent = gone.create_agent("stories", task(), ["read:data:a"])
@@ -341,12 +341,12 @@ def an_app_that_is_deleted_is_out():
 
 
 stories = [
-    an_agent_lives_for_one_task, an_agent_gets_what_it_asks_for_and_no_more, the_operators_ceiling_holds, every_agent_is_somebody_else,
+    an_agent_lives_for_one_task, an_agent_gets_what_it_asks_for_and_no_more, the_operators_ceiling_holds, every_agent_has_its_own_identity,
     agents_of_a_pipeline_hold_different_scopes, identifiers_may_have_colons, an_agent_delegates_a_part_of_its_authority, delegation_never_widens,
     authority_travels_two_hops, delegation_ends_at_five_hops, a_delegate_must_exist, a_long_task_renews, a_short_life_ends_by_itself,
-    release_is_final_and_may_be_repeated, the_operator_stops_one_agent, the_operator_stops_a_task, the_operator_stops_one_token,
-    the_operator_stops_what_was_delegated, a_forged_token_is_invalid, the_audit_log_tells_the_story, errors_say_what_went_wrong,
-    health_needs_no_credentials, threads_share_an_app, an_app_that_is_deleted_is_out,
+    release_is_final_and_idempotent, the_operator_stops_one_agent, the_operator_stops_a_task, the_operator_stops_one_token,
+    the_operator_stops_what_was_delegated, a_forged_token_is_invalid, the_audit_log_has_every_step, errors_explain_the_failure,
+    health_needs_no_credentials, threads_share_an_app, a_deleted_app_is_refused,
 ]
 for number, story in enumerate(stories, 1):
     story()
