@@ -58,12 +58,11 @@ func connect(ctx context.Context, cfg Config, replicas *cluster.Cluster, log *sl
 			return c, err
 		}
 	}
-	options := []agentwrit.Option{agentwrit.WithClock(cfg.clock)}
-	toBroker, err := cfg.brokerTLS.options()
+	options, err := cfg.brokerTLS.options()
 	if err != nil {
 		return c, err
 	}
-	options = append(options, toBroker...)
+	options = append(options, agentwrit.WithClock(cfg.clock))
 	if c.embedded {
 		options = append(options, agentwrit.WithHTTPClient(&http.Client{Transport: directTransport()}), agentwrit.WithIssuer(issuer), agentwrit.WithAudience(audience))
 	}
