@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -106,7 +107,7 @@ func (e *encounter) run(ctx context.Context) trace.Outcome {
 func (e *encounter) complete(ctx context.Context, outcome trace.Outcome) trace.Outcome {
 	summary := e.rec.summary(e.req.Patient.String(), outcome, e.Clock().Sub(e.started))
 	status := trace.StatusSuccess
-	if outcome != trace.OutcomeAnswered || summary.Tokens > 0 && !summary.AllEnded() {
+	if outcome != trace.OutcomeAnswered || summary.MayLive() {
 		status = trace.StatusWarning
 	}
 	e.rec.add(ctx, status, completeLabel(summary), summary)
@@ -166,25 +167,28 @@ func completeLabel(c trace.Complete) string {
 	switch {
 	case c.AllRevoked:
 		return outcome + ". All tokens revoked."
+	case c.Tokens == 0 && c.RevokedUnseen > 0 && c.Unaccounted == 0:
+		return outcome + ". No token was received; the whole task is revoked."
 	case c.Tokens == 0 && c.Unaccounted == 0:
 		return outcome + ". No token was issued."
 	}
-	label := outcome + ". "
+	var facts []string
 	switch {
+	case c.Tokens == 0:
 	case !c.AllEnded():
-		label += fmt.Sprintf("%d of %s confirmed revoked", c.ConfirmedRevoked, text.Count(c.Tokens, "token"))
+		facts = append(facts, fmt.Sprintf("%d of %s confirmed revoked", c.ConfirmedRevoked, text.Count(c.Tokens, "token")))
 	case c.ConfirmedRevoked > 0:
-		label += fmt.Sprintf("%s revoked, %d expired", text.Count(c.ConfirmedRevoked, "token"), c.Expired)
+		facts = append(facts, fmt.Sprintf("%s revoked, %d expired", text.Count(c.ConfirmedRevoked, "token"), c.Expired))
 	default:
-		label += text.Count(c.Expired, "token") + " expired"
+		facts = append(facts, text.Count(c.Expired, "token")+" expired")
 	}
 	if c.Unaccounted > 0 {
-		label += fmt.Sprintf("; %s lost that may have carried another", text.Count(c.Unaccounted, "response"))
+		facts = append(facts, text.Count(c.Unaccounted, "response")+" lost that may have carried a token")
 	}
 	if c.ValidUntil > 0 {
-		label += fmt.Sprintf("; the rest may be valid until %s", clockTime(time.Unix(c.ValidUntil, 0)))
+		facts = append(facts, "tokens may be valid until "+clockTime(time.Unix(c.ValidUntil, 0)))
 	}
-	return label + "."
+	return outcome + ". " + strings.Join(facts, "; ") + "."
 }
 
 // clockTime returns the time of day of t, for people.

@@ -111,10 +111,11 @@ type Complete struct {
 	Tokens           int      `json:"tokens"` // issued: agents and delegations
 	Released         int      `json:"released"`
 	ConfirmedRevoked int      `json:"proven_dead"`
-	Unaccounted      int      `json:"unaccounted,omitempty"` // lost responses that may have carried a token
-	AllRevoked       bool     `json:"all_tokens_dead"`       // at least one token was issued, and the broker confirmed each as revoked
-	Expired          int      `json:"expired,omitempty"`     // tokens that were not revoked, but whose lifetime is over
-	ValidUntil       int64    `json:"valid_until,omitempty"` // Unix seconds: the last time at which a token of the run may be valid; 0 if none is
+	Unaccounted      int      `json:"unaccounted,omitempty"`    // lost responses that may have carried a token
+	RevokedUnseen    int      `json:"revoked_unseen,omitempty"` // lost responses that may have carried a token, which the broker has revoked with the whole task
+	AllRevoked       bool     `json:"all_tokens_dead"`          // at least one token was issued, and the broker confirmed each as revoked
+	Expired          int      `json:"expired,omitempty"`        // tokens that were not revoked, but whose lifetime is over
+	ValidUntil       int64    `json:"valid_until,omitempty"`    // Unix seconds: the last time at which a token of the run may be valid; 0 if none is
 	Outcome          Outcome  `json:"outcome"`
 	Milliseconds     int64    `json:"duration_ms"`
 }
@@ -122,6 +123,9 @@ type Complete struct {
 // Type implements [Step].
 func (Complete) Type() Type { return TypeComplete }
 func (Complete) step()      {}
+
+// MayLive reports whether a token of the run may still be valid.
+func (c Complete) MayLive() bool { return c.Tokens+c.Unaccounted > 0 && !c.AllEnded() }
 
 // AllEnded reports whether the run issued tokens and none of them is valid any
 // more: each was confirmed revoked or has expired.

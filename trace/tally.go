@@ -14,6 +14,7 @@ type Tally struct {
 	delegations int
 	released    int
 	lost        []int64 // of lost responses: until when a token that they carried may be valid
+	covered     int     // lost responses of a task that was revoked afterwards
 }
 
 // issued is what is known about a token.
@@ -52,6 +53,7 @@ func (t *Tally) Add(e Event) {
 	case TokenRevoked:
 		if s.Level == taskLevel && !s.Released {
 			// The revocation covers every token of the run, known or not.
+			t.covered += len(t.lost)
 			t.lost = nil
 		}
 	case ReleaseError:
@@ -94,7 +96,7 @@ func (t *Tally) Complete(patientID string, outcome Outcome, took time.Duration) 
 		PatientID: patientID, Agents: t.agents, AgentsCount: len(t.agents),
 		Allowed: t.allowed, Denied: t.denied, Errors: t.errors,
 		Delegations: t.delegations, Tokens: len(t.issued), Released: t.released,
-		Unaccounted: len(t.lost), Outcome: outcome, Milliseconds: took.Milliseconds(),
+		Unaccounted: len(t.lost), RevokedUnseen: t.covered, Outcome: outcome, Milliseconds: took.Milliseconds(),
 	}
 	if c.Agents == nil {
 		c.Agents = []string{}

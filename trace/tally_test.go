@@ -51,6 +51,37 @@ func TestAllTokensAreRevokedOnlyIfTheBrokerConfirmedEach(t *testing.T) {
 	}
 }
 
+// A lost response is covered by a revocation of the whole task that follows it.
+func TestLostResponse(t *testing.T) {
+	lost := trace.AgentError{AnswerLost: true, ValidUntil: 1000}
+	task := trace.TokenRevoked{Level: "task"}
+	type counts struct {
+		unaccounted, revokedUnseen int
+		validUntil                 int64
+	}
+	tests := []struct {
+		name  string
+		steps []trace.Step
+		want  counts
+	}{
+		{"no revocation", []trace.Step{lost}, counts{1, 0, 1000}},
+		{"the task is revoked", []trace.Step{lost, lost, task}, counts{0, 2, 0}},
+		{"the task was revoked before", []trace.Step{task, lost}, counts{1, 0, 1000}},
+		{"another one follows", []trace.Step{lost, task, lost}, counts{1, 1, 1000}},
+		{"one token is revoked", []trace.Step{lost, trace.TokenRevoked{Level: "token"}}, counts{1, 0, 1000}},
+	}
+	for _, tt := range tests {
+		var tally trace.Tally
+		for _, s := range tt.steps {
+			tally.Add(trace.Event{Time: noon, Step: s})
+		}
+		c := tally.Complete("P-1042", trace.OutcomeFailed, 0)
+		if got := (counts{c.Unaccounted, c.RevokedUnseen, c.ValidUntil}); got != tt.want || c.AllRevoked {
+			t.Errorf("%s: %+v, all revoked = %v, want %+v", tt.name, got, c.AllRevoked, tt.want)
+		}
+	}
+}
+
 func TestTallyCounts(t *testing.T) {
 	var tally trace.Tally
 	for _, s := range []trace.Step{

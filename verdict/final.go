@@ -46,7 +46,7 @@ func (r *Run) final(seq int64) Line {
 func (r *Run) work(seq int64) Line {
 	c := r.complete
 	line := Line{Allowed, text.Count(c.Allowed, "call") + " allowed.", r.tokens(), seq}
-	if !c.AllEnded() && c.Tokens > 0 {
+	if c.MayLive() {
 		line.Meaning = Alive
 	}
 	categories := make(map[string]bool)
@@ -60,7 +60,10 @@ func (r *Run) work(seq int64) Line {
 	written := slices.ContainsFunc(r.calls, func(x at[trace.ToolCall]) bool { return x.step.Tool == "write_prescription" })
 	switch {
 	case c.Allowed == 0 && c.Errors > 0:
-		line.Meaning, line.Lead = Ended, text.Count(c.Errors, "call")+" failed."
+		line.Lead = text.Count(c.Errors, "call") + " failed."
+		if !c.MayLive() {
+			line.Meaning = Ended
+		}
 	case c.Allowed == 0:
 		line.Meaning, line.Lead, line.Outcome = Ended, "No tool was called.", "This answer is not based on the record."
 	case scopes > 0:
@@ -80,6 +83,8 @@ func (r *Run) tokens() string {
 	switch c := r.complete; {
 	case c.Unaccounted > 0:
 		return fmt.Sprintf("%s may still be valid until it expires.", text.Count(c.Unaccounted, "lost token"))
+	case c.Tokens == 0 && c.RevokedUnseen > 0:
+		return "No token was received; the whole task is revoked."
 	case c.Tokens == 0:
 		return "No token was issued."
 	case c.AllEnded() && c.ConfirmedRevoked == 0:

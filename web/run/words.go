@@ -87,6 +87,9 @@ func summary(c *trace.Complete) []count {
 		out = append(out, of(ui.Trouble, c.Errors, fmt.Sprintf("%d failed", c.Errors)))
 	}
 	switch {
+	case c.Tokens == 0 && c.Unaccounted > 0: // below
+	case c.Tokens == 0 && c.RevokedUnseen > 0:
+		return append(out, count{ui.Plain, "", 0, "no token received, task revoked"})
 	case c.Tokens == 0:
 		return append(out, count{ui.Plain, "", 0, "no token issued"})
 	case c.AllRevoked && c.Tokens == 1:
@@ -98,7 +101,9 @@ func summary(c *trace.Complete) []count {
 	case c.AllEnded():
 		return append(out, of(ui.Ended, c.Tokens, fmt.Sprintf("%s revoked, %d expired", text.Count(c.ConfirmedRevoked, "token"), c.Expired)))
 	}
-	out = append(out, of(ui.Trouble, 1, fmt.Sprintf("%d of %s confirmed revoked", c.ConfirmedRevoked, text.Count(c.Tokens, "token"))))
+	if c.Tokens > 0 {
+		out = append(out, of(ui.Trouble, 1, fmt.Sprintf("%d of %s confirmed revoked", c.ConfirmedRevoked, text.Count(c.Tokens, "token"))))
+	}
 	if c.Unaccounted > 0 {
 		out = append(out, of(ui.Trouble, 1, text.Count(c.Unaccounted, "response")+" lost that may hold a token"))
 	}
