@@ -115,8 +115,8 @@ func TestReplicasDropTogether(t *testing.T) {
 func TestAllAtAnotherReplica(t *testing.T) {
 	url := pgtest.URL(t)
 	one, other := openShared(t, url), openShared(t, url)
-	decisions.SetBound(one, 500)
 	decisions.Batch(t, one, 1400, decide("run-1", "P-1042", true))
+	decisions.SetBound(one, 500)
 	read := 0
 	var failed error
 	for _, err := range other.All(t.Context()) {

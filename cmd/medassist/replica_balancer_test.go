@@ -33,7 +33,7 @@ func TestReplicasBehindABalancer(t *testing.T) {
 			page := &app{T: t, Addresses: Addresses{Page: "http://" + address}, key: replicaKey}
 			page.ready(20 * time.Second)
 			page.run("P-1042", "Show labs")
-			id := killed.runWithLiveAgent(survivor.admin())
+			id := killed.runWithLiveAgent()
 			viewers := []*follower{follow(t, page.Page, id, 0), follow(t, page.Page, id, 0), follow(t, page.Page, id, 5)}
 			page.post("/api/runs/"+id+"/next", "")
 			killed.kill()

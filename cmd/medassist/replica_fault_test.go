@@ -38,7 +38,7 @@ func TestReplicaIsKilled(t *testing.T) {
 		var ids []string
 		var viewers []*follower
 		for range runs {
-			id := killed.runWithLiveAgent(survivor.admin())
+			id := killed.runWithLiveAgent()
 			for range rand.IntN(12) {
 				killed.post("/api/runs/"+id+"/next", "")
 			}
@@ -65,7 +65,7 @@ func TestReplicaIsKilled(t *testing.T) {
 func TestReplicaIsFrozen(t *testing.T) {
 	database := pgtest.URL(t)
 	awake, frozen := startReplica(t, database), startReplica(t, database)
-	waiting := frozen.runWithLiveAgent(awake.admin())
+	waiting := frozen.runWithLiveAgent()
 	moving := frozen.begin(`{"patient_id":"P-1042","request":"` + fullRequest + `","pace":"talk:100ms"}`)
 	awake.until(20*time.Second, "the run has an agent", func() bool { return countEvents(t, awake.admin(), moving, "agent_registered") > 0 })
 	began := time.Now()
@@ -106,7 +106,7 @@ func TestReplicaIsCutOff(t *testing.T) {
 	database := pgtest.URL(t)
 	proxy := pgtest.NewProxy(t, database)
 	awake, cut := startReplica(t, database), startReplica(t, proxy.URL)
-	id := cut.runWithLiveAgent(awake.admin())
+	id := cut.runWithLiveAgent()
 	viewer := follow(t, cut.Page, id, 0)
 	began := time.Now()
 	proxy.Cut()

@@ -29,7 +29,7 @@ func TestReplicasBehindAPooler(t *testing.T) {
 	if c := killed.run("P-1042", fullRequest).complete(t); c.Outcome != trace.OutcomeAnswered || !c.AllRevoked {
 		t.Errorf("complete: %+v", c)
 	}
-	id := killed.runWithLiveAgent(survivor.admin())
+	id := killed.runWithLiveAgent()
 	viewer := follow(t, survivor.Page, id, 0)
 	if status, answer := survivor.post("/api/runs/"+id+"/next", ""); status/100 != 2 {
 		t.Errorf("next: %d %s", status, answer)

@@ -49,7 +49,7 @@ func TestReplicasAreOneDemo(t *testing.T) {
 
 	t.Run("its pace is changed, and it is cancelled", func(t *testing.T) {
 		a, b := a.in(t), b.in(t)
-		id := a.runWithLiveAgent(b.admin())
+		id := a.runWithLiveAgent()
 		if status, answer := b.post("/api/runs/"+id+"/pace", `{"pace":"talk:50ms"}`); status/100 != 2 {
 			t.Errorf("pace: %d %s", status, answer)
 		}
@@ -67,7 +67,7 @@ func TestReplicasAreOneDemo(t *testing.T) {
 
 	t.Run("an agent is revoked", func(t *testing.T) {
 		a, b := a.in(t), b.in(t)
-		id := a.runWithLiveAgent(b.admin())
+		id := a.runWithLiveAgent()
 		status, answer := b.post("/api/revoke", `{"level":"task","target":"`+id+`"}`)
 		if status != http.StatusOK {
 			t.Errorf("revoke: %d %s", status, answer)
@@ -141,7 +141,7 @@ func TestReplicasAreOneDemo(t *testing.T) {
 
 	t.Run("a reset reaches all", func(t *testing.T) {
 		a, b := a.in(t), b.in(t)
-		id := a.runWithLiveAgent(b.admin())
+		id := a.runWithLiveAgent()
 		if status, answer := b.post("/api/reset", ""); status/100 != 2 {
 			t.Errorf("reset: %d %s", status, answer)
 		}
@@ -156,7 +156,7 @@ func TestReplicasAreOneDemo(t *testing.T) {
 
 	t.Run("a replica that is told to stop ends its own runs", func(t *testing.T) {
 		a, b := a.in(t), b.in(t)
-		stopped, other := a.runWithLiveAgent(b.admin()), b.runWithLiveAgent(b.admin())
+		stopped, other := a.runWithLiveAgent(), b.runWithLiveAgent()
 		viewer := follow(t, page, stopped, 0)
 		a.signal(syscall.SIGTERM)
 		if err := a.cmd.Wait(); err != nil {

@@ -14,13 +14,14 @@ import (
 
 	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/agentwrit/brokertest"
+	"github.com/devonartis/medassist-go/trace"
 )
 
 // A demo that is stopped while a run waits releases the run's tokens first.
 func TestStopReleasesTokens(t *testing.T) {
 	b := brokertest.Start(t)
 	a := startApp(t, func(c *Config) { c.BrokerURL, c.AdminSecret = b.URL, b.AdminSecret })
-	runID := a.runWithLiveAgent(b.Admin(t))
+	runID := a.runWithLiveAgent()
 	if err := a.stop(); err != nil {
 		t.Errorf("stop: %v", err)
 	}
@@ -97,7 +98,7 @@ func TestProcessStops(t *testing.T) {
 			t.Parallel()
 			b := brokertest.Start(t)
 			p := startProcess(t, append(os.Environ(), "AGENTWRIT_BROKER_URL="+b.URL, "AGENTWRIT_ADMIN_SECRET="+b.AdminSecret), "--addr", "127.0.0.1:0")
-			runID := p.runWithLiveAgent(b.Admin(t))
+			runID := p.runWithLiveAgent()
 			stream := p.do("GET", "/api/runs/"+runID+"/events", nil, "")
 			if err := stop(p); err != nil {
 				t.Fatal(err)
@@ -118,12 +119,12 @@ func TestProcessStops(t *testing.T) {
 	}
 }
 
-// runWithLiveAgent starts a run that waits before each step and advances it to its
-// first agent.
-func (a *app) runWithLiveAgent(admin *agentwrit.Admin) string {
+// runWithLiveAgent starts a run that waits before each step and advances it until its
+// trace shows the first agent.
+func (a *app) runWithLiveAgent() string {
 	a.Helper()
 	id := a.begin(`{"patient_id":"P-1042","request":"` + fullRequest + `","pace":"step"}`)
-	for deadline := time.Now().Add(10 * time.Second); countEvents(a.T, admin, id, "agent_registered") == 0; {
+	for deadline := time.Now().Add(10 * time.Second); len(steps[trace.AgentCreated](result{RunID: id, Trace: a.export(id).Events})) == 0; {
 		if time.Now().After(deadline) {
 			a.Fatal("no agent was created")
 		}
