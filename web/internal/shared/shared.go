@@ -24,6 +24,7 @@ const (
 	maxInUse   = 128 << 20 // bytes that are being sent; the presenter may exceed it
 	maxOfOne   = maxInUse / 2
 	maxKept    = 32 << 20         // bytes that are kept for the next reader
+	keepTime   = 10 * time.Second // for which they are kept
 	createTime = 30 * time.Second // for one answer
 )
 
@@ -59,14 +60,15 @@ type Answer struct {
 	ready   chan struct{} // closed when body or err is set
 	body    []byte
 	err     error
-	readers int // guarded by all.mu
+	readers int         // guarded by all.mu
+	drop    *time.Timer // for an answer that is kept
 }
 
 // Bytes returns the answer, which must not be modified.
 func (a *Answer) Bytes() []byte { return a.body }
 
 // Get returns the answer with a key. If no client is reading it, create encodes
-// it; keep says that it stays valid, and is kept for a while when nobody reads it.
+// it; keep says that it stays valid, and is kept for keepTime when nobody reads it.
 // The caller releases it when it has been sent.
 func (as *Answers) Get(r *http.Request, key string, keep bool, create func(context.Context) ([]byte, error)) (*Answer, error) {
 	a, isNew, err := as.join(r, key, keep)
@@ -166,6 +168,13 @@ func (a *Answer) Release() {
 	}
 	as.kept = append(as.kept, a)
 	as.keptLen += len(a.body)
+	a.drop = time.AfterFunc(keepTime, func() {
+		as.mu.Lock()
+		defer as.mu.Unlock()
+		if as.unkeep(a) {
+			delete(as.answers, a.key)
+		}
+	})
 	for as.keptLen > maxKept {
 		oldest := as.kept[0]
 		as.unkeep(oldest)
@@ -173,12 +182,17 @@ func (a *Answer) Release() {
 	}
 }
 
-// unkeep takes an answer out of those that nobody reads. The caller holds the lock.
-func (as *Answers) unkeep(a *Answer) {
-	if i := slices.Index(as.kept, a); i >= 0 {
-		as.kept = slices.Delete(as.kept, i, i+1)
-		as.keptLen -= len(a.body)
+// unkeep takes an answer out of those that nobody reads, and reports whether it was
+// one of them. The caller holds the lock.
+func (as *Answers) unkeep(a *Answer) bool {
+	i := slices.Index(as.kept, a)
+	if i < 0 {
+		return false
 	}
+	as.kept = slices.Delete(as.kept, i, i+1)
+	as.keptLen -= len(a.body)
+	a.drop.Stop()
+	return true
 }
 
 // Reserve counts memory that answering one client takes beside the shared

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/devonartis/medassist-go/web/internal/respond"
 )
@@ -87,6 +89,34 @@ func TestKept(t *testing.T) {
 	if as.keptLen > maxKept || as.answers["huge"] != nil {
 		t.Errorf("%d bytes kept", as.keptLen)
 	}
+}
+
+// An answer that nobody reads any more does not stay in memory.
+func TestKeptForATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		as := New()
+		var calls atomic.Int64
+		read := func() *Answer {
+			a, err := as.Get(from("192.0.2.1"), "a", true, sized(1000, &calls))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a
+		}
+		read().Release()
+		time.Sleep(keepTime - time.Millisecond)
+		again := read()
+		time.Sleep(keepTime)
+		if calls.Load() != 1 || as.answers["a"] != again {
+			t.Errorf("encoded %d times; an answer that is being read was dropped", calls.Load())
+		}
+		again.Release()
+		time.Sleep(keepTime)
+		synctest.Wait()
+		if len(as.answers) != 0 || len(as.kept) != 0 || as.keptLen != 0 {
+			t.Errorf("%d answers, %d bytes kept", len(as.answers), as.keptLen)
+		}
+	})
 }
 
 // Answers that are being sent are bounded, and those that one client asked for.
