@@ -41,8 +41,8 @@ replicas: ## test replicas at length: takeovers, an outage, crashes, revocations
 	MEDASSIST_REPLICAS=long MEDASSIST_POSTGRES=required go test -count=1 -timeout 30m -v -run 'Replica|DatabaseIsAway' ./cmd/medassist
 	MEDASSIST_REPLICAS=long MEDASSIST_POSTGRES=required go test -count=1 -timeout 30m -v -run 'DatabaseCrash|RevocationHolds|Frozen' ./broker
 
-containers: ## start docker-compose.yml with images of this build
-	scripts/engine.sh go test -count=1 -run TestContainers -v ./internal/conformance
+containers: ## build the image's program, and start docker-compose.yml with it
+	scripts/engine.sh go test -count=1 -run 'TestImage|TestContainers' -v ./internal/conformance
 
 model: ## play an encounter with a small model on a real llama.cpp server
 	scripts/model.sh

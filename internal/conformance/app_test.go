@@ -17,7 +17,7 @@ import (
 // document, including refusals, and every operation is exercised.
 func TestOpenAPI(t *testing.T) {
 	doc := open(t, "../../docs/openapi/app.yaml")
-	a := start(t)
+	a := start(t, program(t))
 	client := &http.Client{Transport: doc.transport(http.DefaultTransport)}
 	send := func(want int, method, path, bearer, body string) string {
 		t.Helper()

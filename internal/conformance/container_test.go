@@ -54,6 +54,13 @@ func (s *stack) compose(args ...string) string {
 	return out
 }
 
+// container returns the ID of a service's container. It asks the engine, which
+// answers at once; each command of Compose takes a second.
+func (s *stack) container(service string) string {
+	s.t.Helper()
+	return s.run("docker", "ps", "-q", "--filter", "label=com.docker.compose.project=medassist-test", "--filter", "label=com.docker.compose.service="+service)
+}
+
 // buildImages builds the stages of the Dockerfile after its build stage, with the
 // program that was built outside.
 func (s *stack) buildImages() {
@@ -68,7 +75,7 @@ func (s *stack) buildImages() {
 		s.t.Fatal("the Dockerfile has no stage from scratch")
 	}
 	stages = "FROM scratch AS app\n" + strings.ReplaceAll(strings.ReplaceAll(stages, "--from=build ", ""), " /out/", " ")
-	binary, err := os.ReadFile(program(s.t))
+	binary, err := os.ReadFile(imageProgram(s.t))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -150,7 +157,7 @@ func (s *stack) auditEvents() int {
 // confined checks a service's process, as the kernel sees it.
 func (s *stack) confined(service string) {
 	s.t.Helper()
-	id := s.compose("ps", "-q", service)
+	id := s.container(service)
 	pid := s.run("docker", "inspect", "-f", "{{.State.Pid}}", id)
 	proc := func(name string) string {
 		content, err := os.ReadFile(filepath.Join("/proc", pid, name))
@@ -209,7 +216,7 @@ func TestContainers(t *testing.T) {
 	s.confined("medassist")
 	// A service that a signal ends releases its data: exit code 0, within 5 s.
 	for _, service := range []string{"broker", "medassist"} {
-		id := s.compose("ps", "-q", service)
+		id := s.container(service)
 		began := time.Now()
 		s.compose("stop", service)
 		if took := time.Since(began); took > 5*time.Second {

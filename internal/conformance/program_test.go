@@ -7,8 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,39 +17,48 @@ import (
 
 const adminSecret = "an-admin-secret-for-tests-8731"
 
-var built struct {
-	sync.Once
-	dir string
-	out []byte
-	err error
-}
+// programs is the folder with the programs that the tests have built.
+var programs string
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if built.dir != "" {
-		os.RemoveAll(built.dir)
+	var err error
+	if programs, err = os.MkdirTemp("", "medassist-programs-"); err != nil {
+		panic(err)
 	}
+	code := m.Run()
+	os.RemoveAll(programs)
 	os.Exit(code)
 }
 
-// program returns the path of the program, built once as the Dockerfile builds it.
+// program returns the path of the program, built from packages that the tests
+// have compiled too.
 func program(t *testing.T) string {
+	t.Helper()
+	return build(t, "program", nil, "-ldflags=-s -w")
+}
+
+// imageProgram returns the path of the program, built as the Dockerfile builds it.
+func imageProgram(t *testing.T) string {
+	t.Helper()
+	return build(t, "image", []string{"CGO_ENABLED=0"}, "-trimpath", "-ldflags=-s -w -X main.release=image-test")
+}
+
+// build builds the program once under a name and returns its path.
+func build(t *testing.T, name string, env []string, flags ...string) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("builds the program")
 	}
-	built.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "medassist-program-"); built.err != nil {
-			return
-		}
-		build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.release=image-test", "-o", built.dir, "../../cmd/medassist")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		built.out, built.err = build.CombinedOutput()
-	})
-	if built.err != nil {
-		t.Fatalf("build: %v\n%s", built.err, built.out)
+	path := filepath.Join(programs, name)
+	if _, err := os.Stat(path); err == nil {
+		return path
 	}
-	return filepath.Join(built.dir, "medassist")
+	cmd := exec.Command("go", slices.Concat([]string{"build", "-o", path}, flags, []string{"../../cmd/medassist"})...)
+	cmd.Env = append(os.Environ(), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return path
 }
 
 // app is the running program, with everything in memory and on free ports.
@@ -58,10 +67,11 @@ type app struct {
 	cmd          *exec.Cmd
 }
 
-// start starts the program. It is stopped when the test ends, if not before.
-func start(t *testing.T) *app {
+// start starts a build of the program. It is stopped when the test ends, if not
+// before.
+func start(t *testing.T, program string) *app {
 	t.Helper()
-	cmd := exec.Command(program(t), "--ephemeral", "--addr", "127.0.0.1:0", "--broker-addr", "127.0.0.1:0")
+	cmd := exec.Command(program, "--ephemeral", "--addr", "127.0.0.1:0", "--broker-addr", "127.0.0.1:0")
 	cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), "AGENTWRIT_ADMIN_SECRET="+adminSecret)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
