@@ -26,13 +26,7 @@ lint: format ## check formatting, vet, and run the linters
 
 FUZZTIME ?= 30s
 fuzz: ## run every fuzz target for FUZZTIME (30s), two at a time
-	@set -e; for pkg in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
-	  go test -c -fuzz . -o bin/fuzz.test ./$$pkg; \
-	  cache="$$(go env GOCACHE)/fuzz/$$(go list ./$$pkg)"; \
-	  printf '%s\n' $$pkg; \
-	  (cd $$pkg && sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' *_test.go | xargs -P2 -I{} \
-	    $(CURDIR)/bin/fuzz.test -test.run '^$$' -test.fuzz '^{}$$' -test.fuzztime $(FUZZTIME) -test.fuzzcachedir "$$cache" -test.parallel 1); \
-	done
+	@scripts/fuzz.sh $(FUZZTIME)
 
 soak: ## run the demo under load for ten minutes
 	MEDASSIST_SOAK=10m go test -count=1 -timeout 20m -run TestSoak -v ./cmd/medassist
