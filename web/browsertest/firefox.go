@@ -26,10 +26,13 @@ type Firefox struct {
 	id   int
 }
 
-// StartFirefox starts a Firefox that ends with the test. Without Firefox the test is
-// skipped, unless MEDASSIST_FIREFOX is "required".
+// StartFirefox starts a Firefox that ends with the test. The test is skipped with
+// -short, and also without Firefox unless MEDASSIST_FIREFOX is "required".
 func StartFirefox(t testing.TB) *Firefox {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("drives a browser")
+	}
 	path, err := exec.LookPath("firefox-esr")
 	if err != nil {
 		path, err = exec.LookPath("firefox")
