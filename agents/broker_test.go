@@ -19,9 +19,7 @@ import (
 
 // Without its broker a run makes no call, reports that, and shows no token as revoked
 // that the broker has not confirmed.
-func TestBrokerUnreachable(t *testing.T) { onEach(t, testBrokerUnreachable) }
-
-func testBrokerUnreachable(t *testing.T, kind brokertest.Starter) {
+func TestBrokerUnreachable(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name    string
@@ -43,11 +41,15 @@ func testBrokerUnreachable(t *testing.T, kind brokertest.Starter) {
 		{"before the release", "release the clinical token", "", broken, 1, 0, 1},
 		{"before the renewal", "renew the clinical token", "", broken, 1, 1, 1},
 	}
-	w := newWorld(t, kind, worldConfig{}).with(t, func(c *agents.Config) {
-		c.Limits.BrokerCall, c.Limits.Cleanup = 1500*time.Millisecond, 1500*time.Millisecond // also under the race detector
-	})
+	base := newWorld(t, brokertest.Start, worldConfig{})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel() // most of the time it waits
+			w := base.behindOwnLink(t, func(c *agents.Config) {
+				if strings.HasPrefix(tt.name, "hangs") {
+					c.Limits.BrokerCall, c.Limits.Cleanup = 2*time.Second, 2*time.Second // long enough under the race detector
+				}
+			})
 			if tt.when == "" {
 				w.link.fail(t, tt.path, tt.fault)
 			}
@@ -82,11 +84,9 @@ func testBrokerUnreachable(t *testing.T, kind brokertest.Starter) {
 
 // A broker that hangs during the release delays the run only briefly: after a call
 // without an answer, tokens are released without renewal.
-func TestBrokerHangsDuringRelease(t *testing.T) { onEach(t, testBrokerHangsDuringRelease) }
-
-func testBrokerHangsDuringRelease(t *testing.T, kind brokertest.Starter) {
+func TestBrokerHangsDuringRelease(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kind, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.Cleanup = 300 * time.Millisecond })
+	w := newWorld(t, brokertest.Start, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.Cleanup = 300 * time.Millisecond })
 	id := w.start(t, "P-1042", fullRequest, "step")
 	w.stepTo(t, id, "renew the delegated prescription token")
 	w.link.fail(t, "", hung)

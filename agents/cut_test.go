@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -101,8 +100,8 @@ func testRunCutAtEveryStep(t *testing.T, kind brokertest.Starter) {
 			t.Parallel()
 			base := newWorld(t, kind, worldConfig{})
 			stride := int64(1)
-			if !base.broker.Strict && !strings.HasPrefix(name, "broker") {
-				stride = 3 // it depends little on the kind of broker
+			if !base.broker.Strict {
+				stride = 3 // it depends little on the kind of broker; TestLostResponse has what does
 			}
 			cutRuns(t, base, cut, 1, stride, noneValid)
 		})
@@ -135,11 +134,12 @@ func testBrokerRestartedAtEveryStep(t *testing.T, kind brokertest.Starter) {
 // Brokers of all kinds are gone in the same way.
 func TestBrokerGoneAtEveryStep(t *testing.T) {
 	t.Parallel()
-	const shards = 4 // each run waits long for the broker
+	const shards = 8 // each run waits long for the broker
+	shared := newWorld(t, brokertest.Start, worldConfig{})
 	for shard := range int64(shards) {
 		t.Run(fmt.Sprint(shard+1), func(t *testing.T) {
 			t.Parallel()
-			base := newWorld(t, brokertest.Start, worldConfig{})
+			base := shared.behindOwnLink(t, func(*agents.Config) {})
 			gone := func(w *world, _ *flakyModel, _ string) { w.link.setFault("", broken) }
 			cutRuns(t, base, gone, 1+shard, shards, func(h *history, valid int) error {
 				if valid > 0 && h.Run.Summary.ValidUntil < time.Now().Unix() {
@@ -158,7 +158,7 @@ func cutRuns(t *testing.T, base *world, cut func(*world, *flakyModel, string), a
 	t.Helper()
 	model := newFlakyModel(t)
 	if testing.Short() {
-		stride *= 4
+		stride *= 8
 	}
 	for ; ; at += stride {
 		var w *world

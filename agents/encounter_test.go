@@ -295,10 +295,9 @@ func injected(t *testing.T) string {
 	return ""
 }
 
-func TestUnknownPatient(t *testing.T) { onEach(t, testUnknownPatient) }
-
-func testUnknownPatient(t *testing.T, kind brokertest.Starter) {
-	w := newWorld(t, kind, worldConfig{})
+func TestUnknownPatient(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, brokertest.Start, worldConfig{})
 	h := w.encounter(t, "P-9999", "Show medical records")
 	if look := h.Events[1]; look.Status != trace.StatusWarning || only[trace.PatientLookup](t, h).Found {
 		t.Errorf("lookup = %+v", look)
@@ -312,10 +311,9 @@ func testUnknownPatient(t *testing.T, kind brokertest.Starter) {
 	w.assertEnded(t, h, 1)
 }
 
-func TestRequestWithoutTools(t *testing.T) { onEach(t, testRequestWithoutTools) }
-
-func testRequestWithoutTools(t *testing.T, kind brokertest.Starter) {
-	w := newWorld(t, kind, worldConfig{}).withModel(t, scripted(t, say("Hello.")))
+func TestRequestWithoutTools(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, brokertest.Start, worldConfig{}).withModel(t, scripted(t, say("Hello.")))
 	h := w.encounter(t, "P-1042", "Hello")
 	if h.Run.Outcome != trace.OutcomeAnswered || h.answer() != "Hello." {
 		t.Errorf("%s: %q", h.Run.Outcome, h.answer())

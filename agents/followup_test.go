@@ -37,11 +37,9 @@ func thinks(t testing.TB, answer func(sent) turn) turn {
 
 // A model that answers without a tool is asked once more. If it still calls
 // none, the answer is marked as not based on the record.
-func TestAnAnswerWithoutATool(t *testing.T) { onEach(t, testAnAnswerWithoutATool) }
-
-func testAnAnswerWithoutATool(t *testing.T, kind brokertest.Starter) {
+func TestAnAnswerWithoutATool(t *testing.T) {
 	t.Parallel()
-	base := newWorld(t, kind, worldConfig{})
+	base := newWorld(t, brokertest.Start, worldConfig{})
 	tests := []struct {
 		name, request string
 		turns         []turn
@@ -79,13 +77,11 @@ func testAnAnswerWithoutATool(t *testing.T, kind brokertest.Starter) {
 
 // The same call is not made twice. After a write the record may be read again;
 // a write is never repeated.
-func TestTheSameCallAgain(t *testing.T) { onEach(t, testTheSameCallAgain) }
-
-func testTheSameCallAgain(t *testing.T, kind brokertest.Starter) {
+func TestTheSameCallAgain(t *testing.T) {
 	t.Parallel()
 	note := want("write_clinical_notes", `{"patient_id":"P-1042","note":"Seen today."}`)
 	other := want("get_patient_records", `{ "patient_id": "P-2187" }`)
-	base := newWorld(t, kind, worldConfig{})
+	base := newWorld(t, brokertest.Start, worldConfig{})
 	tests := []struct {
 		name  string
 		turns []turn
@@ -126,12 +122,10 @@ func testTheSameCallAgain(t *testing.T, kind brokertest.Starter) {
 
 // The last turn offers no tools, so that a model which would continue forever
 // answers with what it has.
-func TestTheLastTurnHasNoTools(t *testing.T) { onEach(t, testTheLastTurnHasNoTools) }
-
-func testTheLastTurnHasNoTools(t *testing.T, kind brokertest.Starter) {
+func TestTheLastTurnHasNoTools(t *testing.T) {
 	t.Parallel()
 	n := 0
-	w := newWorld(t, kind, worldConfig{}).withModel(t, scripted(t, thinks(t, func(s sent) turn {
+	w := newWorld(t, brokertest.Start, worldConfig{}).withModel(t, scripted(t, thinks(t, func(s sent) turn {
 		if n++; len(s.Tools) == 0 {
 			return say("This is what I have.")
 		}
@@ -146,11 +140,9 @@ func testTheLastTurnHasNoTools(t *testing.T, kind brokertest.Starter) {
 
 // A reply that breaks off is requested again, once in a run, and the trace shows it.
 // None of its calls is made.
-func TestAReplyThatBreaksOff(t *testing.T) { onEach(t, testAReplyThatBreaksOff) }
-
-func testAReplyThatBreaksOff(t *testing.T, kind brokertest.Starter) {
+func TestAReplyThatBreaksOff(t *testing.T) {
 	t.Parallel()
-	base := newWorld(t, kind, worldConfig{})
+	base := newWorld(t, brokertest.Start, worldConfig{})
 	h := base.withModel(t, scripted(t, breaksOff, wantRecords, say("Read."))).encounter(t, "P-1042", "Show records")
 	if wait := only[trace.LLMWait](t, h); !strings.Contains(wait.Reason, "broke off") || h.Run.Outcome != trace.OutcomeAnswered {
 		t.Errorf("%+v:\n%s", wait, h)
@@ -162,15 +154,13 @@ func testAReplyThatBreaksOff(t *testing.T, kind brokertest.Starter) {
 }
 
 // Waiting for a model is on the page.
-func TestWaitingForTheModelIsShown(t *testing.T) { onEach(t, testWaitingForTheModelIsShown) }
-
-func testWaitingForTheModelIsShown(t *testing.T, kind brokertest.Starter) {
+func TestWaitingForTheModelIsShown(t *testing.T) {
 	t.Parallel()
 	limited := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, `{"message":"slow down"}`, http.StatusTooManyRequests)
 	}
-	h := newWorld(t, kind, worldConfig{}).withModel(t, scripted(t, limited, wantRecords, say("Read."))).encounter(t, "P-1042", "Show records")
+	h := newWorld(t, brokertest.Start, worldConfig{}).withModel(t, scripted(t, limited, wantRecords, say("Read."))).encounter(t, "P-1042", "Show records")
 	if w := only[trace.LLMWait](t, h); w.WaitMS < 1000 || w.LimitMS < w.WaitMS || !strings.Contains(w.Reason, "slow down") {
 		t.Errorf("%+v", w)
 	}
@@ -178,9 +168,7 @@ func testWaitingForTheModelIsShown(t *testing.T, kind brokertest.Starter) {
 
 // The conversation keeps the model's own call IDs, of whatever length, even if
 // it repeats them; the trace gives each call a short one of its own.
-func TestTheModelsCallIDs(t *testing.T) { onEach(t, testTheModelsCallIDs) }
-
-func testTheModelsCallIDs(t *testing.T, kind brokertest.Starter) {
+func TestTheModelsCallIDs(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("signature-", 30)
 	ask := func(id, tool string) turn {
@@ -190,7 +178,7 @@ func testTheModelsCallIDs(t *testing.T, kind brokertest.Starter) {
 		}
 	}
 	var ids []string
-	w := newWorld(t, kind, worldConfig{}).withModel(t, scripted(t, ask(long, "get_patient_records"), ask("c0", "get_lab_results"), ask("c0", "get_billing_history"),
+	w := newWorld(t, brokertest.Start, worldConfig{}).withModel(t, scripted(t, ask(long, "get_patient_records"), ask("c0", "get_lab_results"), ask("c0", "get_billing_history"),
 		thinks(t, func(s sent) turn {
 			for _, m := range s.Messages {
 				for _, c := range m.ToolCalls {

@@ -148,11 +148,9 @@ func testStolenToken(t *testing.T, kind brokertest.Starter) {
 }
 
 // No run without a theft returns a token.
-func TestStolenNeedsTheft(t *testing.T) { onEach(t, testStolenNeedsTheft) }
-
-func testStolenNeedsTheft(t *testing.T, kind brokertest.Starter) {
+func TestStolenNeedsTheft(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kind, worldConfig{})
+	w := newWorld(t, brokertest.Start, worldConfig{})
 	id := w.start(t, "P-1042", "Show records", "step")
 	w.stepTo(t, id, "call get_patient_records for P-1042")
 	if _, err := w.Stolen(id); !errors.Is(err, agents.ErrNoToken) {
@@ -186,6 +184,9 @@ func testRevocationLevels(t *testing.T, kind brokertest.Starter) {
 		"nobody":                  {wire.RevokeAgent, func(_, _, _ agents.Token) string { return "spiffe://agentwrit.local/agent/a/b/c" }, nil, nil},
 	} {
 		for _, whole := range []bool{false, true} {
+			if testing.Short() && !whole {
+				continue // it is a part of what the whole tree does
+			}
 			t.Run(fmt.Sprintf("%s, whole tree %t", name, whole), func(t *testing.T) {
 				t.Parallel()
 				id := w.start(t, "P-1042", "Prescribe Amoxicillin for bacterial infection", "step")

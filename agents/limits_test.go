@@ -10,11 +10,9 @@ import (
 )
 
 // A run whose trace reaches its limit ends, reports the limit, and releases its tokens.
-func TestTraceLimit(t *testing.T) { onEach(t, testTraceLimit) }
-
-func testTraceLimit(t *testing.T, kind brokertest.Starter) {
+func TestTraceLimit(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kind, worldConfig{})
+	w := newWorld(t, brokertest.Start, worldConfig{})
 	for name, limit := range map[string]func(*agents.Limits){
 		"steps": func(l *agents.Limits) { l.TraceSteps = 8 },
 		"bytes": func(l *agents.Limits) { l.TraceBytes = 4 << 10 },

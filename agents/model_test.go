@@ -137,9 +137,7 @@ func babbles(w http.ResponseWriter, r *http.Request) {
 
 // A model may fail in any way, at once or when tokens have been issued: the run
 // ends within its limits, says why, and its tokens are revoked.
-func TestModelFails(t *testing.T) { onEach(t, testModelFails) }
-
-func testModelFails(t *testing.T, kind brokertest.Starter) {
+func TestModelFails(t *testing.T) {
 	t.Parallel()
 	failures := []struct {
 		name  string
@@ -161,13 +159,15 @@ func testModelFails(t *testing.T, kind brokertest.Starter) {
 		{"a thousand tool calls", wantMany(1000, "get_patient_records", `{"patient_id":"P-1042"}`), "model"},
 		{"more tool calls than a turn may have", wantMany(30, "get_patient_records", `{"patient_id":"P-1042"}`), "limit"},
 	}
-	base := newWorld(t, kind, worldConfig{})
+	base := newWorld(t, brokertest.Start, worldConfig{})
 	for _, tt := range failures {
 		for when, turns := range map[string][]turn{"at once": {tt.turn}, "after a call": {wantRecords, tt.turn}} {
 			t.Run(tt.name+" "+when, func(t *testing.T) {
 				t.Parallel()
 				w := base.with(t, func(c *agents.Config) {
-					c.Model, c.Limits.ModelCall = scripted(t, turns...), time.Second
+					if c.Model = scripted(t, turns...); strings.Contains(tt.name, "silence") || strings.HasSuffix(tt.name, "end") {
+						c.Limits.ModelCall = time.Second
+					}
 				})
 				h := w.encounter(t, "P-1042", "Show records")
 				e := only[trace.RunError](t, h)
@@ -183,11 +183,9 @@ func testModelFails(t *testing.T, kind brokertest.Starter) {
 	}
 }
 
-func TestModelNeverStops(t *testing.T) { onEach(t, testModelNeverStops) }
-
-func testModelNeverStops(t *testing.T, kind brokertest.Starter) {
+func TestModelNeverStops(t *testing.T) {
 	t.Parallel()
-	base := newWorld(t, kind, worldConfig{})
+	base := newWorld(t, brokertest.Start, worldConfig{})
 	t.Run("turns", func(t *testing.T) {
 		w := base.withModel(t, scripted(t, wantRecords))
 		h := w.encounter(t, "P-1042", "Show records")
@@ -218,9 +216,8 @@ func testModelNeverStops(t *testing.T, kind brokertest.Starter) {
 
 // What a model writes as a call is parsed once, and what can't be understood is
 // neither gated nor made.
-func TestInvalidCall(t *testing.T) { onEach(t, testInvalidCall) }
-
-func testInvalidCall(t *testing.T, kind brokertest.Starter) {
+func TestInvalidCall(t *testing.T) {
+	t.Parallel()
 	tests := []struct{ name, tool, args string }{
 		{"two patients", "get_patient_records", `{"patient_id":["P-1042","P-2187"]}`},
 		{"patient twice", "get_patient_records", `{"patient_id":"P-1042","patient_id":"P-2187","x":1}`},
@@ -237,7 +234,7 @@ func testInvalidCall(t *testing.T, kind brokertest.Starter) {
 		{"another spelling", "Get_Patient_Records", `{"patient_id":"P-1042"}`},
 		{"a megabyte", "write_clinical_notes", `{"patient_id":"P-1042","note":"` + strings.Repeat("x", 60_000) + `"}`},
 	}
-	base := newWorld(t, kind, worldConfig{})
+	base := newWorld(t, brokertest.Start, worldConfig{})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -281,10 +278,9 @@ func testUnknownArgumentsAreIgnoredAndShown(t *testing.T, kind brokertest.Starte
 }
 
 // The IDs that a model gives its calls need not be its own, nor be there.
-func TestCallIDs(t *testing.T) { onEach(t, testCallIDs) }
-
-func testCallIDs(t *testing.T, kind brokertest.Starter) {
-	w := newWorld(t, kind, worldConfig{}).withModel(t, scripted(t, wantRecords, wantRecords, wantMany(3, "get_lab_results", `{"patient_id":"P-1042"}`), say("Done.")))
+func TestCallIDs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, brokertest.Start, worldConfig{}).withModel(t, scripted(t, wantRecords, wantRecords, wantMany(3, "get_lab_results", `{"patient_id":"P-1042"}`), say("Done.")))
 	h := w.encounter(t, "P-1042", "Show records")
 	seen := map[string]bool{}
 	for _, r := range all[trace.LLMResponse](h) {
@@ -300,11 +296,10 @@ func testCallIDs(t *testing.T, kind brokertest.Starter) {
 	}
 }
 
-func TestAnswerStreams(t *testing.T) { onEach(t, testAnswerStreams) }
-
-func testAnswerStreams(t *testing.T, kind brokertest.Starter) {
+func TestAnswerStreams(t *testing.T) {
+	t.Parallel()
 	more := make(chan struct{})
-	w := newWorld(t, kind, worldConfig{}).withModel(t, scripted(t, func(w http.ResponseWriter, _ *http.Request) {
+	w := newWorld(t, brokertest.Start, worldConfig{}).withModel(t, scripted(t, func(w http.ResponseWriter, _ *http.Request) {
 		begin(w)
 		chunk(w, `{"content":"First "}`, "")
 		<-more
@@ -327,10 +322,9 @@ func testAnswerStreams(t *testing.T, kind brokertest.Starter) {
 	}
 }
 
-func TestTruncatedAnswer(t *testing.T) { onEach(t, testTruncatedAnswer) }
-
-func testTruncatedAnswer(t *testing.T, kind brokertest.Starter) {
-	w := newWorld(t, kind, worldConfig{}).withModel(t, scripted(t, func(w http.ResponseWriter, _ *http.Request) {
+func TestTruncatedAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, brokertest.Start, worldConfig{}).withModel(t, scripted(t, func(w http.ResponseWriter, _ *http.Request) {
 		begin(w)
 		chunk(w, `{"content":"The first of many"}`, "length")
 		fmt.Fprint(w, "data: [DONE]\n\n")

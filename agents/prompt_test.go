@@ -16,10 +16,9 @@ const maxPrompt = 4300
 
 // The first turn is short, and the same for all patients up to the last line of
 // the system prompt.
-func TestTheFirstTurnIsShort(t *testing.T) { onEach(t, testTheFirstTurnIsShort) }
-
-func testTheFirstTurnIsShort(t *testing.T, kind brokertest.Starter) {
-	w := newWorld(t, kind, worldConfig{})
+func TestTheFirstTurnIsShort(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, brokertest.Start, worldConfig{})
 	systems := map[string]string{}
 	for _, id := range []string{"P-1042", "P-2187"} {
 		heard := newListener()

@@ -15,11 +15,9 @@ import (
 
 // A token that was released, but that the broker does not confirm as revoked, is not
 // counted as revoked.
-func TestReleaseWithoutConfirmation(t *testing.T) { onEach(t, testReleaseWithoutConfirmation) }
-
-func testReleaseWithoutConfirmation(t *testing.T, kind brokertest.Starter) {
+func TestReleaseWithoutConfirmation(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kind, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.Cleanup = 200 * time.Millisecond })
+	w := newWorld(t, brokertest.Start, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.Cleanup = 200 * time.Millisecond })
 	id := w.start(t, "P-1042", "Show records", "step")
 	w.stepTo(t, id, "renew the clinical token")
 	w.link.fail(t, "/v1/token/validate", func(rw http.ResponseWriter, _ *http.Request) bool {
@@ -37,11 +35,9 @@ func testReleaseWithoutConfirmation(t *testing.T, kind brokertest.Starter) {
 }
 
 // A broker that still accepts a released token is reported.
-func TestReleasedTokenStillValid(t *testing.T) { onEach(t, testReleasedTokenStillValid) }
-
-func testReleasedTokenStillValid(t *testing.T, kind brokertest.Starter) {
+func TestReleasedTokenStillValid(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kind, worldConfig{}).with(t, func(c *agents.Config) { c.Operator = nil })
+	w := newWorld(t, brokertest.Start, worldConfig{}).with(t, func(c *agents.Config) { c.Operator = nil })
 	id := w.start(t, "P-1042", "Show records", "step")
 	w.stepTo(t, id, "renew the clinical token")
 	w.link.fail(t, "/v1/token/validate", func(rw http.ResponseWriter, _ *http.Request) bool {

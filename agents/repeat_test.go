@@ -13,13 +13,11 @@ import (
 )
 
 // A request that is sent several times with one key starts one run.
-func TestRepeatedStart(t *testing.T) { onEach(t, testRepeatedStart) }
-
-func testRepeatedStart(t *testing.T, kind brokertest.Starter) {
+func TestRepeatedStart(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	now := time.Now()
-	w := newWorld(t, kind, worldConfig{}).with(t, func(c *agents.Config) {
+	w := newWorld(t, brokertest.Start, worldConfig{}).with(t, func(c *agents.Config) {
 		c.Clock = func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
 		c.Limits.LiveRuns = 3
 	})

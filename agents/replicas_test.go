@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"slices"
 	"sync"
 	"testing"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/devonartis/medassist-go/agents"
 	"github.com/devonartis/medassist-go/agents/shared"
-	"github.com/devonartis/medassist-go/agentwrit"
 	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/internal/cluster"
@@ -55,16 +53,8 @@ func (w *world) replica(t testing.TB, url string, change func(*agents.Config)) *
 	t.Cleanup(func() { _ = other.log.Close() })
 	connection, err := shared.New(ctx, replicas, other.log)
 	must(t, err)
-	other.link = newLink(t, w.broker.URL)
-	client := agentwrit.WithHTTPClient(&http.Client{Transport: ownTransport(t)})
-	record := w.broker.Register(t, w.ceiling...)
-	app, err := agentwrit.NewApp(other.link.URL, record.ClientID, record.ClientSecret, client)
-	must(t, err)
-	must(t, app.Login(ctx))
-	operator, err := agentwrit.NewAdmin(other.link.URL, w.broker.AdminSecret, client)
-	must(t, err)
-	r.world = other.with(t, func(c *agents.Config) {
-		c.Log, c.Cluster, c.Broker, c.Operator, c.BrokerURL = other.log, connection, app, operator, other.link.URL
+	r.world = other.behindOwnLink(t, func(c *agents.Config) {
+		c.Log, c.Cluster = other.log, connection
 		change(c)
 	})
 	t.Cleanup(r.mend) // before Shutdown, which waits for the database

@@ -50,10 +50,9 @@ func TestParseRequest(t *testing.T) {
 }
 
 // A refused request starts no run: nothing is logged and no agent is created.
-func TestRefusedRequestIsNotLogged(t *testing.T) { onEach(t, testRefusedRequestIsNotLogged) }
-
-func testRefusedRequestIsNotLogged(t *testing.T, kind brokertest.Starter) {
-	w := newWorld(t, kind, worldConfig{})
+func TestRefusedRequestIsNotLogged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, brokertest.Start, worldConfig{})
 	for _, r := range []agents.Request{{}, {Text: "Show records"}} {
 		var in *agents.InputError
 		if _, err := w.Start(t.Context(), r); !errors.As(err, &in) {

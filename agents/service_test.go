@@ -47,10 +47,9 @@ func testCancelAtStep(t *testing.T, kind brokertest.Starter) {
 	}
 }
 
-func TestCancelDuringModelCall(t *testing.T) { onEach(t, testCancelDuringModelCall) }
-
-func testCancelDuringModelCall(t *testing.T, kind brokertest.Starter) {
-	w := newWorld(t, kind, worldConfig{}).withModel(t, scripted(t, wantRecords, saysAndHangs))
+func TestCancelDuringModelCall(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, brokertest.Start, worldConfig{}).withModel(t, scripted(t, wantRecords, saysAndHangs))
 	id := w.start(t, "P-1042", "Show records", "")
 	w.until(t, id, is[trace.LLMDelta]())
 	must(t, w.Cancel(id, "operator", "Reset."))
@@ -117,10 +116,9 @@ func testCancelDuringWrite(t *testing.T, kind brokertest.Starter) {
 	w.assertEnded(t, h, 1)
 }
 
-func TestRunContinuesWithoutItsStarter(t *testing.T) { onEach(t, testRunContinuesWithoutItsStarter) }
-
-func testRunContinuesWithoutItsStarter(t *testing.T, kind brokertest.Starter) {
-	w := newWorld(t, kind, worldConfig{})
+func TestRunContinuesWithoutItsStarter(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, brokertest.Start, worldConfig{})
 	ctx, cancel := context.WithCancel(t.Context())
 	req, err := agents.ParseRequest("P-1042", "Show records", "step")
 	must(t, err)
@@ -135,11 +133,9 @@ func testRunContinuesWithoutItsStarter(t *testing.T, kind brokertest.Starter) {
 	w.assertEnded(t, h, 1)
 }
 
-func TestShutdown(t *testing.T) { onEach(t, testShutdown) }
-
-func testShutdown(t *testing.T, kind brokertest.Starter) {
+func TestShutdown(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kind, worldConfig{}).withModel(t, scripted(t, wantRecords, wantRecords, hangs)) // one turn is the first run's
+	w := newWorld(t, brokertest.Start, worldConfig{}).withModel(t, scripted(t, wantRecords, wantRecords, hangs)) // one turn is the first run's
 	ids := []string{w.start(t, "P-1042", "Show records", "step")}
 	w.stepTo(t, ids[0], "validate the clinical token")
 	ids = append(ids, w.start(t, "P-2187", "Show records", ""), w.start(t, "P-3301", "Show records", "talk:30s"))
@@ -161,11 +157,9 @@ func testShutdown(t *testing.T, kind brokertest.Starter) {
 	}
 }
 
-func TestShutdownDeadline(t *testing.T) { onEach(t, testShutdownDeadline) }
-
-func testShutdownDeadline(t *testing.T, kind brokertest.Starter) {
+func TestShutdownDeadline(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kind, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.Cleanup = 500 * time.Millisecond })
+	w := newWorld(t, brokertest.Start, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.Cleanup = 500 * time.Millisecond })
 	id := w.start(t, "P-1042", "Show records", "step")
 	w.stepTo(t, id, "call get_patient_records for P-1042")
 	w.link.fail(t, "", hung)
@@ -177,10 +171,9 @@ func testShutdownDeadline(t *testing.T, kind brokertest.Starter) {
 	w.link.heal()
 }
 
-func TestLiveRunLimit(t *testing.T) { onEach(t, testLiveRunLimit) }
-
-func testLiveRunLimit(t *testing.T, kind brokertest.Starter) {
-	w := newWorld(t, kind, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.LiveRuns = 2 })
+func TestLiveRunLimit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, brokertest.Start, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.LiveRuns = 2 })
 	a, b := w.start(t, "P-1042", "Show records", "step"), w.start(t, "P-1042", "Show records", "step")
 	req, err := agents.ParseRequest("P-1042", "Show records", "")
 	must(t, err)
@@ -196,14 +189,17 @@ func testLiveRunLimit(t *testing.T, kind brokertest.Starter) {
 	w.finish(t, b)
 }
 
-func TestConcurrentRuns(t *testing.T) { onEach(t, testConcurrentRuns) }
-
-func testConcurrentRuns(t *testing.T, kind brokertest.Starter) {
-	w := newWorld(t, kind, worldConfig{dir: t.TempDir()})
+func TestConcurrentRuns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, brokertest.Start, worldConfig{dir: t.TempDir()})
 	var wg sync.WaitGroup
-	for range 8 {
+	n := 8
+	if testing.Short() {
+		n = 4
+	}
+	for range n {
 		wg.Go(func() {
-			for range 3 {
+			for range 2 { // the second starts while others run
 				req, err := agents.ParseRequest("P-1042", fullRequest, "")
 				if err != nil {
 					t.Error(err)
@@ -230,10 +226,9 @@ func testConcurrentRuns(t *testing.T, kind brokertest.Starter) {
 	wg.Wait()
 }
 
-func TestNotLive(t *testing.T) { onEach(t, testNotLive) }
-
-func testNotLive(t *testing.T, kind brokertest.Starter) {
-	w := newWorld(t, kind, worldConfig{})
+func TestNotLive(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, brokertest.Start, worldConfig{})
 	over := w.encounter(t, "P-1042", "Show records").Run.ID
 	for _, id := range []string{over, "run-0"} {
 		_, state := w.State(id)
@@ -254,10 +249,9 @@ func testNotLive(t *testing.T, kind brokertest.Starter) {
 	}
 }
 
-func TestAbandonedRunEnds(t *testing.T) { onEach(t, testAbandonedRunEnds) }
-
-func testAbandonedRunEnds(t *testing.T, kind brokertest.Starter) {
-	w := newWorld(t, kind, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.Stay, c.Limits.Run = time.Second, time.Minute })
+func TestAbandonedRunEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, brokertest.Start, worldConfig{}).with(t, func(c *agents.Config) { c.Limits.Stay, c.Limits.Run = 2*time.Second, time.Minute })
 	id := w.start(t, "P-1042", "Show records", "step")
 	w.stepTo(t, id, "call get_patient_records for P-1042")
 	h := w.finish(t, id)
@@ -277,10 +271,9 @@ func (p panicking) Complete(ctx context.Context, req llm.Request, onText func(st
 	return p.Model.Complete(ctx, req, onText)
 }
 
-func TestPanic(t *testing.T) { onEach(t, testPanic) }
-
-func testPanic(t *testing.T, kind brokertest.Starter) {
-	w := newWorld(t, kind, worldConfig{}).withModel(t, panicking{llm.NewPlanner()})
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, brokertest.Start, worldConfig{}).withModel(t, panicking{llm.NewPlanner()})
 	h := w.encounter(t, "P-1042", "Show records")
 	e := only[trace.RunError](t, h)
 	if e.Stage != "internal" || strings.Contains(e.Message+e.Hint, "hunter2") || h.Run.Outcome != trace.OutcomeFailed {
@@ -290,11 +283,9 @@ func testPanic(t *testing.T, kind brokertest.Starter) {
 	w.encounter(t, "P-1042", "Hello") // the service goes on
 }
 
-func TestRecordsAPIFails(t *testing.T) { onEach(t, testRecordsAPIFails) }
-
-func testRecordsAPIFails(t *testing.T, kind brokertest.Starter) {
+func TestRecordsAPIFails(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kind, worldConfig{}).withModel(t, scripted(t, wantRecords, say("I could not read the records.")))
+	w := newWorld(t, brokertest.Start, worldConfig{}).withModel(t, scripted(t, wantRecords, say("I could not read the records.")))
 	id := w.start(t, "P-1042", "Show records", "step")
 	w.stepTo(t, id, "call get_patient_records for P-1042")
 	asked := 0

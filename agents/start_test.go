@@ -25,12 +25,10 @@ func (l *gatedLog) Create(ctx context.Context, run trace.Run) error {
 
 // A reset may come while a run starts. The run then has a trace, which says that it
 // was cancelled.
-func TestCancelledWhileStarting(t *testing.T) { onEach(t, testCancelledWhileStarting) }
-
-func testCancelledWhileStarting(t *testing.T, kind brokertest.Starter) {
+func TestCancelledWhileStarting(t *testing.T) {
 	t.Parallel()
 	log := &gatedLog{}
-	w := newWorld(t, kind, worldConfig{}).with(t, func(c *agents.Config) {
+	w := newWorld(t, brokertest.Start, worldConfig{}).with(t, func(c *agents.Config) {
 		log.Log = c.Log
 		c.Log = log
 	})

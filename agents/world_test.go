@@ -10,6 +10,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -38,10 +39,15 @@ import (
 )
 
 // TestMain runs more tests at once than there are processors, because most of them
-// wait for a broker or a clock.
+// wait for a broker or a clock. The short form runs fewer: under the race detector they
+// need the processors.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if err := flag.Set("test.parallel", strconv.Itoa(max(6, runtime.GOMAXPROCS(0)))); err != nil {
+	parallel := 12
+	if testing.Short() {
+		parallel = 6
+	}
+	if err := flag.Set("test.parallel", strconv.Itoa(max(parallel, runtime.GOMAXPROCS(0)))); err != nil {
 		panic(err)
 	}
 	var ignored []goleak.Option
@@ -73,10 +79,16 @@ type worldConfig struct {
 }
 
 // onEach runs a test with each kind of broker, in parallel to other tests: most of
-// them wait for timeouts and retries.
+// them wait for timeouts and retries. In the short form it starts the embedded broker
+// only, because kinds differ in what a broker answers, not in what runs concurrently.
+// A test of what no broker decides starts the embedded broker itself.
 func onEach(t *testing.T, f func(t *testing.T, kind brokertest.Starter)) {
 	t.Helper()
 	t.Parallel()
+	if testing.Short() {
+		t.Run("embedded", func(t *testing.T) { f(t, brokertest.Start) })
+		return
+	}
 	brokertest.EachKind(t, f)
 }
 
@@ -146,6 +158,25 @@ func (w *world) with(t testing.TB, change func(*agents.Config)) *world {
 		}
 	})
 	return &other
+}
+
+// behindOwnLink returns the same world with another service, which reaches the broker
+// through a link of its own.
+func (w *world) behindOwnLink(t testing.TB, change func(*agents.Config)) *world {
+	t.Helper()
+	other := *w
+	other.link = newLink(t, w.broker.URL)
+	client := agentwrit.WithHTTPClient(&http.Client{Transport: ownTransport(t)})
+	record := w.broker.Register(t, w.ceiling...)
+	app, err := agentwrit.NewApp(other.link.URL, record.ClientID, record.ClientSecret, client)
+	must(t, err)
+	must(t, app.Login(t.Context()))
+	operator, err := agentwrit.NewAdmin(other.link.URL, w.broker.AdminSecret, client)
+	must(t, err)
+	return other.with(t, func(c *agents.Config) {
+		c.Broker, c.Operator, c.BrokerURL = app, operator, other.link.URL
+		change(c)
+	})
 }
 
 // withModel returns the same world with another model.
@@ -340,9 +371,14 @@ func newLink(t testing.TB, to string) *link {
 	}
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(l.serve))
 	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	ctx, cancel := context.WithCancel(context.Background())
+	srv.Config.BaseContext = func(net.Listener) context.Context { return ctx }
 	srv.Start()
 	l.URL = srv.URL
-	t.Cleanup(srv.Close)
+	t.Cleanup(func() {
+		cancel() // a login may hang longer than the call for which it was made
+		srv.Close()
+	})
 	return l
 }
 
