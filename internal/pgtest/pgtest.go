@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,8 +20,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-
-	"github.com/devonartis/medassist-go/internal/random"
 )
 
 // A Server is a PostgreSQL server that a test can stop and start.
@@ -49,25 +46,31 @@ func Main(m interface{ Run() int }) int { return Tests{m}.Run() }
 // Tests are those of a binary whose TestMain also does something else.
 type Tests struct{ Runner interface{ Run() int } }
 
-// Run runs the tests and stops the server that they shared.
+// Run runs the tests, stops the server that they shared, and drops the databases
+// of another one.
 func (t Tests) Run() int {
 	code := t.Runner.Run()
 	if shared.server != nil {
 		shared.server.Remove()
+	} else {
+		unused.drop()
 	}
 	return code
 }
 
-// URL returns the URL of a new, empty database, which is dropped after the test.
-// The server does not sync to disk.
+// URL returns the URL of an empty database. After the test it is emptied for
+// another one, or dropped. The server does not sync to disk.
 func URL(t testing.TB) string {
 	t.Helper()
-	if admin := os.Getenv("MEDASSIST_TEST_DATABASE_URL"); admin != "" {
-		return newDatabase(t, admin)
+	admin := os.Getenv("MEDASSIST_TEST_DATABASE_URL")
+	if admin == "" {
+		shared.Do(func() { shared.server, shared.err = start("-c", "fsync=off") })
+		skipWithout(t, shared.err)
+		admin = shared.server.URL
 	}
-	shared.Do(func() { shared.server, shared.err = start("-c", "fsync=off") })
-	skipWithout(t, shared.err)
-	return newDatabase(t, shared.server.URL)
+	d := unused.take(t, admin)
+	t.Cleanup(func() { unused.giveBack(d) })
+	return d.url
 }
 
 // Require skips a test that needs a database where there is none.
@@ -102,7 +105,10 @@ func New(t testing.TB, settings ...string) *Server {
 }
 
 // Database returns the URL of a new, empty database of the server.
-func (s *Server) Database(t testing.TB) string { return newDatabase(t, s.URL) }
+func (s *Server) Database(t testing.TB) string {
+	t.Helper()
+	return newDatabase(t, s.URL).url
+}
 
 func skipWithout(t testing.TB, err error) {
 	t.Helper()
@@ -112,40 +118,6 @@ func skipWithout(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func newDatabase(t testing.TB, admin string) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	conn, err := pgx.Connect(ctx, admin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close(ctx) }()
-	name := "test_" + random.Hex(8)
-	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { drop(admin, name) })
-	u, err := url.Parse(admin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.Path = "/" + name
-	return u.String()
-}
-
-// drop removes a database. A server that the test has stopped keeps it.
-func drop(admin, name string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	conn, err := pgx.Connect(ctx, admin)
-	if err != nil {
-		return
-	}
-	defer func() { _ = conn.Close(ctx) }()
-	_, _ = conn.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)")
 }
 
 // start creates a server in a temporary folder and starts it. The settings are
@@ -172,7 +144,8 @@ func (s *Server) create(settings ...string) (err error) {
 	if err := user.owns(s.dir); err != nil {
 		return err
 	}
-	init := exec.Command(filepath.Join(s.programs, "initdb"), "-D", s.data(), "-U", "test", "-A", "trust", "-N", "--no-locale", "-E", "UTF8")
+	init := exec.Command(filepath.Join(s.programs, "initdb"), "-D", s.data(), "-U", "test", "-A", "trust", "-N", "--no-locale", "-E", "UTF8",
+		"--wal-segsize=1") // MB, which are filled with zeros
 	user.run(init)
 	if out, err := init.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
@@ -189,7 +162,7 @@ func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 // Run starts the server, which must not be running, and waits until it answers.
 func (s *Server) Run(settings ...string) error {
 	args := slices.Concat([]string{"-D", s.data(), "-h", "127.0.0.1", "-p", strconv.Itoa(s.port), "-k", s.dir,
-		"-c", "max_connections=200"}, settings)
+		"-c", "max_connections=200", "-c", "max_wal_size=1GB"}, settings)
 	process := exec.Command(filepath.Join(s.programs, "postgres"), args...)
 	unprivileged().run(process)
 	if err := process.Start(); err != nil {
