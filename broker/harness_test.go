@@ -49,6 +49,7 @@ func (c *clock) advance(d time.Duration) { c.nanos.Add(int64(d)) }
 // unless cfg brings one.
 func start(t testing.TB, cfg broker.Config) *harness {
 	t.Helper()
+	onFolder(t, cfg.Dir)
 	h := &harness{t: t, clock: newClock()}
 	if cfg.Clock == nil {
 		cfg.Clock = h.clock.now
@@ -91,6 +92,13 @@ func folder(t testing.TB) string {
 		return ""
 	}
 	return t.TempDir()
+}
+
+// onFolder skips a test of a data folder where brokers have a database instead.
+func onFolder(t testing.TB, dir string) {
+	if dir != "" && os.Getenv(replicasVariable) != "" {
+		t.Skip("no broker of this test is on the database")
+	}
 }
 
 // perBroker skips a test of what each broker does for itself.

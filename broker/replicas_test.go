@@ -1,11 +1,14 @@
 package broker_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,27 +23,53 @@ import (
 	"github.com/devonartis/medassist-go/internal/pgtest"
 )
 
-// The whole suite passes with two brokers on one PostgreSQL database that get the
-// requests in turn. That takes longer than all other tests of the package, so it
-// runs only in CI (`make test` with MEDASSIST_POSTGRES=required), and where a
-// database is given.
+// The tests of package broker_test pass with two brokers on one PostgreSQL database
+// that get the requests in turn. That takes as long as all other tests of the
+// package, so it runs only in CI (`make test` with MEDASSIST_POSTGRES=required), and
+// where a database is given.
 func TestSuiteOnPostgreSQL(t *testing.T) {
 	t.Parallel()
 	wanted := os.Getenv("MEDASSIST_POSTGRES") == "required" || os.Getenv("MEDASSIST_TEST_DATABASE_URL") != ""
 	if testing.Short() || !wanted || os.Getenv(replicasVariable) != "" {
-		t.Skip("takes half a minute; set MEDASSIST_POSTGRES=required to run it")
+		t.Skip("starts many brokers; set MEDASSIST_POSTGRES=required to run it")
 	}
 	pgtest.Require(t)
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(exe, "-test.short", "-test.run", "^Test", "-test.skip", "Database|Frozen|AtEveryBroker") // which have pairs of their own
+	cmd := exec.Command(exe, "-test.short", "-test.run", "^("+strings.Join(externalTests(t), "|")+")$",
+		"-test.skip", "Database|Frozen|AtEveryBroker") // which have pairs of their own
 	cmd.Env = append(os.Environ(), replicasVariable+"=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+// externalTests returns the names of the tests in package broker_test. The others
+// start no pair of brokers.
+func externalTests(t *testing.T) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.HasPrefix(text, []byte("package broker_test\n")) {
+			continue
+		}
+		for _, match := range testName.FindAllSubmatch(text, -1) {
+			names = append(names, string(match[1]))
+		}
+	}
+	return names
+}
+
+var testName = regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`)
 
 // long reports whether the long forms of these tests are to run (make replicas).
 func long() bool { return os.Getenv("MEDASSIST_REPLICAS") == "long" }

@@ -160,6 +160,7 @@ func TestCredentialsHaveOneEncoding(t *testing.T) {
 func TestSmallOrderKeysAreRefused(t *testing.T) {
 	h := start(t, broker.Config{})
 	clinic := h.newApp(h.admin(), "clinic", "read:records:*")
+	launch := h.launch(byApp, clinic.token, nil, "read:records:p1") // which no refusal spends
 	for _, key := range []string{
 		"0100000000000000000000000000000000000000000000000000000000000000",
 		"0100000000000000000000000000000000000000000000000000000000000080",
@@ -183,7 +184,7 @@ func TestSmallOrderKeysAreRefused(t *testing.T) {
 		forged := append(slices.Concat([]byte{1}, make([]byte, 31)), make([]byte, 32)...)
 		for range 24 {
 			in := proof(t, h.nonce())
-			in.LaunchToken, in.RequestedScope = h.launch(byApp, clinic.token, nil, "read:records:p1"), []string{"read:records:p1"}
+			in.LaunchToken, in.RequestedScope = launch, []string{"read:records:p1"}
 			in.PublicKey = base64.StdEncoding.EncodeToString(public)
 			in.Signature = base64.StdEncoding.EncodeToString(forged)
 			if a := h.call("POST", "/v1/register", "", in); a.status != 401 {
