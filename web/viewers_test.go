@@ -109,10 +109,19 @@ func (c *crowd) leave() {
 	c.reading.Wait()
 }
 
-// plain returns what the first viewer of a stream that has ended was sent.
+// plain waits for the end of a stream and returns what its first viewer was sent.
 func (c *crowd) plain(t testing.TB) string {
 	t.Helper()
-	resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(c.viewers[0].text.String())), nil)
+	var sent string
+	for deadline := time.Now().Add(time.Minute); !strings.HasSuffix(sent, "\r\n0\r\n\r\n"); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the stream does not end")
+		}
+		c.mu.Lock()
+		sent = c.viewers[0].text.String()
+		c.mu.Unlock()
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(sent)), nil)
 	must(t, err)
 	zipped, err := gzip.NewReader(resp.Body)
 	must(t, err)
