@@ -3,6 +3,7 @@ package reference
 import (
 	"embed"
 	"net/http"
+	"sync"
 
 	"github.com/devonartis/medassist-go/docs/openapi"
 	"github.com/devonartis/medassist-go/web/internal/guard"
@@ -32,21 +33,24 @@ type api struct {
 }
 
 // New returns the pages.
-func New(r *respond.Responder) *Pages {
-	p := &Pages{respond: r}
-	p.add("App", "/docs", "/openapi.json", openapi.App)
-	p.add("Broker", "/docs/broker", "/openapi/broker.json", openapi.Broker)
-	return p
-}
+func New(r *respond.Responder) *Pages { return &Pages{respond: r, apis: apis()} }
 
-func (p *Pages) add(name, page, json string, text []byte) {
+// apis returns the documents, which are constant: they are parsed once.
+var apis = sync.OnceValue(func() []api {
+	return []api{
+		read("App", "/docs", "/openapi.json", openapi.App),
+		read("Broker", "/docs/broker", "/openapi/broker.json", openapi.Broker),
+	}
+})
+
+func read(name, page, json string, text []byte) api {
 	doc, asJSON, err := parse(text)
 	if err != nil {
-		panic("web/reference: " + name + ": " + err.Error()) // the documents are constant
+		panic("web/reference: " + name + ": " + err.Error())
 	}
 	view := doc.view()
 	view.JSON = json
-	p.apis = append(p.apis, api{page, json, name, view, asJSON})
+	return api{page, json, name, view, asJSON}
 }
 
 // Mount registers the routes.
