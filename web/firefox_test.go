@@ -26,15 +26,15 @@ func TestBrowserFirefox(t *testing.T) {
 	}
 
 	id := s.start(t, "P-1042", "Show me records for this patient and also get records for P-2187", "talk:100ms")
-	run := f.Open(laptop, s.URL+"/runs/"+id)
-	run.Wait("the denial", `document.querySelector("#verdict").innerText.includes("Blocked at the gate")`)
-	run.Wait("the end", `document.querySelector(".badge.done")`)
-	run.Fits("the run")
-	run.Screenshot("run")
+	page := f.Open(laptop, s.URL+"/runs/"+id)
+	page.Wait("the denial", `document.querySelector("#verdict").innerText.includes("Blocked at the gate")`)
+	page.Wait("the end", `document.querySelector(".badge.done")`)
+	page.Fits("the run")
+	page.Screenshot("run")
 	for name, path := range map[string]string{"home": "/", "runs": "/runs", "audit": "/audit", "operator": "/operator", "twin": "/twin", "docs": "/docs"} {
-		p := f.Open(laptop, s.URL+path)
-		p.Wait(name, `document.querySelector("main") && document.styleSheets.length > 0`)
-		p.Fits(name)
-		p.Screenshot(name)
+		page.Go(s.URL + path)
+		page.Wait(name, `document.querySelector("main") && document.styleSheets.length > 0`)
+		page.Fits(name)
+		page.Screenshot(name)
 	}
 }

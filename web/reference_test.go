@@ -52,6 +52,7 @@ func TestReference(t *testing.T) {
 // The reference is readable on a laptop and a phone, and its links lead to what
 // they name.
 func TestBrowserReference(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	b := browsertest.Start(t)
 	p := open(t, b, browsertest.Laptop, s.URL+"/docs")

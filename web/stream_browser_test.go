@@ -38,6 +38,7 @@ func (s *site) startScenario(t *testing.T, id, pace string) string {
 // Every page has one stream at most, whatever happens on it, and closes it when it
 // is left: the pages of a talk fit into the six connections of a browser.
 func TestBrowserOneStreamPerPage(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	b := browsertest.Start(t)
 	pages := map[string]*browsertest.Page{}
@@ -105,6 +106,7 @@ func (b *broken) middleware(next http.Handler) http.Handler {
 // A page says that its stream is silent, that its run no longer exists, and that
 // the demo has stopped, each in its own words.
 func TestBrowserSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	var front broken
 	s := newSite(t, configure{front: front.middleware})
 	id := s.startScenario(t, "billing", "step")
@@ -162,6 +164,7 @@ const legible = `(() => {
 // Every picture is legible and whole: 20 px on the stage at 1280 pixels, and on
 // phones the whole picture without scrolling.
 func TestBrowserStageIsLegible(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	b := browsertest.Start(t)
 	screens := []struct {

@@ -93,6 +93,7 @@ func TestTwin(t *testing.T) {
 // A comparison fits every screen without scrolling sideways, in text of at least
 // 14 px, and an audit finds no violation.
 func TestBrowserTwin(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, configure{})
 	b := browsertest.Start(t)
 	p := open(t, b, browsertest.Laptop, s.URL+"/twin")

@@ -26,6 +26,25 @@ type Firefox struct {
 	id   int
 }
 
+// preferences keep Firefox from what costs time and tests nothing: its own pages and
+// services, a process for each site, and drawing animations at 60 frames a second
+// without a graphics card.
+const preferences = `
+user_pref("browser.startup.page", 0);
+user_pref("browser.newtabpage.enabled", false);
+user_pref("browser.shell.checkDefaultBrowser", false);
+user_pref("datareporting.policy.dataSubmissionEnabled", false);
+user_pref("toolkit.telemetry.enabled", false);
+user_pref("app.normandy.enabled", false);
+user_pref("extensions.systemAddon.update.enabled", false);
+user_pref("browser.safebrowsing.malware.enabled", false);
+user_pref("browser.safebrowsing.phishing.enabled", false);
+user_pref("dom.ipc.processPrelaunch.enabled", false);
+user_pref("dom.ipc.processCount", 1);
+user_pref("fission.autostart", false);
+user_pref("layout.frame_rate", 10);
+`
+
 // StartFirefox starts a Firefox that ends with the test. The test is skipped with
 // -short, and also without Firefox unless MEDASSIST_FIREFOX is "required".
 func StartFirefox(t testing.TB) *Firefox {
@@ -43,8 +62,12 @@ func StartFirefox(t testing.TB) *Firefox {
 		}
 		t.Skip("no Firefox here")
 	}
+	profile := t.TempDir()
+	if err := os.WriteFile(filepath.Join(profile, "user.js"), []byte(preferences), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	ctx, stop := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, path, "--headless", "--no-remote", "--profile", t.TempDir(),
+	cmd := exec.CommandContext(ctx, path, "--headless", "--no-remote", "--profile", profile,
 		"--remote-debugging-port", "0", "--remote-allow-origins="+origin)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
@@ -121,8 +144,15 @@ func (f *Firefox) Open(s Screen, url string) *FirefoxPage {
 	f.call("browsingContext.create", map[string]any{"type": "window"}, &window)
 	f.call("browsingContext.setViewport", map[string]any{"context": window.Context,
 		"viewport": map[string]int64{"width": s.Width, "height": s.Height}}, nil)
-	f.call("browsingContext.navigate", map[string]any{"context": window.Context, "url": url, "wait": "complete"}, nil)
-	return &FirefoxPage{f, window.Context}
+	p := &FirefoxPage{f, window.Context}
+	p.Go(url)
+	return p
+}
+
+// Go opens an address and waits until it is loaded.
+func (p *FirefoxPage) Go(url string) {
+	p.f.t.Helper()
+	p.f.call("browsingContext.navigate", map[string]any{"context": p.context, "url": url, "wait": "complete"}, nil)
 }
 
 // True evaluates an expression as a condition.
