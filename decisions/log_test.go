@@ -91,6 +91,7 @@ func verifies(t *testing.T, events []wire.AuditEvent, dropped int64) {
 // An entry says who decided what about which call, and the chain continues where it
 // was when the log is opened again.
 func TestLog(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, open func(io.Writer) *decisions.Log) {
 		l := open(io.Discard)
 		known := l.State()

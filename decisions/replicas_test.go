@@ -68,6 +68,7 @@ func TestReplicasWriteOneChain(t *testing.T) {
 // What was added while the database was away is chained when it is back, at every
 // replica.
 func TestTheDatabaseIsAway(t *testing.T) {
+	t.Parallel()
 	server := pgtest.New(t, "-c", "fsync=off")
 	url := server.Database(t)
 	one, other := openShared(t, url), openShared(t, url)

@@ -111,6 +111,7 @@ func TestDatabase(t *testing.T) {
 		"no direct connection":   {direct: "postgres://u:a-password@" + closed + "/x", check: "database: announcements", state: preflight.Failed, words: "connect"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of the time the server syncs
 			address := tc.url
 			if address == "" {
 				address = server.Database(t)

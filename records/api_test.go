@@ -34,8 +34,11 @@ type api struct {
 	store  *records.Store
 }
 
-// onBoth runs a test on a store in SQLite, and on one in PostgreSQL.
+// onBoth runs a test on a store in SQLite, and on one in PostgreSQL, in parallel to
+// other tests.
 func onBoth(t *testing.T, test func(*testing.T, *api)) {
+	t.Helper()
+	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		store, err := records.OpenStore(t.Context(), "", time.Now)
 		if err != nil {

@@ -34,6 +34,7 @@ func replicas(t *testing.T) (both [2]*api) {
 
 // What is written at one replica is read, counted and reset at the other.
 func TestReplicasShareTheRecords(t *testing.T) {
+	t.Parallel()
 	both := replicas(t)
 	token := both[0].spawn(all...).AccessToken()
 	one, other := both[0], both[1]
@@ -62,6 +63,7 @@ func TestReplicasShareTheRecords(t *testing.T) {
 // A charge is claimed once, and a patient's limit holds, however many write at both
 // replicas at once.
 func TestReplicasWriteOneAfterTheOther(t *testing.T) {
+	t.Parallel()
 	both := replicas(t)
 	testAChargeIsClaimedOnce(t, both[:]...)
 	testWritesAreBounded(t, both[:]...)
@@ -70,6 +72,7 @@ func TestReplicasWriteOneAfterTheOther(t *testing.T) {
 // While the database is away requests fail, which is reported, and they work again
 // when it is back.
 func TestTheDatabaseIsAway(t *testing.T) {
+	t.Parallel()
 	server := pgtest.New(t, "-c", "fsync=off")
 	a := startAPI(t, newApp(t), openShared(t, server.Database(t)))
 	token := a.spawn(all...).AccessToken()

@@ -20,6 +20,7 @@ import (
 // A store of an earlier version keeps what was written and gets the columns that
 // were added since. Notes that this version would refuse are still readable.
 func TestStoresOfEarlierVersions(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "records.db")
 	db, err := sqlitedb.Open(t.Context(), path, migrations[:1])
 	if err != nil {
@@ -72,6 +73,7 @@ func TestStoresOfEarlierVersions(t *testing.T) {
 // What fails is reported, never as stored, and without the reason: it may name
 // the database's file and statements.
 func TestFailures(t *testing.T) {
+	t.Parallel()
 	s, err := OpenStore(t.Context(), "", time.Now)
 	if err != nil {
 		t.Fatal(err)
@@ -82,6 +84,7 @@ func TestFailures(t *testing.T) {
 }
 
 func TestFailuresOfTheSharedStore(t *testing.T) {
+	t.Parallel()
 	s := openShared(t, pgtest.URL(t))
 	testFailures(t, s, "ALTER TABLE visits ALTER CONSTRAINT visits_patient_id_fkey DEFERRABLE INITIALLY DEFERRED",
 		"CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'secret path'; END $$",
@@ -119,6 +122,7 @@ func testFailures(t *testing.T, s *Store, deferred string, fault ...string) {
 // A replica that is frozen in the middle of a transaction does not keep the others
 // from writing: the database ends its transaction.
 func TestAFrozenReplica(t *testing.T) {
+	t.Parallel()
 	url := pgtest.URL(t)
 	frozen, other := openShared(t, url), openShared(t, url)
 	locked, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan error)

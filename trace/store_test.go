@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -25,9 +28,15 @@ import (
 // TestACrashedRunIsInterrupted.
 const crashEnv = "TRACE_TEST_CRASH"
 
+// TestMain runs more tests at once than there are processors, because most of those
+// that run in parallel wait for a lease to end.
 func TestMain(m *testing.M) {
 	if path := os.Getenv(crashEnv); path != "" {
 		crash(path)
+	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", strconv.Itoa(max(8, runtime.GOMAXPROCS(0)))); err != nil {
+		panic(err)
 	}
 	goleak.VerifyTestMain(pgtest.Tests{Runner: m})
 }

@@ -76,6 +76,7 @@ func listening(t *testing.T, c *cluster.Cluster, replicas int) {
 // A replica that is cut off or frozen knows that its lease is over before the
 // database gives it up, and gets it back afterwards.
 func TestLease(t *testing.T) {
+	t.Parallel()
 	url := pgtest.URL(t)
 	for name, fault := range map[string]func(*pgtest.Proxy){"cut off": (*pgtest.Proxy).Cut, "frozen": (*pgtest.Proxy).Freeze} {
 		t.Run(name, func(t *testing.T) {
@@ -112,6 +113,7 @@ func TestLease(t *testing.T) {
 
 // A replica that closes is gone at once.
 func TestClose(t *testing.T) {
+	t.Parallel()
 	url := pgtest.URL(t)
 	observer, replica := join(t, url), join(t, url)
 	if err := replica.Close(); err != nil {
@@ -123,6 +125,7 @@ func TestClose(t *testing.T) {
 }
 
 func TestAnnounce(t *testing.T) {
+	t.Parallel()
 	url := pgtest.URL(t)
 	a, b := join(t, url), join(t, url)
 	heard := subscribe(b, "runs")

@@ -184,7 +184,10 @@ func TestRequests(t *testing.T) {
 	if len(rows) < 200 {
 		t.Errorf("%d requests", len(rows))
 	}
-	for _, r := range rows {
+	for i, r := range rows {
+		if testing.Short() && i%10 > 0 {
+			continue // one runs after the other: the race detector learns no more from all
+		}
 		calls, answer := c.ask(t, r.patient, r.request)
 		first, _, _ := strings.Cut(answer, "\n")
 		var lacks []string
