@@ -20,18 +20,15 @@ import (
 	"github.com/devonartis/medassist-go/trace"
 )
 
-// Viewers of each run of the soak: a few follow the page's frames, the others the
-// JSON events.
-const (
-	viewersPerRun = 10
-	framesPerRun  = 2
-)
+// framesPerRun is how many viewers of each run of the soak follow the page's frames.
+// The others follow the JSON events.
+const framesPerRun = 2
 
-// The demo under load: 50 runs at once with 500 viewers, once or for as long as
+// The demo under load: 50 runs at once with 200 viewers, or with 500 for as long as
 // MEDASSIST_SOAK says (make soak: ten minutes). No run fails, every viewer sees
 // each step once, and memory and goroutines return to what they were.
 func TestSoak(t *testing.T) {
-	runs, duration := 50, time.Duration(0)
+	runs, viewers, duration, pace := 50, 4, time.Duration(0), "talk:50ms"
 	if testing.Short() {
 		runs = 5
 	}
@@ -40,19 +37,20 @@ func TestSoak(t *testing.T) {
 		if duration, err = time.ParseDuration(s); err != nil {
 			t.Fatal(err)
 		}
+		viewers, pace = 10, "talk:250ms" // a run of 15 seconds
 	}
 	// On a busy machine calls may be slow; that is not what is tested.
 	patient := agents.Limits{LiveRuns: runs, ToolCall: time.Minute, BrokerCall: time.Minute, Cleanup: time.Minute}
-	s := &soak{app: startApp(t, func(c *Config) {
+	s := &soak{viewers: viewers, app: startApp(t, func(c *Config) {
 		c.Ephemeral, c.Data, c.limits = false, t.TempDir(), patient
 	})}
-	s.client.Transport = &http.Transport{MaxIdleConnsPerHost: runs * viewersPerRun}
+	s.client.Transport = &http.Transport{MaxIdleConnsPerHost: runs * viewers}
 
-	s.pace = "talk:100ms"
+	s.pace = "talk:50ms"
 	s.load(runs, 0) // so that caches and connection pools are filled
 	heap, goroutines := s.settled(0, 0)
 	warm := s.runs.Load()
-	s.pace = "talk:250ms" // a run of 15 seconds
+	s.pace = pace
 	s.load(runs, duration)
 	done := s.runs.Load() - warm
 	// Idle connections come and go; a leak would be at least one goroutine a run.
@@ -80,6 +78,7 @@ func raceDetector() bool {
 type soak struct {
 	*app
 	client         http.Client
+	viewers        int // of each run
 	pace           string
 	runs, messages atomic.Int64
 }
@@ -123,8 +122,8 @@ func (s *soak) watchedRun(prescribe bool) {
 		return
 	}
 	var viewers sync.WaitGroup
-	last := make([]int, viewersPerRun)
-	for i := range viewersPerRun {
+	last := make([]int, s.viewers)
+	for i := range s.viewers {
 		viewers.Go(func() {
 			if i < framesPerRun {
 				s.view("/runs/"+id+"/frames", 0, 0)
