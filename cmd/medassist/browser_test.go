@@ -107,7 +107,7 @@ func TestBrowserStepsAndReload(t *testing.T) {
 	p := browsertest.Start(t).Open(t, browsertest.Laptop)
 	p.Go(app.Page)
 	browsertest.Eval[string](p, `document.getElementById("pace").value = "step"`)
-	p.Press("3")
+	p.Press("1")
 	const waiting = `document.querySelector("[data-next]")`
 	p.Wait("the run waits", waiting)
 	p.Screenshot("waiting")
@@ -136,7 +136,7 @@ func TestBrowserCancel(t *testing.T) {
 	p := browsertest.Start(t).Open(t, browsertest.Laptop)
 	p.Go(app.Page)
 	browsertest.Eval[string](p, `document.getElementById("pace").value = "step"`)
-	p.Press("3")
+	p.Press("1")
 	p.Wait("the run waits", `document.querySelector("[data-next]")`)
 	for browsertest.Eval[bool](p, `!document.querySelector("[data-type=agent_created]")`) {
 		next(p)

@@ -18,6 +18,7 @@ import (
 // if they don't listen on loopback. Calls to a remote model do.
 func TestProxyFromEnvironment(t *testing.T) {
 	t.Parallel()
+	skipProcesses(t)
 	ip := otherAddress(t)
 	var mu sync.Mutex
 	seen := map[string]int{}

@@ -20,7 +20,12 @@ func remoteConfig(b *brokertest.Broker) Config {
 // Every scenario passes with each kind of broker, with the admin secret and with an
 // app's credentials alone.
 func TestCheckWithEachBroker(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("TestScenarios runs the scenarios with the embedded broker")
+	}
 	brokertest.EachKind(t, func(t *testing.T, start brokertest.Starter) {
+		t.Parallel()
 		for name, login := range map[string]func(*Config, *brokertest.Broker){
 			"admin secret": func(c *Config, b *brokertest.Broker) { c.AdminSecret = b.AdminSecret },
 			"credentials": func(c *Config, b *brokertest.Broker) {

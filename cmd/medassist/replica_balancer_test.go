@@ -19,8 +19,11 @@ import (
 // The configurations of load balancers that the repository offers work: a run is
 // followed through each of them to its end, while its replica is killed.
 func TestReplicasBehindABalancer(t *testing.T) {
+	t.Parallel()
+	skipProcesses(t)
 	for name, start := range map[string]func(*testing.T, string, []string) *exec.Cmd{"caddy": caddy, "nginx": nginx} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			pgtest.RequireProgram(t, name)
 			database := pgtest.URL(t)
 			survivor, killed := startReplica(t, database), startReplica(t, database)

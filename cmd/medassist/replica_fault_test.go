@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/agentwrit"
+	"github.com/devonartis/medassist-go/internal/cluster"
 	"github.com/devonartis/medassist-go/internal/pgtest"
 	"github.com/devonartis/medassist-go/trace"
 )
@@ -23,11 +24,13 @@ const takenOverWithin = 4 * time.Second
 // replicas).
 func long() bool { return os.Getenv("MEDASSIST_REPLICAS") == "long" }
 
-// A replica is killed in the middle of its runs, again and again, at another moment
-// each time. Another one ends them in time, every token is confirmed revoked, and
-// viewers see all of it.
+// A replica is killed in the middle of its runs, at a random moment; in the long form
+// again and again. Another one ends them in time, every token is confirmed revoked,
+// and viewers see all of it.
 func TestReplicaIsKilled(t *testing.T) {
-	database, takeovers, runs := pgtest.URL(t), 2, 2
+	t.Parallel()
+	skipProcesses(t)
+	database, takeovers, runs := pgtest.URL(t), 1, 2
 	if long() {
 		takeovers = 20
 	}
@@ -63,6 +66,8 @@ func TestReplicaIsKilled(t *testing.T) {
 // A replica is frozen in the middle of a run. Another one ends the run; when the
 // first one runs again it writes nothing, shows what the other one wrote, and works.
 func TestReplicaIsFrozen(t *testing.T) {
+	t.Parallel()
+	skipProcesses(t)
 	database := pgtest.URL(t)
 	awake, frozen := startReplica(t, database), startReplica(t, database)
 	waiting := frozen.runWithLiveAgent()
@@ -103,6 +108,8 @@ func TestReplicaIsFrozen(t *testing.T) {
 
 // A replica is cut off from the database, which another one still reaches.
 func TestReplicaIsCutOff(t *testing.T) {
+	t.Parallel()
+	skipProcesses(t)
 	database := pgtest.URL(t)
 	proxy := pgtest.NewProxy(t, database)
 	awake, cut := startReplica(t, database), startReplica(t, proxy.URL)
@@ -130,22 +137,26 @@ func TestReplicaIsCutOff(t *testing.T) {
 // that was shown is lost, every run ends, no token is left, and all replicas recover
 // by themselves.
 func TestDatabaseIsAway(t *testing.T) {
-	runs, away := 4, 5*time.Second
+	t.Parallel()
+	skipProcesses(t)
+	runs, away := 2, cluster.Lease+time.Second // so that every lease runs out
 	if long() {
 		runs, away = 10, 30*time.Second
 	}
-	server := pgtest.New(t)
+	server := pgtest.New(t, "-c", "fsync=off") // it crashes, not its machine
 	database := server.Database(t)
 	pair := []*replica{startReplica(t, database), startReplica(t, database)}
 	both := startBalancer(t, pair...)
 	var ids []string
 	var viewers []*follower
 	for i := range runs {
-		id := pair[i%2].begin(`{"patient_id":"P-1042","request":"` + fullRequest + `","pace":"talk:200ms"}`)
+		id := pair[i%2].begin(`{"patient_id":"P-1042","request":"` + fullRequest + `","pace":"talk:100ms"}`)
 		ids = append(ids, id)
 		viewers = append(viewers, follow(t, both.Page, id, 0), follow(t, pair[(i+1)%2].Page, id, 0))
 	}
-	time.Sleep(2 * time.Second)
+	for _, id := range ids {
+		both.until(20*time.Second, "the run has an agent", func() bool { return countEvents(t, pair[0].admin(), id, "agent_registered") > 0 })
+	}
 	server.Crash()
 	time.Sleep(away)
 	if status := pair[0].do("GET", "/healthz", nil, "").StatusCode; status != 503 {
@@ -156,7 +167,7 @@ func TestDatabaseIsAway(t *testing.T) {
 			t.Errorf("the page of a run without a database: %d", status)
 		}
 	}
-	if err := server.Run(); err != nil {
+	if err := server.Run("-c", "fsync=off"); err != nil {
 		t.Fatal(err)
 	}
 	back := time.Now()

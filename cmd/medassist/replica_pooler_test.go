@@ -14,6 +14,8 @@ import (
 // Replicas work through a pooler in transaction mode, with a direct URL for what needs
 // a session: a run is stepped at the other replica, and taken over.
 func TestReplicasBehindAPooler(t *testing.T) {
+	t.Parallel()
+	skipProcesses(t)
 	direct := pgtest.URL(t)
 	u, err := url.Parse(direct)
 	if err != nil {

@@ -20,6 +20,8 @@ import (
 // paced and cancelled, records and decisions are shared, the stage follows, and a
 // reset reaches all.
 func TestReplicasAreOneDemo(t *testing.T) {
+	t.Parallel()
+	skipProcesses(t)
 	database := pgtest.URL(t)
 	a, b := startReplica(t, database), startReplica(t, database)
 	page := startBalancer(t, a, b).Page

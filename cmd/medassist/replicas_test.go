@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/devonartis/medassist-go/agentwrit/brokertest"
 	"github.com/devonartis/medassist-go/internal/cluster"
@@ -119,6 +120,7 @@ func onDatabase(database string) func(*Config) {
 
 // Two replicas are one app at their broker, and the presenter is logged in at both.
 func TestReplicasShareAppAndPresenter(t *testing.T) {
+	t.Parallel()
 	b := brokertest.Start(t)
 	for name, change := range map[string]func(*Config){
 		"embedded brokers": func(*Config) {},
@@ -165,6 +167,7 @@ func TestReplicasShareAppAndPresenter(t *testing.T) {
 // Settings that contradict each other, or can't work, are refused at start. They
 // leave nothing in the database that would keep others from working.
 func TestReplicaRefusesToStart(t *testing.T) {
+	t.Parallel()
 	database, used := pgtest.URL(t), pgtest.URL(t)
 	startApp(t, onDatabase(used))
 	for name, tc := range map[string]struct {
@@ -181,7 +184,7 @@ func TestReplicaRefusesToStart(t *testing.T) {
 		"an unusable folder":   {func(c *Config) { c.Database, c.Data = database, "/nonexistent/folder" }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := Config{Addr: "127.0.0.1:0", BrokerAddr: "127.0.0.1:0", AdminSecret: adminSecret, LogLevel: "error"}
+			cfg := Config{Addr: "127.0.0.1:0", BrokerAddr: "127.0.0.1:0", AdminSecret: adminSecret, LogLevel: "error", secretCost: bcrypt.MinCost}
 			tc.change(&cfg)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -197,6 +200,8 @@ func TestReplicaRefusesToStart(t *testing.T) {
 
 // doctor knows every schema that a replica creates, and changes nothing.
 func TestDoctorOfReplicas(t *testing.T) {
+	t.Parallel()
+	skipProcesses(t)
 	database := pgtest.URL(t)
 	doctor := func() string {
 		cmd := exec.CommandContext(t.Context(), "medassist", "doctor")

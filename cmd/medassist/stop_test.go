@@ -28,6 +28,15 @@ func TestStopReleasesTokens(t *testing.T) {
 	assertReleased(t, b.Admin(t), runID)
 }
 
+// skipProcesses skips a test that starts processes with -short. The race detector
+// reports to this process only.
+func skipProcesses(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+}
+
 // process is a running `medassist`.
 type process struct {
 	*app
@@ -81,6 +90,7 @@ func launch(t *testing.T, env []string, limit time.Duration, args ...string) *pr
 // However the process is told to stop, it releases its tokens, the stream of the
 // run shows that, and the exit code is 0.
 func TestProcessStops(t *testing.T) {
+	skipProcesses(t)
 	// A test that runs under nohup ignores SIGHUP, which the process would inherit.
 	hangUp := make(chan os.Signal, 1)
 	signal.Notify(hangUp, syscall.SIGHUP)
