@@ -2,12 +2,16 @@ package postgres
 
 import (
 	"errors"
+	"net"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
+// connectTimeout is how long connecting may take, with all hosts of a URL.
 const connectTimeout = 3 * time.Second
 
 // ErrURL is the error for a URL that can't be parsed. It does not contain the URL,
@@ -30,6 +34,17 @@ func Parse(url, direct string) (pool *pgxpool.Config, session *pgx.ConnConfig, e
 		// does not know the prepared statements of this client.
 		pool.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	}
-	pool.ConnConfig.ConnectTimeout, session.ConnectTimeout = connectTimeout, connectTimeout
+	pool.ConnConfig.ConnectTimeout = perHost(&pool.ConnConfig.Config)
+	session.ConnectTimeout = perHost(&session.Config)
 	return pool, session, nil
+}
+
+// perHost returns how long to try each host of a URL, so that one that does not
+// answer leaves time for the next.
+func perHost(config *pgconn.Config) time.Duration {
+	hosts := map[string]bool{net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port))): true}
+	for _, other := range config.Fallbacks {
+		hosts[net.JoinHostPort(other.Host, strconv.Itoa(int(other.Port)))] = true
+	}
+	return connectTimeout / time.Duration(len(hosts))
 }

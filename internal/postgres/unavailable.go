@@ -16,8 +16,9 @@ func Unavailable(err error) bool {
 	case errors.As(err, &connect), pgconn.Timeout(err), pgconn.SafeToRetry(err):
 		return true
 	case errors.As(err, &server):
-		// Connection failures, and shutdown or recovery of the server.
-		return strings.HasPrefix(server.Code, "08") || strings.HasPrefix(server.Code, "57P")
+		// Connection failures, shutdown or recovery of the server, and a standby that
+		// has not been promoted yet.
+		return strings.HasPrefix(server.Code, "08") || strings.HasPrefix(server.Code, "57P") || server.Code == "25006"
 	}
 	return false
 }

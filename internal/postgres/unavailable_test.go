@@ -23,6 +23,7 @@ func TestUnavailable(t *testing.T) {
 		{fmt.Errorf("trace: %w", refused), true},
 		{&pgconn.PgError{Code: "57P01"}, true},
 		{&pgconn.PgError{Code: "08006"}, true},
+		{&pgconn.PgError{Code: "25006"}, true},
 		{&pgconn.PgError{Code: "23505"}, false},
 		{errors.New("other"), false},
 		{io.EOF, false}, // also the end of a log
