@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
-const flushTimeout = 10 * time.Second
+// flushTimeout is how long a flush may take. The database may be waiting for a
+// standby that is gone; by then the lease has ended too, because no heartbeat was
+// committed.
+const flushTimeout = lease
 
 // errUnconfirmed is the error for a commit that was made before the flusher's
 // connection. The database may have crashed in between and lost it.
