@@ -212,13 +212,12 @@ func TestFrozenBroker(t *testing.T) {
 }
 
 // What was acknowledged survives crashes of the database; brokers answer 503
-// while it is away and work again when it is back.
+// while it is away and work again when it is back. In the long form the brokers are
+// processes that are killed too: one while the database works, one with it.
 func TestDatabaseCrash(t *testing.T) {
 	t.Parallel()
 	server := pgtest.New(t)
-	pair := brokers(t, server.Database(t), 2)
-	admin := pair[0].admin()
-	clinic := pair[0].newApp(admin, "clinic", "read:records:*")
+	url := server.Database(t)
 	crashes, writes := 3, int64(100)
 	switch {
 	case long():
@@ -226,10 +225,26 @@ func TestDatabaseCrash(t *testing.T) {
 	case testing.Short():
 		crashes = 1
 	}
+	var pair [2]atomic.Pointer[harness]
+	var processes [2]*child // in the long form
+	begin := func(i int) {
+		if !long() {
+			pair[i].Store(brokers(t, url, 1)[0])
+			return
+		}
+		processes[i] = startChild(t, url)
+		pair[i].Store(processes[i].harness)
+	}
+	begin(0)
+	begin(1)
+	var auth wire.AuthResponse
+	pair[0].Load().want(200, "POST", "/v1/admin/auth", "", wire.AdminAuthRequest{Secret: childSecret}, &auth)
+	admin := auth.AccessToken
+	clinic := pair[0].Load().newApp(admin, "clinic", "read:records:*")
 	var mu sync.Mutex
 	acknowledged := make(map[string]bool) // agent IDs
-	for range crashes {
-		stop, crashed := make(chan struct{}), make(chan struct{})
+	for round := range crashes {
+		stop := make(chan struct{})
 		var wg sync.WaitGroup
 		var n atomic.Int64
 		for worker := range 8 {
@@ -240,7 +255,7 @@ func TestDatabaseCrash(t *testing.T) {
 						return
 					default:
 					}
-					if id := tryRegistration(pair[worker%2], clinic); id != "" {
+					if id := tryRegistration(pair[worker%2].Load(), clinic); id != "" {
 						mu.Lock()
 						acknowledged[id] = true
 						mu.Unlock()
@@ -249,27 +264,40 @@ func TestDatabaseCrash(t *testing.T) {
 				}
 			})
 		}
-		for n.Load() < writes {
-			time.Sleep(time.Millisecond)
+		confirmed := func(writes int64) {
+			for n.Load() < writes {
+				time.Sleep(time.Millisecond)
+			}
 		}
-		go func() {
-			defer close(crashed)
-			server.Crash()
-		}()
-		<-crashed
+		first, second := round%2, (round+1)%2
+		if long() {
+			confirmed(writes / 2)
+			processes[first].kill()
+			begin(first)
+		}
+		confirmed(writes)
+		var crashed sync.WaitGroup
+		crashed.Go(server.Crash)
+		if long() {
+			crashed.Go(processes[second].kill)
+		}
+		crashed.Wait()
 		close(stop)
 		wg.Wait()
 		if err := server.Run(); err != nil {
 			t.Fatal(err)
 		}
-		for _, h := range pair {
-			waitUntil(t, "a broker works again", func() bool { return tryRegistration(h, clinic) != "" })
+		if long() {
+			begin(second)
+		}
+		for i := range pair {
+			waitUntil(t, "a broker works again", func() bool { return tryRegistration(pair[i].Load(), clinic) != "" })
 		}
 	}
 	stored := make(map[string]bool)
 	for offset := 0; ; offset += 1000 {
 		var page wire.AuditPage
-		pair[0].want(200, "GET", fmt.Sprintf("/v1/audit/events?limit=1000&event_type=agent_registered&offset=%d", offset), admin, nil, &page)
+		pair[0].Load().want(200, "GET", fmt.Sprintf("/v1/audit/events?limit=1000&event_type=agent_registered&offset=%d", offset), admin, nil, &page)
 		for _, e := range page.Events {
 			stored[e.AgentID] = true
 		}
@@ -282,8 +310,8 @@ func TestDatabaseCrash(t *testing.T) {
 			t.Errorf("%s was acknowledged and is lost", id)
 		}
 	}
-	t.Logf("%d registrations acknowledged over %d crashes", len(acknowledged), crashes)
-	checkOneChain(t, pair[1], admin)
+	t.Logf("%d registrations acknowledged over %d crashes of the database", len(acknowledged), crashes)
+	checkOneChain(t, pair[1].Load(), admin)
 }
 
 // tryRegistration registers an agent and returns its ID, or "" if that failed.
