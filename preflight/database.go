@@ -34,7 +34,10 @@ const oldestServer = 14_00_00
 // perReplica is the most connections that a replica with an embedded broker opens.
 const perReplica = 16
 
-const announcedWithin = 2 * time.Second
+const (
+	announcedWithin = 2 * time.Second
+	confirmedWithin = 2 * time.Second // by a synchronous standby
+)
 
 const readServerLog = "Look at the log of the database server."
 
@@ -174,8 +177,34 @@ func (x *examination) durability(ctx context.Context) Result {
 	if err := x.conn.QueryRow(ctx, `SELECT current_setting('synchronous_standby_names')`).Scan(&standbys); err != nil {
 		return failed(describeDatabase(err), readServerLog)
 	}
-	if standbys == "" {
+	var waits string
+	if err := x.conn.QueryRow(ctx, `SELECT current_setting('synchronous_commit')`).Scan(&waits); err != nil {
+		return failed(describeDatabase(err), readServerLog)
+	}
+	switch {
+	case standbys == "":
 		return passed("a crash loses nothing; without a synchronous standby, a failover can")
+	case waits == "local":
+		return warning("synchronous_commit is local: a failover can lose confirmed revocations", "Set it to on, for the server and for this role and database.")
+	}
+	return x.standbyConfirms(ctx)
+}
+
+// standbyConfirms checks that a commit does not wait for a standby that is gone. The
+// commit writes a message to the write-ahead log and changes nothing.
+func (x *examination) standbyConfirms(ctx context.Context) Result {
+	conn, err := connectDatabase(ctx, x.Database.URL)
+	if err != nil {
+		return failed(describeDatabase(err), readServerLog)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	waiting, cancel := context.WithTimeout(ctx, confirmedWithin)
+	defer cancel()
+	switch _, err := conn.Exec(waiting, `SELECT pg_logical_emit_message(true, 'medassist', '')`); {
+	case err != nil && waiting.Err() == nil:
+		return failed(describeDatabase(err), readServerLog)
+	case err != nil:
+		return failed("no standby confirms commits, so nothing can be stored", "Start the standby that synchronous_standby_names lists, or remove it from there and reload the server.")
 	}
 	return passed("neither a crash nor a failover loses what was confirmed")
 }

@@ -135,6 +135,29 @@ func TestDatabase(t *testing.T) {
 	}
 }
 
+// A server whose synchronous standby is gone stores nothing, and one that does not wait
+// for it can lose what it has stored.
+func TestSynchronousStandby(t *testing.T) {
+	t.Parallel()
+	server := pgtest.New(t, "-c", "synchronous_standby_names=gone", "-c", "synchronous_commit=local")
+	address := server.Database(t)
+	r := database(t, preflight.Database{URL: address})["database: durability"]
+	if r.State != preflight.Warning || !strings.Contains(r.Found, "local") {
+		t.Errorf("%+v", r)
+	}
+	u := mustParse(t, address)
+	query := u.Query()
+	query.Set("synchronous_commit", "on")
+	u.RawQuery = query.Encode()
+	results := database(t, preflight.Database{URL: u.String()})
+	if r := results["database: durability"]; r.State != preflight.Failed || !strings.Contains(r.Found, "no standby") {
+		t.Errorf("%+v", r)
+	}
+	if r := results["database: clock"]; r.State != preflight.OK {
+		t.Errorf("a later check: %+v", r)
+	}
+}
+
 // A server that does not sync is reported.
 func TestDatabaseWithoutSync(t *testing.T) {
 	if os.Getenv("MEDASSIST_TEST_DATABASE_URL") != "" {
