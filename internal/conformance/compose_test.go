@@ -98,6 +98,7 @@ func TestComposeReplicas(t *testing.T) {
 	if want := []string{"balancer", "broker-a", "broker-b", "database", "medassist-a", "medassist-b"}; !slices.Equal(slices.Sorted(maps.Keys(started)), want) {
 		t.Errorf("it starts %v", started)
 	}
+	subnet := p.Networks["replicas"].Ipam.Config[0].Subnet
 	caddyfile, err := os.ReadFile("../../deploy/replicas/Caddyfile")
 	if err != nil {
 		t.Fatal(err)
@@ -108,6 +109,14 @@ func TestComposeReplicas(t *testing.T) {
 			if got := s.Environment[key]; got == nil || *got != want {
 				t.Errorf("%s has %s = %v", name, key, got)
 			}
+		}
+		trusted := map[string]string{"5000": "MEDASSIST_TRUSTED_PROXIES", "8080": "MEDASSIST_BROKER_TRUSTED_PROXIES"}[port]
+		if got := s.Environment[trusted]; got == nil || *got != subnet {
+			t.Errorf("%s has %s = %v, and its network is %s", name, trusted, got, subnet)
+		}
+		// It keeps nothing in the image's volume: down would leave one behind.
+		if !slices.Contains(s.Tmpfs, "/data") {
+			t.Errorf("%s gets a volume for /data", name)
 		}
 		if key := s.Environment["MEDASSIST_PRESENTER_KEY"]; port == "5000" && (key == nil || *key != "a-key") {
 			t.Errorf("%s has the presenter's key %v", name, key)
