@@ -164,7 +164,6 @@ const legible = `(() => {
 // Every picture is legible and whole: 20 px on the stage at 1280 pixels, and on
 // phones the whole picture without scrolling.
 func TestBrowserStageIsLegible(t *testing.T) {
-	t.Parallel()
 	s := newSite(t, configure{})
 	b := browsertest.Start(t)
 	screens := []struct {
