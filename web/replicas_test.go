@@ -279,6 +279,9 @@ func scanMessages(data []byte, atEOF bool) (int, []byte, error) {
 // Each page of a run is the same at each replica: live, ended, replayed, exported,
 // and in the history.
 func TestReplicasShowTheSamePages(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one request at a time, to a database that it starts")
+	}
 	t.Parallel()
 	r := newReplicas(t, 2, asUsual)
 	id, lines := r.all[0].encounter(t, "P-1042", fullRequest)
@@ -365,6 +368,9 @@ func TestSteerAndResetAcrossReplicas(t *testing.T) {
 
 // A comparison and a preflight that one replica makes are shown by the other.
 func TestReplicasShareResults(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one request at a time, to a database that it starts")
+	}
 	t.Parallel()
 	r := newReplicas(t, 2, asUsual)
 	a, b := r.all[0], r.all[1]

@@ -43,6 +43,9 @@ func heap() int {
 // Readers that do not read share one copy of a big answer. Each held its own
 // before: 40 readers of a page of 12 MB used 500 MB, and 850 MB for its export.
 func TestSlowReaders(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures memory, which the race detector changes")
+	}
 	s := newSite(t, configure{})
 	id := s.bigRun(t)
 	for _, path := range []string{"/runs/" + id, "/runs/" + id + "/export.html", "/api/runs/" + id, "/runs/" + id + "/export.json"} {

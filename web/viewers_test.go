@@ -136,6 +136,9 @@ const fullRequest = "Show records, check billing, and prescribe Lisinopril"
 // slower the pace, the fewer events share a message. A stream that ends is a whole
 // gzip file.
 func TestBytesPerViewer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("counts bytes, which a race does not change")
+	}
 	t.Parallel()
 	s := newSite(t, configure{})
 	const most = 45_000
