@@ -12,7 +12,7 @@ import (
 // Should an agent ever come by a scope that is an app's, it would still not be
 // an app: the second lock behind the one that reserves such scopes.
 func TestAgentWithAnAppScopeIssuesNoLaunchToken(t *testing.T) {
-	b, err := Open(context.Background(), Config{})
+	b, err := Open(context.Background(), quick)
 	if err != nil {
 		t.Fatal(err)
 	}

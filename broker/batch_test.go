@@ -67,7 +67,7 @@ func oneBatch(t *testing.T, b *Broker, calls ...call) []int {
 // Operations that share a commit see each other's effects, as if each had had a
 // commit of its own.
 func TestOperationsOfOneBatchAreInOrder(t *testing.T) {
-	b, err := Open(context.Background(), Config{})
+	b, err := Open(context.Background(), quick)
 	if err != nil {
 		t.Fatal(err)
 	}

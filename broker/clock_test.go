@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/crypto/bcrypt"
+
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/broker/internal/nonce"
 	"github.com/devonartis/medassist-go/broker/internal/store"
@@ -104,7 +106,7 @@ type skewed struct {
 func (s *skewed) open() {
 	s.t.Helper()
 	var err error
-	s.b, err = Open(context.Background(), Config{Dir: s.dir, AdminSecret: "a-test-secret-of-32-characters!!",
+	s.b, err = Open(context.Background(), Config{Dir: s.dir, SecretCost: bcrypt.MinCost, AdminSecret: "a-test-secret-of-32-characters!!",
 		Clock: func() time.Time { return time.Now().Round(0).Add(time.Duration(s.offset.Load())) }})
 	if err != nil {
 		s.t.Fatal(err)
@@ -298,7 +300,7 @@ func TestCrashWhileTheClockIsAhead(t *testing.T) {
 }
 
 func TestHealthWithACorrectClock(t *testing.T) {
-	b, err := Open(context.Background(), Config{})
+	b, err := Open(context.Background(), quick)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ var standings = []grant{
 // is, the answer is one of the protocol's, never a fault of ours; and a request
 // that is refused for its form (400, 413) leaves no trace.
 func FuzzRequests(f *testing.F) {
-	b, err := Open(context.Background(), Config{})
+	b, err := Open(context.Background(), quick)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func tokenFor(t *testing.T, b *Broker, g grant) string {
 
 // FuzzAuditQuery checks that any audit query is answered with a page or 400.
 func FuzzAuditQuery(f *testing.F) {
-	b, err := Open(context.Background(), Config{})
+	b, err := Open(context.Background(), quick)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -13,12 +13,17 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/crypto/bcrypt"
+
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/broker/internal/nonce"
 	"github.com/devonartis/medassist-go/broker/internal/revocation"
 	"github.com/devonartis/medassist-go/broker/internal/store"
 	"github.com/devonartis/medassist-go/internal/limit"
 )
+
+// quick is a configuration whose secrets cost little to check.
+var quick = Config{SecretCost: bcrypt.MinCost}
 
 // ask calls the handler without a network between.
 func ask(b *Broker, method, path string, body any) *httptest.ResponseRecorder {
@@ -42,35 +47,42 @@ func ask(b *Broker, method, path string, body any) *httptest.ResponseRecorder {
 func TestExpiredRecordsAreDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
-		b, err := Open(ctx, Config{})
+		b, err := Open(ctx, quick)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer b.Close()
 
-		for i := range 2 * sweepRows {
+		fill := func(c *change, i int) error {
 			id := fmt.Sprintf("spiffe://agentwrit.local/agent/o/t/%016x", i)
-			err := b.writer.write(ctx, func(c *change) error {
-				claims, err := c.issue(grant{kind: kindAgent, subject: id, ttl: maxTTL})
-				if err != nil {
-					return err
-				}
-				if err := c.tx.InsertAgent(store.Agent{ID: id, PublicKey: []byte{}, Delegated: true, ExpiresAt: expiry(claims)}); err != nil {
-					return err
-				}
-				spent, _ := nonce.Parse(b.nonces.New(b.now()))
-				c.spent[spent] = struct{}{}
-				if err := c.revokeAgent(id); err != nil {
-					return err
-				}
-				if err := c.revoke(revocation.Task, fmt.Sprint("t", i), 0, c.now.Add(maxTTL)); err != nil {
-					return err
-				}
-				return c.endToken(store.Token{ID: claims.ID, Subject: id, ExpiresAt: expiry(claims)})
-			})
+			claims, err := c.issue(grant{kind: kindAgent, subject: id, ttl: maxTTL})
 			if err != nil {
-				t.Fatal(err)
+				return err
 			}
+			if err := c.tx.InsertAgent(store.Agent{ID: id, PublicKey: []byte{}, Delegated: true, ExpiresAt: expiry(claims)}); err != nil {
+				return err
+			}
+			spent, _ := nonce.Parse(b.nonces.New(b.now()))
+			c.spent[spent] = struct{}{}
+			if err := c.revokeAgent(id); err != nil {
+				return err
+			}
+			if err := c.revoke(revocation.Task, fmt.Sprint("t", i), 0, c.now.Add(maxTTL)); err != nil {
+				return err
+			}
+			return c.endToken(store.Token{ID: claims.ID, Subject: id, ExpiresAt: expiry(claims)})
+		}
+		if err := b.writer.write(ctx, func(c *change) error {
+			for i := range 2 * sweepRows {
+				if err := fill(c, i); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 2 * sweepRows {
 			b.limits.app.Allow(limit.Key{Client: fmt.Sprint(i)}, b.now())
 		}
 		if b.revoked.Len() < 6*sweepRows || b.nonces.Len() < 2*sweepRows || b.limits.app.Len() < 2*sweepRows {
@@ -101,7 +113,10 @@ func TestExpiredRecordsAreDeleted(t *testing.T) {
 // as it was. A broker that kept a megabyte of each round would hold three times what
 // is allowed.
 func TestMemoryStaysFlat(t *testing.T) {
-	b, err := Open(context.Background(), Config{})
+	if testing.Short() {
+		t.Skip("measures the heap, of which the race detector says nothing")
+	}
+	b, err := Open(context.Background(), quick)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,10 +150,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 		}
 	}
 
-	challenges, rounds := 100_000, 12
-	if testing.Short() {
-		challenges, rounds = 20_000, 6
-	}
+	const challenges, rounds = 100_000, 12
 	hostile(0)
 	before := heap()
 	for range challenges {

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/bcrypt"
+
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/broker/internal/nonce"
 	"github.com/devonartis/medassist-go/broker/internal/revocation"
@@ -19,7 +21,7 @@ import (
 func TestPanicInAnOperationIsItsCallersError(t *testing.T) {
 	ctx := context.Background()
 	var log bytes.Buffer
-	b, err := Open(ctx, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	b, err := Open(ctx, Config{SecretCost: bcrypt.MinCost, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

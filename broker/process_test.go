@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/bcrypt"
+
 	"github.com/devonartis/medassist-go/broker"
 	"github.com/devonartis/medassist-go/internal/pgtest"
 )
@@ -42,7 +44,7 @@ func serveChild(dir string) error {
 	signal.Ignore(syscall.SIGXFSZ) // a file that may not grow is an error, not the end
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	cfg := broker.Config{Dir: dir, AdminSecret: childSecret,
+	cfg := broker.Config{Dir: dir, AdminSecret: childSecret, SecretCost: bcrypt.MinCost,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))}
 	if strings.HasPrefix(dir, "postgres://") {
 		cfg.Dir, cfg.Database = "", dir

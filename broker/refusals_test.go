@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/crypto/bcrypt"
+
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/broker/internal/store"
 )
@@ -18,7 +20,7 @@ import (
 func TestFloodOfRefusalsIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
-		b, err := Open(ctx, Config{})
+		b, err := Open(ctx, quick)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,7 +66,7 @@ func TestRefusalsAddUp(t *testing.T) {
 	ctx := context.Background()
 	dir := t.TempDir()
 	open := func() *Broker {
-		b, err := Open(ctx, Config{Dir: dir})
+		b, err := Open(ctx, Config{Dir: dir, SecretCost: bcrypt.MinCost})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +165,7 @@ func TestRefusalLogIsBounded(t *testing.T) {
 // A refusal is not counted as recorded before its event is on disk, and what a
 // token's holder did is recorded with the agent.
 func TestRefusalOfAKnownTokenNamesItsAgent(t *testing.T) {
-	b, err := Open(context.Background(), Config{})
+	b, err := Open(context.Background(), quick)
 	if err != nil {
 		t.Fatal(err)
 	}

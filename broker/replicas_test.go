@@ -17,6 +17,7 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the "pgx" driver
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/devonartis/medassist-go/agentwrit/wire"
 	"github.com/devonartis/medassist-go/broker"
@@ -354,7 +355,7 @@ func waitUntil(t testing.TB, what string, true func() bool) {
 // A broker without its database answers nothing from memory once its lease is over.
 func TestDatabaseAway(t *testing.T) {
 	t.Parallel()
-	server := pgtest.New(t)
+	server := pgtest.New(t, "-c", "fsync=off")
 	h := brokers(t, server.Database(t), 1)[0]
 	admin := h.admin()
 	a := h.newAgent(h.newApp(admin, "clinic", "read:records:*"), "t", "read:records:p1")
@@ -368,7 +369,7 @@ func TestDatabaseAway(t *testing.T) {
 	if got := h.call("POST", "/v1/token/renew", a.token, nil); got.status != 503 {
 		t.Errorf("renew = %d, want 503", got.status)
 	}
-	if err := server.Run(); err != nil {
+	if err := server.Run("-c", "fsync=off"); err != nil {
 		t.Fatal(err)
 	}
 	waitUntil(t, "health", func() bool { _, status := h.health(); return status == 200 })
@@ -380,7 +381,7 @@ func TestDatabaseAway(t *testing.T) {
 
 func TestSharedDatabaseIsRefused(t *testing.T) {
 	url := pgtest.URL(t)
-	first := broker.Config{Database: url, AdminSecret: childSecret}
+	first := broker.Config{Database: url, AdminSecret: childSecret, SecretCost: bcrypt.MinCost}
 	open(t, first).Close()
 	db, err := sql.Open("pgx", url)
 	if err != nil {
