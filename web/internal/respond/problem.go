@@ -2,6 +2,7 @@ package respond
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -71,6 +72,8 @@ func classify(err error) *Error {
 		return &Error{Status: http.StatusBadRequest, Detail: "The broker: " + broker.Detail}
 	case errors.As(err, &broker):
 		return &Error{Status: http.StatusBadGateway, Detail: "The broker: " + broker.Detail}
+	case errors.Is(err, context.DeadlineExceeded): // for example while no connection to the database is free
+		return &Error{Status: http.StatusServiceUnavailable, Detail: "The answer took too long. Nothing is lost; try again.", Retry: "2"}
 	}
 	return nil
 }

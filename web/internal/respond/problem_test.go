@@ -42,6 +42,7 @@ func TestErrorTable(t *testing.T) {
 		{agents.ErrBusy, 503, "Too many live runs"},
 		{agents.ErrStopping, 503, "shutting down"},
 		{&agentwrit.Error{Detail: "scope_exceeded"}, 502, "The broker: scope_exceeded"},
+		{fmt.Errorf("trace: %w", context.DeadlineExceeded), 503, "The answer took too long"},
 		{errors.New("open /var/lib/secret: permission denied"), 500, "Server error; see the log."},
 	} {
 		var log strings.Builder
