@@ -15,7 +15,7 @@ run: ## start the demo with the embedded broker and the offline planner
 PACKAGES := -p $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2))) ./web ./cmd/medassist ./broker ./agents ./...
 
 test: ## run all tests
-	go test $(TESTFLAGS) ./web ./... # the longest first
+	go test $(TESTFLAGS) ./...
 
 # Packages that the race detector does not watch, because they take 20 times as long
 # under it and have no goroutines of their own: SQLite, translated from C, and bcrypt's
