@@ -3,7 +3,6 @@ package decisions
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/devonartis/medassist-go/internal/cluster"
+	"github.com/devonartis/medassist-go/internal/postgres"
 )
 
 // sharedMigrations build the schema in PostgreSQL. Released ones are never edited, only
@@ -38,10 +38,6 @@ const (
 	answerTime = 2 * time.Second  // limits the wait for the database
 	loadTime   = 30 * time.Second // limits reading all entries
 )
-
-// errAway is the error of a replica that does not reach the database. It does not wait
-// for it again before the database has answered a heartbeat.
-var errAway = errors.New("the database does not answer")
 
 // shared keeps a log in the database of the replicas. They lock the head while they
 // append, so that all entries are one chain.
@@ -127,7 +123,7 @@ func (s *shared) read(ctx context.Context, taskID string, after int64) ([]Entry,
 // append implements [storage].
 func (s *shared) append(ctx context.Context, f func(head) ([]Entry, head)) error {
 	if !s.cluster.Current() {
-		return errAway
+		return postgres.ErrAway // without waiting again before a heartbeat is answered
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	database "github.com/devonartis/medassist-go/internal/postgres"
 )
 
 // Run implements [Log].
@@ -91,7 +93,12 @@ func (s *Store) current(ctx context.Context, runID string) (*entry, error) {
 }
 
 // Fault implements [Log].
-func (s *Store) Fault() error { return s.writer.fault() }
+func (s *Store) Fault() error {
+	if s.shared != nil && !s.shared.db.cluster.Current() {
+		return database.ErrAway
+	}
+	return s.writer.fault()
+}
 
 // index returns the index in a feed of the first event whose Seq is above after.
 func index(after int64) int {

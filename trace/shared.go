@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/devonartis/medassist-go/internal/cluster"
+	database "github.com/devonartis/medassist-go/internal/postgres"
 )
 
 const (
@@ -188,7 +189,10 @@ func (s *Store) mayShow(en *entry) bool {
 // createShared stores a run and then opens it, so that all replicas know it from
 // the start.
 func (s *Store) createShared(ctx context.Context, run Run) error {
-	lease, _ := s.shared.db.cluster.Held()
+	lease, held := s.shared.db.cluster.Held()
+	if !held { // another replica would take the run over at once
+		return fmt.Errorf("trace: %w", database.ErrAway)
+	}
 	en := &entry{feed: NewFeed[Event](), run: run, owned: true, term: firstTerm, lease: lease, synced: true}
 	if err := s.add(en); err != nil {
 		return err

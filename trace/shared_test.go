@@ -11,6 +11,7 @@ import (
 
 	"github.com/devonartis/medassist-go/internal/cluster"
 	"github.com/devonartis/medassist-go/internal/pgtest"
+	"github.com/devonartis/medassist-go/internal/postgres"
 	"github.com/devonartis/medassist-go/trace"
 )
 
@@ -238,6 +239,12 @@ func TestAnOwnerThatIsCutOffIsFenced(t *testing.T) {
 		t.Errorf("a reader at the owner saw %d events, %v", len(events), err)
 	}
 	eventually(t, "the lease ends", func() bool { return !a.cluster.Current() })
+	if err := a.Create(ctx, trace.Run{ID: "run-2", Started: noon}); !errors.Is(err, postgres.ErrAway) {
+		t.Errorf("a run without a lease: %v", err)
+	}
+	if err := a.Fault(); !errors.Is(err, postgres.ErrAway) {
+		t.Errorf("the fault without a lease: %v", err)
+	}
 	late := make(chan error, 1)
 	go func() {
 		_, err := a.Append(ctx, "run-1", trace.Event{Time: noon, Step: trace.LLMDelta{Text: "without a lease"}})

@@ -128,8 +128,9 @@ func TestReplicaIsCutOff(t *testing.T) {
 	proxy.Mend()
 	cut.ready(20 * time.Second)
 	viewer.all(t, len(r.Trace))
-	if c := cut.run("P-1042", "Show labs").complete(t); !c.AllRevoked {
-		t.Errorf("a run afterwards: %+v", c)
+	after := cut.run("P-1042", "Show labs")
+	if c := after.complete(t); !c.AllRevoked {
+		t.Errorf("a run afterwards: %+v\n%s", c, after.types())
 	}
 }
 
