@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -90,9 +91,9 @@ func TestReplicaIsFrozen(t *testing.T) {
 	time.Sleep(500 * time.Millisecond) // for what it must not do
 	for id, r := range ended {
 		for _, at := range []*replica{frozen, awake} {
-			if got := at.export(id); len(got.Events) != len(r.Trace) {
-				t.Errorf("run %s had %d steps, now %d", id, len(r.Trace), len(got.Events))
-			}
+			at.until(20*time.Second, fmt.Sprintf("run %s has its %d steps", id, len(r.Trace)), func() bool {
+				return len(at.export(id).Events) == len(r.Trace)
+			})
 		}
 		assertAllReleased(t, awake.admin(), id)
 	}
