@@ -10,9 +10,8 @@ help: ## list the targets
 run: ## start the demo with the embedded broker and the offline planner
 	go run ./cmd/medassist
 
-# The packages whose tests take longest start first, and there are half as many
-# packages at a time again as cores, because about a third of the time tests wait.
-PACKAGES := -p $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2))) ./web ./cmd/medassist ./broker ./agents ./...
+# The packages whose tests take longest start first.
+PACKAGES := ./web ./cmd/medassist ./broker ./agents ./...
 
 test: ## run all tests
 	go test $(TESTFLAGS) ./...

@@ -80,7 +80,7 @@ func TestMisbehavingBrokers(t *testing.T) {
 		}, agentwrit.ErrTransport},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := agentwrit.Validate(t.Context(), server(t, tc.server), "secret-token", agentwrit.WithTimeout(300*time.Millisecond))
+			_, err := agentwrit.Validate(t.Context(), server(t, tc.server), "secret-token", agentwrit.WithTimeout(2*time.Second))
 			if !errors.Is(err, tc.want) {
 				t.Errorf("validate = %v, want %v", err, tc.want)
 			}
