@@ -49,7 +49,9 @@ func (c *clock) advance(d time.Duration) { c.nanos.Add(int64(d)) }
 // unless cfg brings one.
 func start(t testing.TB, cfg broker.Config) *harness {
 	t.Helper()
-	onFolder(t, cfg.Dir)
+	if cfg.Dir != "" {
+		perBroker(t, "a data folder")
+	}
 	h := &harness{t: t, clock: newClock()}
 	if cfg.Clock == nil {
 		cfg.Clock = h.clock.now
@@ -94,17 +96,10 @@ func folder(t testing.TB) string {
 	return t.TempDir()
 }
 
-// onFolder skips a test of a data folder where brokers have a database instead.
-func onFolder(t testing.TB, dir string) {
-	if dir != "" && os.Getenv(replicasVariable) != "" {
-		t.Skip("no broker of this test is on the database")
-	}
-}
-
 // perBroker skips a test of what each broker does for itself.
 func perBroker(t testing.TB, what string) {
 	if os.Getenv(replicasVariable) != "" {
-		t.Skipf("%s: each of the brokers on a database has its own", what)
+		t.Skipf("%s: not shared by the brokers on a database", what)
 	}
 }
 

@@ -78,7 +78,7 @@ type child struct {
 // startChild starts a broker process on a folder, and waits until it serves.
 func startChild(t testing.TB, dir string) *child {
 	t.Helper()
-	onFolder(t, dir)
+	perBroker(t, "a data folder")
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
